@@ -1,0 +1,4 @@
+//! SQL over the replicated rows: normaliser, plan cache, parser, planner, executor, virtual tables,
+//! system variables, sessions. Deterministic: its clock, order and randomness come from [`host::Host`].
+
+pub mod host;

@@ -1,0 +1,6 @@
+//! Bytes <-> types: what members say to one another, what the group log holds, and the MySQL client
+//! protocol. No I/O, no clock; every parser of outside bytes returns a typed error and is fuzzed.
+
+pub mod entry;
+pub mod frame;
+pub mod id;
