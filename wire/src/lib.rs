@@ -4,3 +4,4 @@
 pub mod entry;
 pub mod frame;
 pub mod id;
+pub mod message;

@@ -1,0 +1,363 @@
+//! What members say to one another, and the envelope that it travels in.
+//!
+//! A message is a small rkyv archive, decoded once at the edge, and a *payload* of log frames or
+//! serialised entries, which is never decoded there. Layout, little endian, 16 bytes, then the rest:
+//!
+//! ```text
+//! 0 length of what follows u32   4 crc32 of what follows ^ length   8 flags u32   12 message bytes u32
+//! message archive, padded to 16; payload (lz4 when flag 1 is set, then after its plain and packed lengths, u64 each)
+//! ```
+//!
+//! Absent on purpose: who may connect (allowlist, TLS) and what a message means: `engine/core` decides.
+
+use crate::entry::{GroupOptions, View, ViewMember};
+use crate::frame::{ALIGN, BODY_BYTES_MAX, Buffer};
+use crate::id::{Ballot, Birth, Incarnation, Index, Run, Uuid};
+use rkyv::{Archive, Deserialize, Serialize, rancor};
+
+/// Version of this protocol: peers of another one are refused by name.
+pub const PROTOCOL: u32 = 1;
+/// First bytes of a connection between members.
+pub const MAGIC: u32 = 0x5152_5445;
+/// Bytes before each message.
+pub const ENVELOPE_BYTES: usize = 16;
+/// Largest message with payload: one frame of the greatest size and its envelope.
+pub const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX + (1 << 20);
+/// Largest message archive: a view of 9 members with long names.
+pub const ARCHIVE_BYTES_MAX: usize = 1 << 20;
+
+const FLAG_LZ4: u32 = 1;
+
+/// Which of a peer's connections a message uses, so that bulk never delays order, nor order liveness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Archive, Serialize, Deserialize)]
+pub enum Channel {
+    /// Heartbeats.
+    Liveness,
+    /// Consensus and proposals.
+    Order,
+    /// Catching up from the log.
+    Bulk,
+}
+
+/// One message between members.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "rkyv derives structs for the variants")]
+pub enum Message {
+    /// First on every connection, from who connects.
+    Hello(Hello),
+    /// Answer to [`Message::Hello`]: why the connection is refused; empty when it is not.
+    Welcome { refused: String },
+    /// Phase 2a: log frames (payload) that follow `previous`, under the leader's `ballot`.
+    Append {
+        ballot: Ballot,
+        /// Last index before the payload's first frame.
+        previous: Index,
+        /// Chain there.
+        previous_chain: u64,
+        /// Highest index that the leader knows decided.
+        decided: Index,
+        /// Highest index of the leader's own log synced under `ballot`.
+        synced: Index,
+    },
+    /// Phase 2b: the sender's log equals the leader's up to `index`, and is synced so far.
+    Ack { ballot: Ballot, index: Index },
+    /// The log did not match at [`Message::Append`]'s `previous`: go on after `decided`, where logs cannot differ.
+    Mismatch { ballot: Ballot, decided: Index },
+    /// A ballot below the sender's promise.
+    Refused { ballot: Ballot, promised: Ballot },
+    /// Would you promise `ballot`? Nothing is promised.
+    PreVote { ballot: Ballot, last_ballot: Ballot, last: Index },
+    /// Yes: the sender is a voter without a live leader.
+    PreVoteGranted { ballot: Ballot },
+    /// Phase 1a.
+    Prepare { ballot: Ballot },
+    /// Phase 1b, after the promise is durable.
+    Promise {
+        ballot: Ballot,
+        /// Ballot of the sender's last frame.
+        last_ballot: Ballot,
+        /// Length of its log.
+        last: Index,
+        /// Highest index that it knows decided.
+        decided: Index,
+        /// Whom it hears both ways.
+        hears: Vec<Incarnation>,
+    },
+    /// Asks for frames after `after`, which the asker knows decided; answered under the same token.
+    Fetch { token: u64, ballot: Ballot, after: Index, chain: u64 },
+    /// Frames (payload) after `after`; none when the sender has no more, or no log that matches there.
+    Fetched { token: u64, ballot: Ballot, after: Index, last: Index, matches: bool },
+    /// Serialised entries (payload) of a member that does not lead, numbered from `first`.
+    Propose { run: Run, first: u64, count: u32 },
+    /// The leader's answer to proposals out of order: the number that it expects.
+    Expect { run: Run, number: u64 },
+    /// A server outside asks to be added as a learner.
+    Join(Box<JoinRequest>),
+    /// Answer to [`Message::Join`].
+    JoinAnswer(JoinAnswer),
+    /// A member asks the leader to write the view without it.
+    Leave { incarnation: Incarnation },
+    /// The leader asks a voter with a level log to stand at once.
+    Handover { ballot: Ballot },
+    /// Sent on [`Channel::Liveness`].
+    Heartbeat(Heartbeat),
+}
+
+/// Who connects, and to what.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`MAGIC`].
+    pub magic: u32,
+    /// [`PROTOCOL`].
+    pub protocol: u32,
+    /// `group_replication_group_name`.
+    pub group: Uuid,
+    /// `server_uuid` of who connects.
+    pub uuid: Uuid,
+    /// Its incarnation.
+    pub incarnation: Incarnation,
+    /// Its run: two runs of one incarnation at once are refused.
+    pub run: Run,
+    /// Its `group_replication_local_address`.
+    pub address: String,
+    /// What the connection is for.
+    pub channel: Channel,
+}
+
+/// See [`Message::Join`].
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub struct JoinRequest {
+    /// The joiner, as it will stand in the view (as a learner).
+    pub member: ViewMember,
+    /// What must be equal on all members.
+    pub options: GroupOptions,
+    /// Birth that the joiner's log ends in; 0 for an empty log.
+    pub birth: Birth,
+    /// Its decided index.
+    pub decided: Index,
+    /// Chain there.
+    pub chain: u64,
+    /// Its GTID_EXECUTED, as text.
+    pub gtid_executed: String,
+}
+
+/// See [`Message::JoinAnswer`].
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "rkyv derives structs for the variants")]
+pub enum JoinAnswer {
+    /// Ask this address: it leads, as far as the sender knows. Empty: nobody leads now, try again.
+    Redirect { address: String },
+    /// Never, with MySQL's error number and why.
+    Refused { code: u16, reason: String },
+    /// The view that adds the joiner is on its way; its log is kept up to `keep` and continues there.
+    Accepted { view: View, leader: Incarnation, ballot: Ballot, keep: Index },
+}
+
+/// Produced by the group stage itself, so that a hung stage falls silent.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// Counts the sender's heartbeats to this receiver.
+    pub sequence: u64,
+    /// The last `sequence` received from the receiver, 0 for none: proof of hearing both ways.
+    pub echo: u64,
+    /// The sender's promise.
+    pub promised: Ballot,
+    /// Who leads, as the sender knows.
+    pub leader: Incarnation,
+    /// Highest index that it knows decided.
+    pub decided: Index,
+    /// Whom it hears both ways.
+    pub hears: Vec<Incarnation>,
+    /// How long proposals or undecided entries have waited there, microseconds; 0 when none waits.
+    pub waiting_us: u64,
+}
+
+/// Why received bytes were refused. Closes the connection that they came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// A length that no member sends.
+    #[error("message of {length} bytes with an archive of {archive} is not allowed (at most {MESSAGE_BYTES_MAX} and {ARCHIVE_BYTES_MAX})")]
+    Size {
+        /// Bytes named.
+        length: usize,
+        /// Bytes of the archive named.
+        archive: usize,
+    },
+    /// Changed on the way.
+    #[error("message checksum is {found:#010x}, expected {expected:#010x}")]
+    Checksum {
+        /// As computed.
+        expected: u32,
+        /// As received.
+        found: u32,
+    },
+    /// Not an archive of a [`Message`].
+    #[error("message body is not a valid archive")]
+    Malformed,
+    /// Not an lz4 block of the length that it names.
+    #[error("message payload does not decompress")]
+    Compression,
+}
+
+/// Appends `message` with `payload` to `out`. Payloads above `compress_above` bytes are compressed
+/// (0: never), as in `group_replication_compression_threshold`.
+pub fn encode(message: &Message, payload: &[&[u8]], compress_above: usize, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + ENVELOPE_BYTES, 0);
+    let archive = rkyv::to_bytes::<rancor::Error>(message).expect("serialising into memory cannot fail");
+    out.extend_from_slice(&archive);
+    pad(out, start);
+    let plain: usize = payload.iter().map(|part| part.len()).sum();
+    let mut flags = 0;
+    if compress_above > 0 && plain > compress_above {
+        flags |= FLAG_LZ4;
+        let block = lz4_flex::block::compress(&payload.concat());
+        out.extend_from_slice(&(plain as u128 | (block.len() as u128) << 64).to_le_bytes());
+        out.extend_from_slice(&block);
+    } else {
+        out.reserve(plain);
+        for part in payload {
+            out.extend_from_slice(part);
+        }
+    }
+    pad(out, start);
+    let length = (out.len() - start - ENVELOPE_BYTES) as u32;
+    let crc = crc32fast::hash(&out[start + ENVELOPE_BYTES..]) ^ length;
+    let head = [length, crc, flags, archive.len() as u32];
+    for (at, word) in head.into_iter().enumerate() {
+        out[start + at * 4..start + at * 4 + 4].copy_from_slice(&word.to_le_bytes());
+    }
+}
+
+fn pad(out: &mut Vec<u8>, start: usize) {
+    let length = (out.len() - start).next_multiple_of(ALIGN);
+    out.resize(start + length, 0);
+}
+
+/// A received message and its payload, which starts on a 16-byte boundary.
+#[derive(Debug)]
+pub struct Received {
+    /// The message.
+    pub message: Message,
+    /// Frames or entries behind it.
+    pub payload: Buffer,
+}
+
+/// Cuts a byte stream into messages.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Decoder {
+    /// Takes bytes as they came.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if self.at > 0 && self.at == self.bytes.len() {
+            self.bytes.clear();
+            self.at = 0;
+        } else if self.at > 1 << 20 {
+            self.bytes.drain(..self.at);
+            self.at = 0;
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The next whole message, if it is there.
+    ///
+    /// # Errors
+    /// Any [`MessageError`]; the stream cannot go on after one.
+    pub fn next_message(&mut self) -> Result<Option<Received>, MessageError> {
+        let bytes = &self.bytes[self.at..];
+        let Some(head) = bytes.first_chunk::<ENVELOPE_BYTES>() else { return Ok(None) };
+        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let (length, archive) = (word(0) as usize, word(12) as usize);
+        let padded = archive.next_multiple_of(ALIGN);
+        if length > MESSAGE_BYTES_MAX || archive > ARCHIVE_BYTES_MAX || padded > length {
+            return Err(MessageError::Size { length, archive });
+        }
+        let Some(body) = bytes.get(ENVELOPE_BYTES..ENVELOPE_BYTES + length) else { return Ok(None) };
+        let (expected, found) = (crc32fast::hash(body) ^ length as u32, word(4));
+        if expected != found {
+            return Err(MessageError::Checksum { expected, found });
+        }
+        let mut aligned = Buffer::with_capacity(archive);
+        aligned.extend_from_slice(&body[..archive]);
+        let message = rkyv::from_bytes::<Message, rancor::Failure>(&aligned).map_err(|_| MessageError::Malformed)?;
+        let payload = payload_of(&body[padded..], word(8) & FLAG_LZ4 != 0)?;
+        self.at += ENVELOPE_BYTES + length;
+        Ok(Some(Received { message, payload }))
+    }
+}
+
+fn payload_of(bytes: &[u8], compressed: bool) -> Result<Buffer, MessageError> {
+    let mut payload = Buffer::new();
+    if compressed {
+        let (head, rest) = bytes.split_first_chunk::<16>().ok_or(MessageError::Compression)?;
+        let (plain, block) = ((u128::from_le_bytes(*head) as u64) as usize, (u128::from_le_bytes(*head) >> 64) as usize);
+        let block = rest.get(..block).ok_or(MessageError::Compression)?;
+        if plain > MESSAGE_BYTES_MAX {
+            return Err(MessageError::Compression);
+        }
+        payload.resize(plain, 0);
+        match lz4_flex::block::decompress_into(block, &mut payload) {
+            Ok(found) if found == plain => {}
+            _ => return Err(MessageError::Compression),
+        }
+    } else {
+        payload.extend_from_slice(bytes);
+    }
+    Ok(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples() -> Vec<(Message, Vec<u8>)> {
+        let ballot = Ballot { round: 3, node: Incarnation(7) };
+        vec![
+            (Message::Ack { ballot, index: Index(9) }, vec![]),
+            (Message::Propose { run: Run(1), first: 5, count: 1 }, vec![7; 64]),
+            (Message::Welcome { refused: "another group".into() }, vec![]),
+            (Message::Fetched { token: 1, ballot, after: Index(3), last: Index(4), matches: true }, vec![1; 4096]),
+        ]
+    }
+
+    #[test]
+    fn messages_survive_any_cut_of_the_stream() {
+        for compress_above in [0, 1000] {
+            let mut stream = Vec::new();
+            for (message, payload) in samples() {
+                encode(&message, &[&payload], compress_above, &mut stream);
+            }
+            for step in [1, 7, 16, 100, stream.len()] {
+                let (mut decoder, mut found) = (Decoder::default(), Vec::new());
+                for part in stream.chunks(step) {
+                    decoder.feed(part);
+                    while let Some(received) = decoder.next_message().unwrap() {
+                        found.push((received.message, received.payload.to_vec()));
+                    }
+                }
+                assert_eq!(found, samples());
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_closes_the_stream() {
+        let mut stream = Vec::new();
+        encode(&samples()[1].0, &[&[7; 64]], 0, &mut stream);
+        for at in 0..stream.len() {
+            // The flags word is not covered: an unknown flag means nothing, a wrong lz4 flag fails to decompress.
+            let mut bad = stream.clone();
+            bad[at] ^= 1;
+            let mut decoder = Decoder::default();
+            decoder.feed(&bad);
+            let answer = decoder.next_message();
+            let harmless = (9..12).contains(&at) || matches!(answer, Ok(None));
+            assert!(harmless || answer.is_err(), "byte {at}");
+        }
+    }
+}
