@@ -1,4 +1,6 @@
 //! SQL over the replicated rows: normaliser, plan cache, parser, planner, executor, virtual tables,
 //! system variables, sessions. Deterministic: its clock, order and randomness come from [`host::Host`].
 
+pub mod ast;
+pub mod error;
 pub mod host;
