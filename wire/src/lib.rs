@@ -3,5 +3,6 @@
 
 pub mod entry;
 pub mod frame;
+pub mod gtid;
 pub mod id;
 pub mod message;
