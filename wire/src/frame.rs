@@ -8,13 +8,17 @@
 //! ```text
 //!  0 magic u32   4 body bytes u32   8 header crc32   12 entries u32   16 chain u64   24 previous chain u64
 //! 32 first index u64   40 ballot round u64   48 ballot node u64   56 decided u64   64 synced u64   72 zero u64
-//! body: entries one after another, each { length u32, zero u32, zero u64, rkyv archive padded to 16 }
+//! body: entries one after another, each
+//!       { length u32, kind u32, origin u64, run u64, number u64, rkyv archive padded to 16 }
 //! ```
+//!
+//! The entry header repeats the stamp and says whether the entry changes the view, so that ordering
+//! never looks into an archive.
 //!
 //! Invariant: a frame starts and ends on a 16-byte boundary, so that every archive in it is aligned.
 
-use crate::entry::{ArchivedEntry, Entry};
-use crate::id::{Ballot, Incarnation, Index};
+use crate::entry::{ArchivedEntry, Body, Entry, Stamp};
+use crate::id::{Ballot, Incarnation, Index, Run};
 use rkyv::rancor;
 use rkyv::util::AlignedVec;
 use std::sync::Arc;
@@ -22,7 +26,7 @@ use std::sync::Arc;
 /// Bytes of a frame header.
 pub const HEADER_BYTES: usize = 80;
 /// Bytes before each entry's archive.
-pub const ENTRY_HEADER_BYTES: usize = 16;
+pub const ENTRY_HEADER_BYTES: usize = 32;
 /// Largest body that a reader accepts: a window of parts and one transaction of the greatest size.
 pub const BODY_BYTES_MAX: usize = 64 << 20;
 /// Every part of a frame is padded to this.
@@ -30,6 +34,8 @@ pub const ALIGN: usize = 16;
 /// The chain before the first frame of a log.
 pub const CHAIN_START: u64 = 0;
 
+/// `kind` of an entry that is a view or begins a birth; others are 0.
+const KIND_VIEW: u8 = 1;
 const MAGIC: u32 = 0x514d_5246;
 
 /// Bytes aligned as rkyv and the log need them.
@@ -332,6 +338,19 @@ impl<'a> EntryBytes<'a> {
         rkyv::access::<ArchivedEntry, rancor::Failure>(self.archive).ok()
     }
 
+    /// The entry's stamp, from its header.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        let u64_at = |at: usize| u64::from_le_bytes(self.whole[at..at + 8].try_into().expect("8 bytes"));
+        Stamp { origin: Incarnation(u64_at(8)), run: Run(u64_at(16)), number: u64_at(24) }
+    }
+
+    /// Whether the entry is a view or begins a birth, from its header.
+    #[must_use]
+    pub fn changes_view(&self) -> bool {
+        self.whole[4] == KIND_VIEW
+    }
+
     /// Entry header, archive and padding: what [`BatchBuilder::push_raw`] takes.
     #[must_use]
     pub fn raw(&self) -> &'a [u8] {
@@ -362,7 +381,12 @@ impl BatchBuilder {
             .expect("serialising into memory cannot fail: entries hold no shared pointers");
         self.bytes = bytes;
         let length = self.bytes.len() - at - ENTRY_HEADER_BYTES;
-        self.bytes[at..at + 4].copy_from_slice(&(length as u32).to_le_bytes());
+        let kind = if matches!(entry.body, Body::View(_) | Body::Birth(_)) { KIND_VIEW } else { 0 };
+        let stamp = &entry.stamp;
+        let header = [length as u64 | u64::from(kind) << 32, stamp.origin.0, stamp.run.0, stamp.number];
+        for (word, bytes) in header.iter().zip(self.bytes[at..].chunks_exact_mut(8)) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
         self.bytes.resize(self.bytes.len().next_multiple_of(ALIGN), 0);
         self.entries += 1;
     }
