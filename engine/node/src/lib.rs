@@ -1,1 +1,4 @@
 //! Drivers.
+
+pub mod json;
+pub mod load;
