@@ -4,3 +4,9 @@
 pub mod ast;
 pub mod error;
 pub mod host;
+pub mod catalog;
+pub mod collate;
+pub mod decimal;
+pub mod key;
+pub mod row;
+pub mod value;

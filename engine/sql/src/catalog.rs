@@ -1,0 +1,579 @@
+//! Databases, tables and accounts of this member, as the group's order made them.
+//!
+//! The outcome of a catalogue change (was the object there?) is decided by the replicated catalogue of
+//! `engine/core`; this one only carries out its effects, in order, and knows what definitions mean.
+//! Definitions travel as rkyv archives, opaque to everyone else.
+//!
+//! Names of databases and tables are compared with case (`lower_case_table_names=0`), column, key and
+//! index names without. Absent on purpose: views, triggers, routines, events, foreign keys.
+
+use crate::collate::Collation;
+use crate::decimal::Decimal;
+use crate::key::write_set_front;
+use crate::value::Value;
+use rkyv::{Archive, Deserialize, Serialize, rancor};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use wire::entry::ObjectKind;
+use wire::id::{Csn, TableId};
+
+/// A column's type.
+#[allow(missing_docs, reason = "rkyv derives structs for the variants")]
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub enum ColumnType {
+    /// Whole numbers of 1, 2, 3, 4 or 8 bytes.
+    Int {
+        /// Its width.
+        bytes: u8,
+        /// UNSIGNED.
+        unsigned: bool,
+        /// Display width, where declared.
+        width: Option<u8>,
+        /// ZEROFILL.
+        zerofill: bool,
+    },
+    /// DOUBLE; FLOAT when `single`.
+    Double {
+        /// UNSIGNED.
+        unsigned: bool,
+        /// Rounded to four bytes.
+        single: bool,
+    },
+    /// DECIMAL(precision,scale).
+    Decimal {
+        /// Digits in all, 1..=65.
+        precision: u8,
+        /// Digits after the point, 0..=30.
+        scale: u8,
+        /// UNSIGNED.
+        unsigned: bool,
+    },
+    /// CHAR(n), characters.
+    Char(u32),
+    /// VARCHAR(n), characters.
+    VarChar(u32),
+    /// BINARY(n).
+    Binary(u32),
+    /// VARBINARY(n).
+    VarBinary(u32),
+    /// TEXT by the bytes of its length, 1..=4.
+    Text(u8),
+    /// BLOB by the bytes of its length, 1..=4.
+    Blob(u8),
+}
+
+impl ColumnType {
+    /// Whether it holds a text with a character set.
+    #[must_use]
+    pub const fn is_text(&self) -> bool {
+        matches!(self, Self::Char(_) | Self::VarChar(_) | Self::Text(_))
+    }
+
+    /// Whether it holds bytes.
+    #[must_use]
+    pub const fn is_bytes(&self) -> bool {
+        matches!(self, Self::Binary(_) | Self::VarBinary(_) | Self::Blob(_))
+    }
+
+    /// Whether it is a TEXT or BLOB: no default, and keys need a prefix.
+    #[must_use]
+    pub const fn is_blob(&self) -> bool {
+        matches!(self, Self::Text(_) | Self::Blob(_))
+    }
+
+    /// Its declaration as SHOW CREATE TABLE and COLUMN_TYPE print it.
+    #[must_use]
+    pub fn declaration(&self) -> String {
+        let signed = |name: String, unsigned: bool| if unsigned { name + " unsigned" } else { name };
+        match self {
+            Self::Int { bytes, unsigned, width, zerofill } => {
+                let name = match bytes {
+                    1 => "tinyint",
+                    2 => "smallint",
+                    3 => "mediumint",
+                    4 => "int",
+                    _ => "bigint",
+                };
+                let shown = match width {
+                    Some(width) if *zerofill || (*bytes == 1 && *width == 1 && !unsigned) => format!("{name}({width})"),
+                    _ => name.into(),
+                };
+                let shown = signed(shown, *unsigned);
+                if *zerofill { shown + " zerofill" } else { shown }
+            }
+            Self::Double { unsigned, single } => signed((if *single { "float" } else { "double" }).into(), *unsigned),
+            Self::Decimal { precision, scale, unsigned } => {
+                signed(format!("decimal({precision},{scale})"), *unsigned)
+            }
+            Self::Char(length) => format!("char({length})"),
+            Self::VarChar(length) => format!("varchar({length})"),
+            Self::Binary(length) => format!("binary({length})"),
+            Self::VarBinary(length) => format!("varbinary({length})"),
+            Self::Text(prefix) => format!("{}text", SIZES[usize::from(*prefix).clamp(1, 4)]),
+            Self::Blob(prefix) => format!("{}blob", SIZES[usize::from(*prefix).clamp(1, 4)]),
+        }
+    }
+}
+
+const SIZES: [&str; 5] = ["", "tiny", "", "medium", "long"];
+
+/// A column's default.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub enum DefaultValue {
+    /// None declared and NULL not allowed: 1364 when a row gives no value.
+    None,
+    /// NULL.
+    Null,
+    /// A literal, in its text form.
+    Literal(String),
+}
+
+/// One column.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name, as declared.
+    pub name: String,
+    /// Its type.
+    pub kind: ColumnType,
+    /// Whether NULL is allowed.
+    pub nullable: bool,
+    /// Its default.
+    pub default: DefaultValue,
+    /// AUTO_INCREMENT.
+    pub auto_increment: bool,
+    /// COMMENT.
+    pub comment: String,
+    /// MySQL's number of its collation; 63 (binary) for what is no text.
+    pub collation: u16,
+    /// INVISIBLE.
+    pub invisible: bool,
+}
+
+impl Column {
+    /// Its collation.
+    #[must_use]
+    pub fn collation(&self) -> Collation {
+        Collation::from_id(self.collation).unwrap_or(Collation::BINARY)
+    }
+
+    /// What a NOT NULL column holds when nothing else is known.
+    #[must_use]
+    pub fn implicit_default(&self) -> Value {
+        match &self.kind {
+            ColumnType::Int { unsigned: true, .. } => Value::UInt(0),
+            ColumnType::Int { .. } => Value::Int(0),
+            ColumnType::Double { .. } => Value::Double(0.0),
+            ColumnType::Decimal { scale, .. } => Value::Decimal(Decimal::from_int(0).rounded(*scale)),
+            ColumnType::Binary(length) => Value::bytes(vec![0; *length as usize]),
+            kind if kind.is_bytes() => Value::bytes([]),
+            _ => Value::text(""),
+        }
+    }
+}
+
+/// One part of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct KeyPart {
+    /// Which column, from 0.
+    pub column: u16,
+    /// Characters (bytes of a binary column) that count; 0: all.
+    pub prefix: u32,
+    /// DESC, for SHOW only: keys are kept ascending.
+    pub descending: bool,
+}
+
+/// A key of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Key {
+    /// `PRIMARY` for the primary key.
+    pub name: String,
+    /// Whether no two rows may be equal in it (NULLs excepted).
+    pub unique: bool,
+    /// Its columns.
+    pub parts: Vec<KeyPart>,
+    /// Its key space: 0 for the clustered key, where the rows lie; never used again within the table.
+    pub space: u16,
+    /// COMMENT.
+    pub comment: String,
+    /// INVISIBLE.
+    pub invisible: bool,
+}
+
+impl Key {
+    /// Whether it is the primary key.
+    #[must_use]
+    pub fn is_primary(&self) -> bool {
+        self.name == "PRIMARY"
+    }
+}
+
+/// What a table is.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct TableDefinition {
+    /// Its columns, in order.
+    pub columns: Vec<Column>,
+    /// Its keys as SHOW CREATE TABLE lists them: primary, unique, others.
+    pub keys: Vec<Key>,
+    /// Default collation of new columns.
+    pub collation: u16,
+    /// COMMENT.
+    pub comment: String,
+    /// ROW_FORMAT where declared, else empty.
+    pub row_format: String,
+    /// AUTO_INCREMENT= where declared: the first value.
+    pub auto_increment: u64,
+    /// First key space that was never used.
+    pub next_space: u16,
+    /// Microseconds since 1970 at its creation.
+    pub created_us: u64,
+}
+
+/// What a database is.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct DatabaseDefinition {
+    /// Default collation of new tables.
+    pub collation: u16,
+}
+
+/// A definition whose bytes cannot be read: written by a later version, or damaged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("definition of {kind:?} {schema}.{name} cannot be read")]
+pub struct DefinitionError {
+    /// What it defines.
+    pub kind: ObjectKind,
+    /// See [`ObjectKind`].
+    pub schema: String,
+    /// See [`ObjectKind`].
+    pub name: String,
+}
+
+macro_rules! archived {
+    ($($kind:ty),*) => {$(
+        impl $kind {
+            /// The bytes that travel.
+            #[must_use]
+            pub fn to_bytes(&self) -> Vec<u8> {
+                let bytes = rkyv::to_bytes::<rancor::Error>(self);
+                bytes.expect("serialising into memory cannot fail: definitions hold no shared pointers").into_vec()
+            }
+
+            /// Reads them back; `None` when they are no such archive.
+            #[must_use]
+            pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+                // Archives inside archives lie anywhere: copied to where they are aligned.
+                let mut aligned = rkyv::util::AlignedVec::<16>::with_capacity(bytes.len());
+                aligned.extend_from_slice(bytes);
+                rkyv::from_bytes::<Self, rancor::Error>(&aligned).ok()
+            }
+        }
+    )*};
+}
+
+archived!(TableDefinition, DatabaseDefinition);
+
+/// A table in the catalogue.
+#[derive(Debug)]
+pub struct Table {
+    /// Its database.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Its identity; never used again.
+    pub id: TableId,
+    /// CSN of the DDL that made it as it is.
+    pub version: Csn,
+    /// What it is.
+    pub definition: TableDefinition,
+    /// Constant front of each key's write-set items, parallel to `definition.keys`.
+    pub write_set_fronts: Vec<Vec<u8>>,
+}
+
+impl Table {
+    /// A table from its parts.
+    #[must_use]
+    pub fn new(schema: String, name: String, id: TableId, version: Csn, definition: TableDefinition) -> Self {
+        let write_set_fronts =
+            definition.keys.iter().map(|key| write_set_front(&key.name, &schema, &name)).collect();
+        Self { schema, name, id, version, definition, write_set_fronts }
+    }
+
+    /// The key that rows lie by: the primary key, or the first unique one without NULLs.
+    #[must_use]
+    pub fn clustered(&self) -> Option<&Key> {
+        self.definition.keys.iter().find(|key| key.space == 0)
+    }
+
+    /// The secondary indexes.
+    pub fn indexes(&self) -> impl Iterator<Item = &Key> {
+        self.definition.keys.iter().filter(|key| key.space != 0)
+    }
+
+    /// A column's place, by name without case.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.definition.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The column that counts by itself.
+    #[must_use]
+    pub fn auto_increment(&self) -> Option<usize> {
+        self.definition.columns.iter().position(|column| column.auto_increment)
+    }
+}
+
+/// What a change of the catalogue did, as the group's catalogue decided at its place in the order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// An object came.
+    Created {
+        /// What it is.
+        kind: ObjectKind,
+        /// See [`ObjectKind`].
+        schema: String,
+        /// See [`ObjectKind`].
+        name: String,
+        /// Its identity, for tables.
+        id: TableId,
+        /// The CSN of the change.
+        version: Csn,
+        /// Its definition.
+        definition: Vec<u8>,
+    },
+    /// An object changed.
+    Replaced {
+        /// What it is.
+        kind: ObjectKind,
+        /// See [`ObjectKind`].
+        schema: String,
+        /// See [`ObjectKind`].
+        name: String,
+        /// Its identity, for tables (as before).
+        id: TableId,
+        /// The CSN of the change.
+        version: Csn,
+        /// Its new definition.
+        definition: Vec<u8>,
+    },
+    /// An object went; a database takes its tables along, each with an effect of its own.
+    Dropped {
+        /// What it was.
+        kind: ObjectKind,
+        /// See [`ObjectKind`].
+        schema: String,
+        /// See [`ObjectKind`].
+        name: String,
+        /// Its identity, for tables.
+        id: TableId,
+    },
+}
+
+/// A database in the catalogue.
+#[derive(Debug)]
+pub struct Database {
+    /// CSN of the DDL that made it as it is; 0 for built-in ones.
+    pub version: Csn,
+    /// What it is.
+    pub definition: DatabaseDefinition,
+    /// Its base tables.
+    pub tables: BTreeMap<String, Rc<Table>>,
+    /// Whether it is one of the four that are always there.
+    pub built_in: bool,
+}
+
+/// The databases and tables of a member.
+#[derive(Debug)]
+pub struct Catalog {
+    databases: BTreeMap<String, Database>,
+    by_id: BTreeMap<TableId, Rc<Table>>,
+    generation: u64,
+}
+
+/// Databases that are always there.
+pub const BUILT_IN: [&str; 4] = ["information_schema", "mysql", "performance_schema", "sys"];
+
+impl Default for Catalog {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Catalog {
+    /// Only the built-in databases.
+    #[must_use]
+    pub fn new() -> Self {
+        let built_in = |name: &&str| {
+            let collation = if *name == "information_schema" { Collation::METADATA } else { Collation::DEFAULT };
+            let definition = DatabaseDefinition { collation: collation.id() };
+            let database = Database { version: Csn(0), definition, tables: BTreeMap::new(), built_in: true };
+            ((*name).to_owned(), database)
+        };
+        Self { databases: BUILT_IN.iter().map(built_in).collect(), by_id: BTreeMap::new(), generation: 0 }
+    }
+
+    /// Grows with every change: what plans and caches compare.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Built-in databases are found without case, others with.
+    #[must_use]
+    pub fn database_name(&self, name: &str) -> String {
+        let lower = name.to_ascii_lowercase();
+        if matches!(lower.as_str(), "information_schema" | "performance_schema") { lower } else { name.to_owned() }
+    }
+
+    /// A database.
+    #[must_use]
+    pub fn database(&self, name: &str) -> Option<&Database> {
+        self.databases.get(&self.database_name(name))
+    }
+
+    /// All databases by name.
+    pub fn databases(&self) -> impl Iterator<Item = (&str, &Database)> {
+        self.databases.iter().map(|(name, database)| (name.as_str(), database))
+    }
+
+    /// A base table.
+    #[must_use]
+    pub fn table(&self, schema: &str, name: &str) -> Option<&Rc<Table>> {
+        self.databases.get(schema)?.tables.get(name)
+    }
+
+    /// A base table by identity.
+    #[must_use]
+    pub fn table_by_id(&self, id: TableId) -> Option<&Rc<Table>> {
+        self.by_id.get(&id)
+    }
+
+    /// Puts a table in; an old one of the name makes room.
+    pub fn put_table(&mut self, table: Table) -> Rc<Table> {
+        self.generation += 1;
+        let table = Rc::new(table);
+        let tables = self.databases.get_mut(&table.schema).map(|database| &mut database.tables);
+        if let Some(old) = tables.and_then(|tables| tables.insert(table.name.clone(), table.clone())) {
+            self.by_id.remove(&old.id);
+        }
+        self.by_id.insert(table.id, table.clone());
+        table
+    }
+
+    /// Takes a table out.
+    pub fn remove_table(&mut self, schema: &str, name: &str) -> Option<Rc<Table>> {
+        self.generation += 1;
+        let table = self.databases.get_mut(schema)?.tables.remove(name)?;
+        self.by_id.remove(&table.id);
+        Some(table)
+    }
+
+    /// Puts a database in, or changes its definition.
+    pub fn put_database(&mut self, name: &str, version: Csn, definition: DatabaseDefinition) {
+        self.generation += 1;
+        let fresh = || Database {
+            version,
+            definition: definition.clone(),
+            tables: BTreeMap::new(),
+            built_in: BUILT_IN.contains(&name),
+        };
+        let database = self.databases.entry(name.to_owned()).or_insert_with(fresh);
+        database.version = version;
+        database.definition = definition.clone();
+    }
+
+    /// Takes a database out, with its tables.
+    pub fn remove_database(&mut self, name: &str) -> Vec<Rc<Table>> {
+        self.generation += 1;
+        let Some(database) = self.databases.remove(name) else { return Vec::new() };
+        let tables: Vec<_> = database.tables.into_values().collect();
+        for table in &tables {
+            self.by_id.remove(&table.id);
+        }
+        tables
+    }
+}
+
+/// Definitions for tests.
+#[cfg(test)]
+pub mod testing {
+    use super::*;
+
+    /// A column without a default.
+    #[must_use]
+    pub fn column(name: &str, kind: ColumnType, nullable: bool) -> Column {
+        let collation = if kind.is_text() { Collation::DEFAULT } else { Collation::BINARY };
+        Column {
+            name: name.into(),
+            kind,
+            nullable,
+            default: if nullable { DefaultValue::Null } else { DefaultValue::None },
+            auto_increment: false,
+            comment: String::new(),
+            collation: collation.id(),
+            invisible: false,
+        }
+    }
+
+    /// A table with keys as (name, unique, columns); the first one is clustered.
+    #[must_use]
+    pub fn table(schema: &str, name: &str, columns: Vec<Column>, keys: &[(&str, bool, &[u16])]) -> Table {
+        let keys = keys.iter().enumerate().map(|(space, (name, unique, columns))| Key {
+            name: (*name).into(),
+            unique: *unique,
+            parts: columns.iter().map(|&column| KeyPart { column, prefix: 0, descending: false }).collect(),
+            space: space as u16,
+            comment: String::new(),
+            invisible: false,
+        });
+        let keys: Vec<_> = keys.collect();
+        let definition = TableDefinition {
+            columns,
+            next_space: keys.len() as u16,
+            keys,
+            collation: Collation::DEFAULT.id(),
+            comment: String::new(),
+            row_format: String::new(),
+            auto_increment: 0,
+            created_us: 0,
+        };
+        Table::new(schema.into(), name.into(), TableId(1), Csn(1), definition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definitions_survive_their_bytes() {
+        let columns = vec![testing::column("a", ColumnType::VarChar(3), true)];
+        let table = testing::table("d", "t", columns, &[("PRIMARY", true, &[0])]);
+        let bytes = table.definition.to_bytes();
+        assert_eq!(TableDefinition::from_bytes(&bytes).as_ref(), Some(&table.definition));
+        for length in 0..bytes.len() {
+            assert_ne!(TableDefinition::from_bytes(&bytes[..length]).as_ref(), Some(&table.definition));
+        }
+    }
+
+    #[test]
+    fn built_in_databases_are_found_without_case() {
+        let catalog = Catalog::new();
+        assert!(catalog.database("INFORMATION_SCHEMA").is_some());
+        assert!(catalog.database("MySQL").is_none());
+    }
+
+    #[test]
+    fn types_print_as_mysql_prints_them() {
+        let int = |bytes, unsigned, width, zerofill| ColumnType::Int { bytes, unsigned, width, zerofill };
+        for (kind, text) in [
+            (int(4, false, Some(11), false), "int"),
+            (int(1, false, Some(1), false), "tinyint(1)"),
+            (int(8, true, None, false), "bigint unsigned"),
+            (int(4, true, Some(5), true), "int(5) unsigned zerofill"),
+            (ColumnType::Text(2), "text"),
+            (ColumnType::Blob(4), "longblob"),
+            (ColumnType::Decimal { precision: 10, scale: 0, unsigned: false }, "decimal(10,0)"),
+        ] {
+            assert_eq!(kind.declaration(), text);
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Collations: equality and order of texts, as weight strings that compare as bytes.
+//!
+//! The `ai_ci` collations fold case and strip accents (canonical decomposition without its combining
+//! marks), with ASCII ordered as the Unicode collation order has it: punctuation, digits, letters.
+//! Other characters order by code point, which is MySQL's order within most scripts, not across all.
+//!
+//! Absent on purpose: language tailorings and conversion between character sets (texts are UTF-8).
+
+use std::cmp::Ordering;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// How a collation folds characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fold {
+    /// Bytes as they are.
+    None,
+    /// Without case and accents, in Unicode collation order.
+    Unicode,
+    /// Without case and accents, in the order of upper-case code points.
+    General,
+}
+
+/// A collation, by its number in MySQL's tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Collation(u16);
+
+struct Info {
+    id: u16,
+    name: &'static str,
+    charset: &'static str,
+    fold: Fold,
+    pad: bool,
+}
+
+const fn info(id: u16, name: &'static str, charset: &'static str, fold: Fold, pad: bool) -> Info {
+    Info { id, name, charset, fold, pad }
+}
+
+/// Every collation known here, ordered by number.
+const COLLATIONS: &[Info] = &[
+    info(8, "latin1_swedish_ci", "latin1", Fold::General, true),
+    info(11, "ascii_general_ci", "ascii", Fold::General, true),
+    info(33, "utf8mb3_general_ci", "utf8mb3", Fold::General, true),
+    info(45, "utf8mb4_general_ci", "utf8mb4", Fold::General, true),
+    info(46, "utf8mb4_bin", "utf8mb4", Fold::None, true),
+    info(47, "latin1_bin", "latin1", Fold::None, true),
+    info(48, "latin1_general_ci", "latin1", Fold::General, true),
+    info(63, "binary", "binary", Fold::None, false),
+    info(65, "ascii_bin", "ascii", Fold::None, true),
+    info(83, "utf8mb3_bin", "utf8mb3", Fold::None, true),
+    info(192, "utf8mb3_unicode_ci", "utf8mb3", Fold::Unicode, true),
+    info(224, "utf8mb4_unicode_ci", "utf8mb4", Fold::Unicode, true),
+    info(246, "utf8mb4_unicode_520_ci", "utf8mb4", Fold::Unicode, true),
+    info(255, "utf8mb4_0900_ai_ci", "utf8mb4", Fold::Unicode, false),
+    info(309, "utf8mb4_0900_bin", "utf8mb4", Fold::None, false),
+];
+
+impl Collation {
+    /// Bytes, compared as bytes.
+    pub const BINARY: Self = Self(63);
+    /// `utf8mb4_0900_ai_ci`, the default of everything.
+    pub const DEFAULT: Self = Self(255);
+    /// `utf8mb3_general_ci`, of metadata.
+    pub const METADATA: Self = Self(33);
+    /// `utf8mb4_bin`.
+    pub const UTF8MB4_BIN: Self = Self(46);
+
+    /// The collation with MySQL's number `id`.
+    #[must_use]
+    pub fn from_id(id: u16) -> Option<Self> {
+        COLLATIONS.binary_search_by_key(&id, |info| info.id).ok().map(|_| Self(id))
+    }
+
+    /// The collation of this name, in any case; `utf8_` is `utf8mb3_`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let mut name = name.to_ascii_lowercase();
+        if let Some(rest) = name.strip_prefix("utf8_") {
+            name = format!("utf8mb3_{rest}");
+        }
+        COLLATIONS.iter().find(|info| info.name == name).map(|info| Self(info.id))
+    }
+
+    /// The default collation of a character set, in any case; `utf8` is `utf8mb3`.
+    #[must_use]
+    pub fn of_charset(charset: &str) -> Option<Self> {
+        match charset.to_ascii_lowercase().as_str() {
+            "utf8mb4" => Some(Self::DEFAULT),
+            "utf8" | "utf8mb3" => Some(Self::METADATA),
+            "latin1" => Some(Self(8)),
+            "ascii" => Some(Self(11)),
+            "binary" => Some(Self::BINARY),
+            _ => None,
+        }
+    }
+
+    fn info(self) -> &'static Info {
+        let at = COLLATIONS.binary_search_by_key(&self.0, |info| info.id);
+        &COLLATIONS[at.expect("a collation is only made from a known number")]
+    }
+
+    /// MySQL's number.
+    #[must_use]
+    pub const fn id(self) -> u16 {
+        self.0
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.info().name
+    }
+
+    /// Name of its character set.
+    #[must_use]
+    pub fn charset(self) -> &'static str {
+        self.info().charset
+    }
+
+    /// Whether it is the default one of its character set.
+    #[must_use]
+    pub fn is_charset_default(self) -> bool {
+        Self::of_charset(self.charset()) == Some(self)
+    }
+
+    /// Whether it compares bytes or code points rather than letters.
+    #[must_use]
+    pub fn is_binary(self) -> bool {
+        self.info().fold == Fold::None
+    }
+
+    /// Longest character of its character set, in bytes.
+    #[must_use]
+    pub fn bytes_per_char(self) -> u32 {
+        match self.charset() {
+            "utf8mb4" => 4,
+            "utf8mb3" => 3,
+            _ => 1,
+        }
+    }
+
+    /// Appends the weights of `text`: byte order of weights is the collation's order.
+    pub fn weigh(self, text: &[u8], out: &mut Vec<u8>) {
+        let info = self.info();
+        let mut text = text;
+        if info.pad {
+            while let Some((b' ', rest)) = text.split_last() {
+                text = rest;
+            }
+        }
+        match info.fold {
+            Fold::None => out.extend_from_slice(text),
+            fold if text.is_ascii() => match fold {
+                Fold::General => out.extend(text.iter().map(u8::to_ascii_uppercase)),
+                _ => out.extend(text.iter().map(|&byte| ASCII_WEIGHTS[usize::from(byte)])),
+            },
+            // Texts are UTF-8 by the time they are stored; anything else weighs as its bytes.
+            fold => match std::str::from_utf8(text) {
+                Ok(text) => text.chars().for_each(|c| weigh_char(c, fold, out)),
+                Err(_) => out.extend_from_slice(text),
+            },
+        }
+    }
+
+    /// Compares two texts.
+    #[must_use]
+    pub fn compare(self, left: &[u8], right: &[u8]) -> Ordering {
+        let info = self.info();
+        if info.fold == Fold::None && !info.pad {
+            return left.cmp(right);
+        }
+        if left == right {
+            return Ordering::Equal;
+        }
+        let (mut left_weights, mut right_weights) = (Vec::with_capacity(left.len()), Vec::with_capacity(right.len()));
+        self.weigh(left, &mut left_weights);
+        self.weigh(right, &mut right_weights);
+        if info.pad {
+            compare_padded(&left_weights, &right_weights, if info.fold == Fold::Unicode { SPACE_WEIGHT } else { b' ' })
+        } else {
+            left_weights.cmp(&right_weights)
+        }
+    }
+
+    /// The weights of a single character, for LIKE.
+    pub fn weigh_one(self, c: char, out: &mut Vec<u8>) {
+        match self.info().fold {
+            Fold::None => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            fold => weigh_char(c, fold, out),
+        }
+    }
+}
+
+impl Default for Collation {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// As if the shorter one were filled up with spaces.
+fn compare_padded(left: &[u8], right: &[u8], space: u8) -> Ordering {
+    let common = left.len().min(right.len());
+    match left[..common].cmp(&right[..common]) {
+        Ordering::Equal => {}
+        other => return other,
+    }
+    let tail = |rest: &[u8]| rest.iter().map(|byte| byte.cmp(&space)).find(|order| order.is_ne());
+    if left.len() > right.len() {
+        tail(&left[common..]).unwrap_or(Ordering::Equal)
+    } else {
+        tail(&right[common..]).map_or(Ordering::Equal, Ordering::reverse)
+    }
+}
+
+fn weigh_char(c: char, fold: Fold, out: &mut Vec<u8>) {
+    let mut push = |c: char| match (c.is_ascii(), fold) {
+        (true, Fold::General) => out.push(c.to_ascii_uppercase() as u8),
+        (true, _) => out.push(ASCII_WEIGHTS[c as usize]),
+        (false, Fold::General) => {
+            for upper in c.to_uppercase() {
+                out.extend_from_slice(upper.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+        }
+        (false, _) => {
+            for lower in c.to_lowercase() {
+                out.extend_from_slice(lower.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+        }
+    };
+    let letters = match (c, fold) {
+        ('ß', Fold::General) => "s",
+        ('ß' | 'ẞ', _) => "ss",
+        ('æ' | 'Æ', Fold::Unicode) => "ae",
+        ('œ' | 'Œ', Fold::Unicode) => "oe",
+        ('ø' | 'Ø', Fold::Unicode) => "o",
+        ('đ' | 'Đ', Fold::Unicode) => "d",
+        ('ł' | 'Ł', Fold::Unicode) => "l",
+        _ if c.is_ascii() => return push(c),
+        _ => return std::iter::once(c).nfd().filter(|&c| !is_combining_mark(c)).for_each(push),
+    };
+    letters.chars().for_each(push);
+}
+
+const SPACE_WEIGHT: u8 = ASCII_WEIGHTS[b' ' as usize];
+
+/// ASCII in Unicode collation order, letters without case. Never 0 except for ignorable controls.
+const ASCII_WEIGHTS: [u8; 128] = {
+    let order = b"\t\n\x0b\x0c\r _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789";
+    let mut weights = [0_u8; 128];
+    let mut at = 0;
+    while at < 32 {
+        weights[at] = 1;
+        at += 1;
+    }
+    weights[127] = 1;
+    let mut at = 0;
+    while at < order.len() {
+        weights[order[at] as usize] = at as u8 + 2;
+        at += 1;
+    }
+    let mut letter = 0;
+    while letter < 26 {
+        let weight = order.len() as u8 + 2 + letter;
+        weights[(b'a' + letter) as usize] = weight;
+        weights[(b'A' + letter) as usize] = weight;
+        letter += 1;
+    }
+    weights
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_compare_as_their_collation_says() {
+        use Ordering::{Equal, Greater, Less};
+        let cases = [
+            ("utf8mb4_0900_ai_ci", "A", "a", Equal),
+            ("utf8mb4_0900_ai_ci", "é", "E", Equal),
+            ("utf8mb4_0900_ai_ci", "straße", "STRASSE", Equal),
+            ("utf8mb4_0900_ai_ci", "a", "a ", Less),
+            ("utf8mb4_0900_ai_ci", "a", "B", Less),
+            ("utf8mb4_0900_ai_ci", "~", "0", Less),
+            ("utf8mb4_0900_ai_ci", "9", "a", Less),
+            ("utf8mb4_0900_ai_ci", "_", "A", Less),
+            ("utf8mb4_general_ci", "a", "A ", Equal),
+            ("utf8mb4_general_ci", "ä", "A", Equal),
+            ("utf8mb4_general_ci", "_", "a", Greater),
+            ("utf8mb4_general_ci", "a\t", "a", Less),
+            ("utf8mb4_bin", "A", "a", Less),
+            ("utf8mb4_bin", "a ", "a", Equal),
+            ("utf8mb4_unicode_ci", "É ", "e", Equal),
+            ("binary", "a ", "a", Greater),
+            ("utf8mb4_0900_bin", "a ", "a", Greater),
+        ];
+        for (collation, left, right, order) in cases {
+            let collation = Collation::from_name(collation).unwrap();
+            assert_eq!(collation.compare(left.as_bytes(), right.as_bytes()), order, "{collation:?} {left:?} {right:?}");
+            assert_eq!(collation.compare(right.as_bytes(), left.as_bytes()), order.reverse());
+        }
+    }
+
+    #[test]
+    fn names_and_numbers_agree() {
+        assert!(COLLATIONS.windows(2).all(|pair| pair[0].id < pair[1].id));
+        for info in COLLATIONS {
+            assert_eq!(Collation::from_name(info.name), Collation::from_id(info.id));
+        }
+        assert_eq!(Collation::from_name("UTF8_GENERAL_CI"), Some(Collation::METADATA));
+        assert_eq!(Collation::from_id(1), None);
+    }
+}

@@ -1,0 +1,437 @@
+//! Rows: their stored bytes, and the conversion of values to their columns' types.
+//!
+//! A stored row is a bitmap of its NULL columns (one bit each, column 0 lowest) and then the others in
+//! order: integers in their width, little endian; doubles as 8 bytes; decimals and strings behind a
+//! length (LEB128). The table's definition is needed to read it. Absent on purpose: versions of a
+//! layout; a change of columns writes a table's rows anew.
+
+use crate::catalog::{Column, ColumnType, TableDefinition};
+use crate::collate::Collation;
+use crate::decimal::Decimal;
+use crate::error::{SqlError, error};
+use crate::value::{Level, Value, Warning, text_number};
+
+/// A stored row that its table's definition cannot explain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("stored row does not fit its table: column {column} at byte {at}")]
+pub struct RowError {
+    /// The column.
+    pub column: usize,
+    /// Where its bytes should begin.
+    pub at: usize,
+}
+
+fn push_length(mut length: usize, out: &mut Vec<u8>) {
+    while length >= 0x80 {
+        out.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+}
+
+/// Appends the stored form of `row`.
+///
+/// # Panics
+/// When a value was not converted to its column's type.
+pub fn encode(definition: &TableDefinition, row: &[Value], out: &mut Vec<u8>) {
+    assert_eq!(row.len(), definition.columns.len(), "a row has one value for each column");
+    let bitmap = out.len();
+    out.resize(bitmap + row.len().div_ceil(8), 0);
+    for (at, (value, column)) in row.iter().zip(&definition.columns).enumerate() {
+        match (&column.kind, value) {
+            (_, Value::Null) => out[bitmap + at / 8] |= 1 << (at % 8),
+            (ColumnType::Int { bytes, .. }, Value::Int(value)) => {
+                out.extend_from_slice(&value.to_le_bytes()[..usize::from(*bytes)]);
+            }
+            (ColumnType::Int { bytes, .. }, Value::UInt(value)) => {
+                out.extend_from_slice(&value.to_le_bytes()[..usize::from(*bytes)]);
+            }
+            (ColumnType::Double { .. }, Value::Double(value)) => out.extend_from_slice(&value.to_le_bytes()),
+            (ColumnType::Decimal { .. }, Value::Decimal(value)) => {
+                let text = value.to_string();
+                push_length(text.len(), out);
+                out.extend_from_slice(text.as_bytes());
+            }
+            (_, Value::Text(text)) => {
+                push_length(text.len(), out);
+                out.extend_from_slice(text.as_bytes());
+            }
+            (_, Value::Bytes(bytes)) => {
+                push_length(bytes.len(), out);
+                out.extend_from_slice(bytes);
+            }
+            (kind, value) => unreachable!("a {kind:?} is to hold {value:?}"),
+        }
+    }
+}
+
+/// Reads a stored row.
+///
+/// # Errors
+/// [`RowError`] when the bytes are not a row of such a table.
+pub fn decode(definition: &TableDefinition, bytes: &[u8]) -> Result<Vec<Value>, RowError> {
+    let columns = definition.columns.len();
+    let mut row = Vec::with_capacity(columns);
+    let mut at = columns.div_ceil(8);
+    let bitmap = bytes.get(..at).ok_or(RowError { column: 0, at: 0 })?;
+    for (number, column) in definition.columns.iter().enumerate() {
+        if bitmap[number / 8] >> (number % 8) & 1 == 1 {
+            row.push(Value::Null);
+            continue;
+        }
+        let fault = RowError { column: number, at };
+        let value = match &column.kind {
+            ColumnType::Int { bytes: width, unsigned, .. } => {
+                let width = usize::from(*width);
+                let raw = bytes.get(at..at + width).ok_or(fault)?;
+                at += width;
+                let mut wide = [0; 8];
+                wide[..width].copy_from_slice(raw);
+                let bits = u64::from_le_bytes(wide);
+                if *unsigned {
+                    if width == 8 { Value::UInt(bits) } else { Value::UInt(bits) }
+                } else {
+                    let shift = 64 - width * 8;
+                    Value::Int((bits << shift) as i64 >> shift)
+                }
+            }
+            ColumnType::Double { .. } => {
+                let raw = bytes.get(at..at + 8).and_then(|raw| raw.try_into().ok()).ok_or(fault)?;
+                at += 8;
+                Value::Double(f64::from_le_bytes(raw))
+            }
+            kind => {
+                let mut length = 0_usize;
+                let mut shift = 0;
+                loop {
+                    let byte = *bytes.get(at).ok_or(fault)?;
+                    at += 1;
+                    length |= usize::from(byte & 0x7f) << shift;
+                    shift += 7;
+                    if byte < 0x80 {
+                        break;
+                    }
+                    if shift > 28 {
+                        return Err(fault);
+                    }
+                }
+                let raw = bytes.get(at..).and_then(|rest| rest.get(..length)).ok_or(fault)?;
+                at += length;
+                match kind {
+                    ColumnType::Binary(_) | ColumnType::VarBinary(_) | ColumnType::Blob(_) => Value::bytes(raw),
+                    ColumnType::Decimal { .. } => {
+                        let text = std::str::from_utf8(raw).ok();
+                        Value::Decimal(text.and_then(Decimal::parse).ok_or(fault)?)
+                    }
+                    _ => Value::text(std::str::from_utf8(raw).map_err(|_| fault)?),
+                }
+            }
+        };
+        row.push(value);
+    }
+    if at == bytes.len() { Ok(row) } else { Err(RowError { column: columns, at }) }
+}
+
+/// How values become columns: what `sql_mode` and IGNORE say.
+#[derive(Debug)]
+pub struct Conversion<'a> {
+    /// STRICT_TRANS_TABLES or STRICT_ALL_TABLES, and no IGNORE.
+    pub strict: bool,
+    /// Number of the row in its statement, from 1, for messages.
+    pub row: u64,
+    /// Where what is not an error is noted.
+    pub warnings: &'a mut Vec<Warning>,
+}
+
+impl Conversion<'_> {
+    /// An error under strict mode, else a warning.
+    ///
+    /// # Errors
+    /// Under strict mode.
+    pub fn complain(&mut self, code: u16, message: String) -> Result<(), SqlError> {
+        if self.strict {
+            return Err(error(code, message));
+        }
+        self.warnings.push(Warning { level: Level::Warning, code, message });
+        Ok(())
+    }
+
+    /// Converts `value` to the type of `column`.
+    ///
+    /// # Errors
+    /// 1048, 1264, 1265, 1366, 1406.
+    pub fn convert(&mut self, column: &Column, value: Value) -> Result<Value, SqlError> {
+        if value.is_null() {
+            if column.nullable {
+                return Ok(Value::Null);
+            }
+            self.complain(1048, format!("Column '{}' cannot be null", column.name))?;
+            return Ok(column.implicit_default());
+        }
+        match &column.kind {
+            ColumnType::Int { bytes, unsigned, .. } => self.integer(column, *bytes, *unsigned, value),
+            ColumnType::Double { unsigned, single } => {
+                let mut number = self.number(column, "double", &value)?;
+                if *single {
+                    number = f64::from(number as f32);
+                }
+                if (*unsigned && number < 0.0) || !number.is_finite() {
+                    self.out_of_range(column)?;
+                    number = if *unsigned && number < 0.0 { 0.0 } else { f64::MAX };
+                }
+                Ok(Value::Double(number))
+            }
+            ColumnType::Decimal { precision, scale, unsigned } => {
+                if matches!(value, Value::Text(_) | Value::Bytes(_)) {
+                    self.number(column, "decimal", &value)?;
+                }
+                let number = value.to_decimal().unwrap_or_else(|| Decimal::from_int(0));
+                let rounded = number.rounded(*scale);
+                if number.scale() > *scale && rounded != number {
+                    let message = format!("Data truncated for column '{}' at row {}", column.name, self.row);
+                    self.warnings.push(Warning { level: Level::Note, code: 1265, message });
+                }
+                if (*unsigned && rounded.is_negative())
+                    || rounded.integer_digits() > u32::from(*precision) - u32::from(*scale)
+                {
+                    self.out_of_range(column)?;
+                    let greatest = format!(
+                        "{}.{}",
+                        "9".repeat(usize::from(precision - scale)),
+                        "9".repeat(usize::from(*scale))
+                    );
+                    let greatest = Decimal::parse(&greatest).unwrap_or_else(|| Decimal::from_int(0)).rounded(*scale);
+                    return Ok(Value::Decimal(match (rounded.is_negative(), *unsigned) {
+                        (true, true) => Decimal::from_int(0).rounded(*scale),
+                        (true, false) => greatest.negated(),
+                        _ => greatest,
+                    }));
+                }
+                Ok(Value::Decimal(rounded))
+            }
+            ColumnType::Char(_) | ColumnType::VarChar(_) | ColumnType::Text(_) => self.text(column, value),
+            ColumnType::Binary(_) | ColumnType::VarBinary(_) | ColumnType::Blob(_) => self.bytes(column, value),
+        }
+    }
+
+    fn out_of_range(&mut self, column: &Column) -> Result<(), SqlError> {
+        self.complain(1264, format!("Out of range value for column '{}' at row {}", column.name, self.row))
+    }
+
+    /// A number from anything; texts must be numbers as a whole.
+    fn number(&mut self, column: &Column, kind: &str, value: &Value) -> Result<f64, SqlError> {
+        if let Some(text) = matches!(value, Value::Text(_) | Value::Bytes(_)).then(|| value.to_text()).flatten() {
+            let (number, whole) = text_number(&text);
+            if !whole {
+                let digits = text.trim_start().starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
+                if number == 0.0 && !digits || text.trim().is_empty() {
+                    let shown: String = text.chars().take(64).collect();
+                    self.complain(
+                        1366,
+                        format!("Incorrect {kind} value: '{shown}' for column '{}' at row {}", column.name, self.row),
+                    )?;
+                } else {
+                    self.complain(1265, format!("Data truncated for column '{}' at row {}", column.name, self.row))?;
+                }
+            }
+            return Ok(number);
+        }
+        Ok(value.to_f64().unwrap_or(0.0))
+    }
+
+    fn integer(&mut self, column: &Column, bytes: u8, unsigned: bool, value: Value) -> Result<Value, SqlError> {
+        let wide = match &value {
+            Value::Int(value) => i128::from(*value),
+            Value::UInt(value) => i128::from(*value),
+            Value::Text(_) | Value::Bytes(_) => {
+                self.number(column, "integer", &value)?;
+                let text = value.to_text().unwrap_or_default();
+                let decimal = Decimal::parse_prefix(text.trim()).map_or(Decimal::from_int(0), |(decimal, _)| decimal);
+                Value::Decimal(decimal).to_i128().unwrap_or(0)
+            }
+            other => other.to_i128().unwrap_or(0),
+        };
+        let bits = u32::from(bytes) * 8;
+        let (least, greatest) =
+            if unsigned { (0, (1_i128 << bits) - 1) } else { (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1) };
+        if wide < least || wide > greatest {
+            self.out_of_range(column)?;
+        }
+        let wide = wide.clamp(least, greatest);
+        Ok(if unsigned { Value::UInt(wide as u64) } else { Value::Int(wide as i64) })
+    }
+
+    fn text(&mut self, column: &Column, value: Value) -> Result<Value, SqlError> {
+        let mut text: String = match value {
+            Value::Text(text) => text.into(),
+            Value::Bytes(bytes) => match String::from_utf8(bytes.into()) {
+                Ok(text) => text,
+                Err(fault) => {
+                    let valid = fault.utf8_error().valid_up_to();
+                    let bytes = fault.into_bytes();
+                    let shown: String = bytes[valid..].iter().take(6).map(|byte| format!("\\x{byte:02X}")).collect();
+                    self.complain(
+                        1366,
+                        format!("Incorrect string value: '{shown}' for column '{}' at row {}", column.name, self.row),
+                    )?;
+                    String::from_utf8_lossy(&bytes[..valid]).into_owned()
+                }
+            },
+            other => other.to_text().unwrap_or_default().into_owned(),
+        };
+        if let ColumnType::Char(_) = column.kind {
+            text.truncate(text.trim_end_matches(' ').len());
+        }
+        let cut = match column.kind {
+            ColumnType::Char(most) | ColumnType::VarChar(most) if text.len() > most as usize => {
+                text.char_indices().nth(most as usize).map(|(at, _)| at)
+            }
+            ColumnType::Text(prefix) => {
+                let most = string_bytes_max(prefix);
+                (text.len() > most).then(|| (0..=most).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0))
+            }
+            _ => None,
+        };
+        if let Some(cut) = cut {
+            if text[cut..].bytes().all(|byte| byte == b' ') {
+                let message = format!("Data truncated for column '{}' at row {}", column.name, self.row);
+                self.warnings.push(Warning { level: Level::Note, code: 1265, message });
+            } else {
+                self.too_long(column)?;
+            }
+            text.truncate(cut);
+        }
+        Ok(Value::text(text))
+    }
+
+    fn bytes(&mut self, column: &Column, value: Value) -> Result<Value, SqlError> {
+        let mut bytes = value.to_bytes().map_or_else(Vec::new, std::borrow::Cow::into_owned);
+        let most = match column.kind {
+            ColumnType::Binary(most) | ColumnType::VarBinary(most) => most as usize,
+            ColumnType::Blob(prefix) => string_bytes_max(prefix),
+            _ => usize::MAX,
+        };
+        if bytes.len() > most {
+            self.too_long(column)?;
+            bytes.truncate(most);
+        }
+        if let ColumnType::Binary(length) = column.kind {
+            bytes.resize(length as usize, 0);
+        }
+        Ok(Value::bytes(bytes))
+    }
+
+    fn too_long(&mut self, column: &Column) -> Result<(), SqlError> {
+        if self.strict {
+            return Err(error(1406, format!("Data too long for column '{}' at row {}", column.name, self.row)));
+        }
+        let message = format!("Data truncated for column '{}' at row {}", column.name, self.row);
+        self.warnings.push(Warning { level: Level::Warning, code: 1265, message });
+        Ok(())
+    }
+}
+
+/// Most bytes of a TEXT or BLOB whose length takes `prefix` bytes.
+#[must_use]
+pub fn string_bytes_max(prefix: u8) -> usize {
+    (1_usize << (u32::from(prefix) * 8)) - 1
+}
+
+/// A collation's view of whether two stored rows are the same value by value (bytes, not letters).
+#[must_use]
+pub fn same(left: &[Value], right: &[Value]) -> bool {
+    left.iter().zip(right).all(|(left, right)| match (left, right) {
+        (Value::Null, Value::Null) => true,
+        (Value::Null, _) | (_, Value::Null) => false,
+        (Value::Text(left), Value::Text(right)) => left == right,
+        (left, right) => left.compare(right, Collation::BINARY).is_some_and(std::cmp::Ordering::is_eq),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::testing::{column, table};
+
+    fn int(bytes: u8, unsigned: bool) -> ColumnType {
+        ColumnType::Int { bytes, unsigned, width: None, zerofill: false }
+    }
+
+    #[test]
+    fn rows_read_back_and_damaged_ones_are_refused() {
+        let columns = vec![
+            column("a", int(4, false), false),
+            column("b", int(8, true), true),
+            column("c", ColumnType::VarChar(300), true),
+            column("d", ColumnType::Decimal { precision: 10, scale: 2, unsigned: false }, true),
+            column("e", ColumnType::Blob(2), true),
+            column("f", ColumnType::Double { unsigned: false, single: false }, true),
+            column("g", int(3, false), true),
+            column("h", int(1, false), true),
+            column("i", int(2, true), true),
+        ];
+        let table = table("d", "t", columns, &[("PRIMARY", true, &[0])]);
+        let full = vec![
+            Value::Int(-5),
+            Value::UInt(u64::MAX),
+            Value::text("é".repeat(100)),
+            Value::Decimal(Decimal::parse("-12.50").unwrap()),
+            Value::bytes(*b"\0\xff"),
+            Value::Double(-1.5),
+            Value::Int(-8_388_608),
+            Value::Int(-1),
+            Value::UInt(65535),
+        ];
+        let mut sparse = vec![Value::Null; 9];
+        sparse[0] = Value::Int(1);
+        for row in [full, sparse] {
+            let mut bytes = Vec::new();
+            encode(&table.definition, &row, &mut bytes);
+            assert_eq!(decode(&table.definition, &bytes).unwrap(), row);
+            for length in 0..bytes.len() {
+                assert!(decode(&table.definition, &bytes[..length]).is_err(), "cut at {length}");
+            }
+            bytes.push(0);
+            assert!(decode(&table.definition, &bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn values_become_columns_as_strict_mode_says() {
+        let cases: Vec<(ColumnType, Value, Result<&str, u16>, &str)> = vec![
+            (int(4, false), Value::text("12"), Ok("12"), "12"),
+            (int(4, false), Value::text(" 12 "), Ok("12"), "12"),
+            (int(4, false), Value::text("abc"), Err(1366), "0"),
+            (int(4, false), Value::text("12abc"), Err(1265), "12"),
+            (int(4, false), Value::Int(1 << 40), Err(1264), "2147483647"),
+            (int(1, true), Value::Int(-1), Err(1264), "0"),
+            (int(4, false), Value::Decimal(Decimal::parse("2.5").unwrap()), Ok("3"), "3"),
+            (int(4, false), Value::Null, Err(1048), "0"),
+            (ColumnType::VarChar(3), Value::text("abcd"), Err(1406), "abc"),
+            (ColumnType::VarChar(3), Value::text("abc  "), Ok("abc"), "abc"),
+            (ColumnType::VarChar(3), Value::Int(123), Ok("123"), "123"),
+            (ColumnType::VarChar(3), Value::bytes(*b"a\xff"), Err(1366), "a"),
+            (ColumnType::Char(5), Value::text("ab "), Ok("ab"), "ab"),
+            (ColumnType::Binary(3), Value::text("a"), Ok("a\0\0"), "a\0\0"),
+            (ColumnType::Text(1), Value::text("x".repeat(300)), Err(1406), &*Box::leak("x".repeat(255).into())),
+            (
+                ColumnType::Decimal { precision: 4, scale: 1, unsigned: false },
+                Value::text("1234.5"),
+                Err(1264),
+                "999.9",
+            ),
+            (ColumnType::Decimal { precision: 4, scale: 1, unsigned: false }, Value::Int(7), Ok("7.0"), "7.0"),
+        ];
+        for (kind, value, strict, lax) in cases {
+            let column = column("c", kind.clone(), false);
+            let mut warnings = Vec::new();
+            let mut conversion = Conversion { strict: true, row: 1, warnings: &mut warnings };
+            let result = conversion.convert(&column, value.clone());
+            let shown = result.map(|value| value.to_text().unwrap().into_owned()).map_err(|error| error.code);
+            assert_eq!(shown.as_deref(), strict.as_ref().map(|text| *text), "{kind:?} {value:?}");
+            conversion.strict = false;
+            let value = conversion.convert(&column, value).unwrap();
+            assert_eq!(value.to_text().unwrap(), lax, "{kind:?}");
+        }
+    }
+}
