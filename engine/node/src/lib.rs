@@ -1,4 +1,5 @@
 //! Drivers.
 
+pub mod cli;
 pub mod json;
 pub mod load;

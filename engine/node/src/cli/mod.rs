@@ -1,0 +1,5 @@
+//! The command line of the `quorate` binary.
+
+pub mod flags;
+
+pub use flags::{Flags, UsageError};
