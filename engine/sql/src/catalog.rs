@@ -156,6 +156,16 @@ impl Column {
         Collation::from_id(self.collation).unwrap_or(Collation::BINARY)
     }
 
+    /// What a row without a value for it holds: its default, NULL, or the type's own.
+    #[must_use]
+    pub fn default_value(&self) -> Value {
+        match &self.default {
+            DefaultValue::None => self.implicit_default(),
+            DefaultValue::Null => Value::Null,
+            DefaultValue::Literal(text) => Value::text(text.as_str()),
+        }
+    }
+
     /// What a NOT NULL column holds when nothing else is known.
     #[must_use]
     pub fn implicit_default(&self) -> Value {
@@ -226,6 +236,9 @@ pub struct TableDefinition {
     pub next_space: u16,
     /// Microseconds since 1970 at its creation.
     pub created_us: u64,
+    /// In the definition of a changed table: which old column each column comes from (`None`: a new
+    /// one). Empty otherwise.
+    pub origins: Vec<Option<u16>>,
 }
 
 /// What a database is.
@@ -534,6 +547,7 @@ pub mod testing {
             row_format: String::new(),
             auto_increment: 0,
             created_us: 0,
+            origins: Vec::new(),
         };
         Table::new(schema.into(), name.into(), TableId(1), Csn(1), definition)
     }

@@ -10,3 +10,4 @@ pub mod decimal;
 pub mod key;
 pub mod row;
 pub mod value;
+pub mod server;

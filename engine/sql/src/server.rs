@@ -1,0 +1,385 @@
+//! The SQL half of one member: rows, locks, catalogue and sessions, on one executor.
+//!
+//! The node calls in order: [`Server::apply_transaction`] or [`Server::apply_ddl`] for CSN 1, 2, 3 ...,
+//! then [`Server::set_visible`] once everything up to a CSN is applied. Sessions ([`crate::session`])
+//! run beside it as futures; nothing here blocks, and no borrow is held across an await.
+//!
+//! Invariants:
+//! - applied >= visible, and neither falls (but for [`Server::reset`]);
+//! - a transaction in `txns` is neither ended nor displaced;
+//! - every snapshot that a session reads by is counted in `snapshots`, and collection stops below them.
+
+mod alter;
+mod wait;
+
+pub(crate) use alter::duplicate_entry;
+pub(crate) use wait::deadlock;
+pub use wait::{Ended, SessionHandle, SessionInfo, TxnHandle};
+
+use crate::catalog::{Catalog, DatabaseDefinition, DefinitionError, Effect, Table, TableDefinition};
+use crate::error::SqlError;
+use crate::host::Host;
+use crate::row;
+use crate::value::Value;
+use engine_store::{Change, Divergence, Locks, Space, Store, Txn};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::task::Waker;
+use wire::entry::{ArchivedTransaction, ObjectKind};
+use wire::id::{Csn, TableId};
+
+/// Why a certified transaction could not be applied here. The member can't go on as ONLINE.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// What is stored is not what the origin saw.
+    #[error(transparent)]
+    Diverged(#[from] Divergence),
+    /// A change names a table that its transaction does not list.
+    #[error("CSN {csn}: a change names table {table} of {tables}")]
+    BadTable {
+        /// The transaction.
+        csn: Csn,
+        /// The place in its list that the change names.
+        table: u16,
+        /// Length of that list.
+        tables: usize,
+    },
+    /// A definition that this version cannot read.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// A stored row that its table's definition cannot explain.
+    #[error("CSN {csn}: table {}: {fault}", table.0)]
+    Row {
+        /// The DDL that met it.
+        csn: Csn,
+        /// The table.
+        table: TableId,
+        /// What was found.
+        fault: row::RowError,
+    },
+}
+
+/// The SQL half of one member.
+pub struct Server {
+    pub(crate) host: Rc<dyn Host>,
+    pub(crate) store: RefCell<Store>,
+    pub(crate) catalog: RefCell<Catalog>,
+    locks: RefCell<Locks>,
+    txns: RefCell<BTreeMap<Txn, Rc<TxnHandle>>>,
+    next_txn: Cell<u64>,
+    applied: Cell<Csn>,
+    visible: Cell<Csn>,
+    visible_waiters: RefCell<Vec<(Csn, Waker)>>,
+    /// Snapshots that sessions read by, and how many do.
+    snapshots: RefCell<BTreeMap<Csn, u32>>,
+    sessions: RefCell<BTreeMap<u32, Rc<SessionHandle>>>,
+    next_session: Cell<u32>,
+    /// Greatest value of each AUTO_INCREMENT column that was applied or handed out here.
+    counters: RefCell<BTreeMap<TableId, u64>>,
+    /// What went wrong where a DDL was carried out, for the session that waits for it.
+    ddl_failures: RefCell<BTreeMap<Csn, SqlError>>,
+}
+
+impl Server {
+    /// A server without any data.
+    #[must_use]
+    pub fn new(host: Rc<dyn Host>, shards: usize) -> Rc<Self> {
+        Rc::new(Self {
+            host,
+            store: RefCell::new(Store::new(shards)),
+            catalog: RefCell::new(Catalog::new()),
+            locks: RefCell::new(Locks::new()),
+            txns: RefCell::default(),
+            next_txn: Cell::new(1),
+            applied: Cell::new(Csn(0)),
+            visible: Cell::new(Csn(0)),
+            visible_waiters: RefCell::default(),
+            snapshots: RefCell::default(),
+            sessions: RefCell::default(),
+            next_session: Cell::new(1),
+            counters: RefCell::default(),
+            ddl_failures: RefCell::default(),
+        })
+    }
+
+    // ---- what the member calls, in order ----
+
+    /// Applies transaction `csn`. Local holders of what it changes are rolled back first: appliers never
+    /// wait for a lock (`design.md` §5.5).
+    ///
+    /// # Errors
+    /// [`ApplyError`]: the member has to leave.
+    pub fn apply_transaction(&self, csn: Csn, transaction: &ArchivedTransaction) -> Result<(), ApplyError> {
+        self.note_applied(csn);
+        let tables = transaction.tables.as_slice();
+        let space = |change: &wire::entry::ArchivedRowChange| {
+            let table = change.table.to_native();
+            let id = tables.get(usize::from(table)).map(|table| TableId::from(&table.table));
+            id.map(|table| Space { table, number: change.space.to_native() }).ok_or(ApplyError::BadTable {
+                csn,
+                table,
+                tables: tables.len(),
+            })
+        };
+        let mut written = Vec::with_capacity(transaction.rows.len());
+        for change in transaction.rows.iter() {
+            written.push((space(change)?, change.key.as_slice()));
+        }
+        let displaced = self.locks.borrow_mut().displace(written.iter().copied(), []);
+        for txn in displaced {
+            self.displace(txn);
+        }
+        let mut store = self.store.borrow_mut();
+        store.advance(csn);
+        for (change, &(space, key)) in transaction.rows.iter().zip(&written) {
+            let before = change.before.as_ref().map(|bytes| bytes.as_slice());
+            let after = change.after.as_ref().map(|bytes| bytes.as_slice());
+            store.apply(csn, &Change { space, key, before, after })?;
+            if space.number == 0
+                && before.is_none()
+                && let Some(after) = after
+            {
+                self.raise_counter(space.table, after);
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out what DDL `csn` did to the catalogue, as the group's catalogue decided.
+    ///
+    /// # Errors
+    /// [`ApplyError`]: the member has to leave.
+    pub fn apply_ddl(&self, csn: Csn, effects: &[Effect]) -> Result<(), ApplyError> {
+        self.note_applied(csn);
+        self.store.borrow_mut().advance(csn);
+        for effect in effects {
+            self.apply_effect(csn, effect)?;
+        }
+        Ok(())
+    }
+
+    /// What went wrong where DDL `csn` was carried out, once.
+    pub(crate) fn take_ddl_failure(&self, csn: Csn) -> Option<SqlError> {
+        let mut failures = self.ddl_failures.borrow_mut();
+        let failure = failures.remove(&csn);
+        // Failures of other members' statements have nobody to take them.
+        while failures.len() > 1000 {
+            failures.pop_first();
+        }
+        failure
+    }
+
+    /// Notes that CSN `csn` changes nothing here (a view's event).
+    pub fn apply_nothing(&self, csn: Csn) {
+        self.note_applied(csn);
+        self.store.borrow_mut().advance(csn);
+    }
+
+    /// Lets everything up to `csn` be seen, and wakes whoever waits for it.
+    pub fn set_visible(&self, csn: Csn) {
+        assert!(csn <= self.applied.get(), "CSN {csn} is to be visible before it is applied");
+        if csn <= self.visible.get() {
+            return;
+        }
+        self.visible.set(csn);
+        self.visible_waiters.borrow_mut().retain(|(at, waker)| {
+            let waits = *at > csn;
+            if !waits {
+                waker.wake_by_ref();
+            }
+            waits
+        });
+    }
+
+    fn note_applied(&self, csn: Csn) {
+        assert!(csn > self.applied.get(), "CSN {csn} is applied after {}", self.applied.get());
+        self.applied.set(csn);
+    }
+
+    fn apply_effect(&self, csn: Csn, effect: &Effect) -> Result<(), ApplyError> {
+        let unreadable = |kind, schema: &str, name: &str| DefinitionError {
+            kind,
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+        };
+        match effect {
+            Effect::Created { kind, schema, name, id, version, definition } => match kind {
+                ObjectKind::Table => {
+                    let parsed = TableDefinition::from_bytes(definition).ok_or_else(|| unreadable(*kind, schema, name))?;
+                    self.store.borrow_mut().create_table(*id);
+                    if parsed.auto_increment > 0 {
+                        self.counters.borrow_mut().insert(*id, parsed.auto_increment - 1);
+                    }
+                    let table = Table::new(schema.clone(), name.clone(), *id, *version, parsed);
+                    self.catalog.borrow_mut().put_table(table);
+                }
+                ObjectKind::Database => {
+                    let parsed =
+                        DatabaseDefinition::from_bytes(definition).ok_or_else(|| unreadable(*kind, schema, name))?;
+                    self.catalog.borrow_mut().put_database(name, *version, parsed);
+                }
+                ObjectKind::Account => self.put_account(schema, name, *version, definition)?,
+            },
+            Effect::Replaced { kind, schema, name, id, version, definition } => match kind {
+                ObjectKind::Table => {
+                    let parsed = TableDefinition::from_bytes(definition).ok_or_else(|| unreadable(*kind, schema, name))?;
+                    let table = Table::new(schema.clone(), name.clone(), *id, *version, parsed);
+                    self.alter_table(csn, table)?;
+                }
+                ObjectKind::Database => {
+                    let parsed =
+                        DatabaseDefinition::from_bytes(definition).ok_or_else(|| unreadable(*kind, schema, name))?;
+                    self.catalog.borrow_mut().put_database(name, *version, parsed);
+                }
+                ObjectKind::Account => self.put_account(schema, name, *version, definition)?,
+            },
+            Effect::Dropped { kind, schema, name, id } => match kind {
+                ObjectKind::Table => {
+                    self.catalog.borrow_mut().remove_table(schema, name);
+                    self.drop_rows(csn, *id);
+                }
+                ObjectKind::Database => {
+                    let tables = self.catalog.borrow_mut().remove_database(name);
+                    for table in tables {
+                        self.drop_rows(csn, table.id);
+                    }
+                }
+                ObjectKind::Account => self.drop_account(schema, name),
+            },
+        }
+        Ok(())
+    }
+
+    fn drop_rows(&self, csn: Csn, table: TableId) {
+        self.store.borrow_mut().drop_table(csn, table);
+        self.counters.borrow_mut().remove(&table);
+    }
+
+    fn put_account(&self, _host: &str, _user: &str, _version: Csn, _definition: &[u8]) -> Result<(), ApplyError> {
+        Ok(())
+    }
+
+    fn drop_account(&self, _host: &str, _user: &str) {}
+
+    /// Forgets all replicated state: what precedes a rebuild from a donor. Sessions stay, without
+    /// their transactions.
+    pub fn reset(&self) {
+        self.end_transactions();
+        *self.store.borrow_mut() = Store::new(1);
+        *self.catalog.borrow_mut() = Catalog::new();
+        self.counters.borrow_mut().clear();
+        self.applied.set(Csn(0));
+        self.visible.set(Csn(0));
+    }
+
+    // ---- what the member asks ----
+
+    /// The snapshot that a new reader gets.
+    #[must_use]
+    pub fn visible(&self) -> Csn {
+        self.visible.get()
+    }
+
+    /// The least snapshot that this member may still propose: proposals carry the visible CSN of their
+    /// own moment (`design.md` §5.3), whatever they read by. Never falls.
+    #[must_use]
+    pub fn least_snapshot(&self) -> Csn {
+        self.visible.get()
+    }
+
+    /// The least snapshot that somebody here reads by, or may begin to.
+    #[must_use]
+    pub fn read_floor(&self) -> Csn {
+        self.snapshots.borrow().keys().next().map_or(self.visible.get(), |&oldest| oldest.min(self.visible.get()))
+    }
+
+    /// Drops versions that nobody can see any more: below `floor` and below what is read here. At most
+    /// `budget` steps; true when nothing is left to do.
+    pub fn gc(&self, floor: Csn, budget: usize) -> bool {
+        self.store.borrow_mut().collect(floor.min(self.read_floor()), budget)
+    }
+
+    /// Digest of all rows and index entries, and the CSN that it is of.
+    #[must_use]
+    pub fn digest(&self) -> (Csn, u64) {
+        (self.applied.get(), self.store.borrow().digest())
+    }
+
+    /// The same from a full scan, for checkers.
+    #[must_use]
+    pub fn recompute_digest(&self) -> u64 {
+        self.store.borrow().recompute_digest()
+    }
+
+    /// Bytes that rows and index entries take.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.store.borrow().bytes()
+    }
+
+    /// Rolls back every local transaction that was not proposed yet (the member leaves, or must not
+    /// write any more). Proposed ones end as the order, or the host, says.
+    pub fn end_transactions(&self) {
+        let open: Vec<Txn> = {
+            let txns = self.txns.borrow();
+            txns.values().filter(|handle| !handle.is_proposed()).map(|handle| handle.id()).collect()
+        };
+        for txn in open {
+            self.displace(txn);
+        }
+    }
+
+    /// Ends every session: its transaction is rolled back, its connection closes with `ended`'s error.
+    pub fn end_sessions(&self, ended: Ended) {
+        self.end_transactions();
+        for session in self.sessions.borrow().values() {
+            session.end(ended);
+        }
+    }
+
+    // ---- AUTO_INCREMENT ----
+
+    fn raise_counter(&self, table: TableId, stored: &[u8]) {
+        let table = self.catalog.borrow().table_by_id(table).cloned();
+        let Some(table) = table else { return };
+        let Some(column) = table.auto_increment() else { return };
+        let Ok(row) = row::decode(&table.definition, stored) else { return };
+        self.note_counter(table.id, &row[column]);
+    }
+
+    /// Notes a value of an AUTO_INCREMENT column.
+    pub(crate) fn note_counter(&self, table: TableId, value: &Value) {
+        let value = match value {
+            Value::Int(value) if *value > 0 => *value as u64,
+            Value::UInt(value) => *value,
+            _ => return,
+        };
+        let mut counters = self.counters.borrow_mut();
+        let counter = counters.entry(table).or_insert(0);
+        *counter = (*counter).max(value);
+    }
+
+    /// The next value of an AUTO_INCREMENT column: above everything seen, and `offset` modulo
+    /// `increment`. `None` when 64 bits are used up.
+    pub(crate) fn next_counter(&self, table: TableId, increment: u64, offset: u64) -> Option<u64> {
+        let increment = increment.max(1);
+        // MySQL ignores an offset above the increment.
+        let offset = if offset == 0 || offset > increment { 1 } else { offset };
+        let mut counters = self.counters.borrow_mut();
+        let counter = counters.entry(table).or_insert(0);
+        let next = if *counter < offset {
+            offset
+        } else {
+            let steps = (*counter - offset) / increment + 1;
+            steps.checked_mul(increment)?.checked_add(offset)?
+        };
+        *counter = next;
+        Some(next)
+    }
+
+    /// What the next value of an AUTO_INCREMENT column would be at least.
+    pub(crate) fn peek_counter(&self, table: TableId) -> u64 {
+        self.counters.borrow().get(&table).map_or(1, |last| last.saturating_add(1))
+    }
+}

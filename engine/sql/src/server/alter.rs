@@ -1,0 +1,125 @@
+//! What a changed table definition does to stored rows: indexes built and dropped, rows written anew.
+//!
+//! Done at the DDL's place in the order, in one go, by every member alike from the newest versions: all
+//! earlier CSNs are applied by then. `design.md` §5 has large tables done in two entries; this is the
+//! form for small ones.
+
+use super::{ApplyError, Server};
+use crate::catalog::{Key, Table};
+use crate::error::{SqlError, error};
+use crate::key::index_key;
+use crate::row::{self, Conversion};
+use crate::value::Value;
+use engine_store::{Change, Range, Space, Store};
+use std::collections::BTreeMap;
+use wire::id::Csn;
+
+impl Server {
+    /// Puts the new form of a table in.
+    pub(super) fn alter_table(&self, csn: Csn, mut table: Table) -> Result<(), ApplyError> {
+        let old = self.catalog.borrow().table_by_id(table.id).cloned();
+        if let Some(old) = old {
+            let mut store = self.store.borrow_mut();
+            if old.definition.columns != table.definition.columns {
+                rewrite_rows(&mut store, csn, &old, &table)?;
+            }
+            for key in old.indexes() {
+                if !table.indexes().any(|kept| kept.space == key.space && same_columns(&old, &table, kept.space)) {
+                    store.drop_space(csn, Space { table: old.id, number: key.space });
+                }
+            }
+            let is_new = |table: &Table, space| {
+                !(old.indexes().any(|had| had.space == space) && same_columns(&old, table, space))
+            };
+            let new: Vec<u16> =
+                table.indexes().map(|key| key.space).filter(|&space| is_new(&table, space)).collect();
+            for space in new {
+                if let Some(error) = build_index(&mut store, csn, &table, space)? {
+                    // Rows that the origin had not seen yet broke a unique key. They are the same
+                    // everywhere, so every member leaves the key out alike.
+                    let mut definition = table.definition.clone();
+                    definition.keys.retain(|key| key.space != space);
+                    table = Table::new(table.schema, table.name, table.id, table.version, definition);
+                    self.ddl_failures.borrow_mut().insert(csn, error);
+                }
+            }
+        }
+        self.catalog.borrow_mut().put_table(table);
+        Ok(())
+    }
+}
+
+/// Whether an index has the same bytes under both definitions.
+fn same_columns(old: &Table, new: &Table, space: u16) -> bool {
+    let parts = |table: &Table| {
+        let key = table.definition.keys.iter().find(|key| key.space == space)?;
+        let part = |part: &crate::catalog::KeyPart| {
+            let column = &table.definition.columns[usize::from(part.column)];
+            (column.kind.clone(), column.nullable, column.collation, column.name.to_ascii_lowercase(), part.prefix)
+        };
+        Some((key.unique, key.parts.iter().map(part).collect::<Vec<_>>()))
+    };
+    parts(old) == parts(new)
+}
+
+/// All rows of a table, read before any of them is changed.
+fn rows(store: &Store, csn: Csn, table: &Table) -> Result<Vec<(Vec<u8>, Vec<u8>, Vec<Value>)>, ApplyError> {
+    let space = Space { table: table.id, number: 0 };
+    let mut rows = Vec::new();
+    for entry in store.scan_newest(space, &Range::all(), false) {
+        let Some(bytes) = entry.row else { continue };
+        let values = row::decode(&table.definition, bytes)
+            .map_err(|fault| ApplyError::Row { csn, table: table.id, fault })?;
+        rows.push((entry.key.to_vec(), bytes.to_vec(), values));
+    }
+    Ok(rows)
+}
+
+fn rewrite_rows(store: &mut Store, csn: Csn, old: &Table, new: &Table) -> Result<(), ApplyError> {
+    for (key, before, values) in rows(store, csn, old)? {
+        let mut warnings = Vec::new();
+        let mut conversion = Conversion { strict: false, row: 1, warnings: &mut warnings };
+        let mut changed = Vec::with_capacity(new.definition.columns.len());
+        for (at, column) in new.definition.columns.iter().enumerate() {
+            let value = match new.definition.origins.get(at).copied().flatten() {
+                Some(from) => values.get(usize::from(from)).cloned().unwrap_or(Value::Null),
+                None => column.default_value(),
+            };
+            // Without strict mode a conversion cannot fail; the origin checked what strict mode asks.
+            changed.push(conversion.convert(column, value).unwrap_or_else(|_| column.implicit_default()));
+        }
+        let mut after = Vec::with_capacity(before.len());
+        row::encode(&new.definition, &changed, &mut after);
+        let space = Space { table: new.id, number: 0 };
+        store.apply(csn, &Change { space, key: &key, before: Some(&before), after: Some(&after) })?;
+    }
+    Ok(())
+}
+
+/// Fills an index; the error that the DDL's session answers when rows are equal in a unique one, which
+/// is then left empty.
+fn build_index(store: &mut Store, csn: Csn, table: &Table, number: u16) -> Result<Option<SqlError>, ApplyError> {
+    let Some(key) = table.definition.keys.iter().find(|key| key.space == number) else { return Ok(None) };
+    let space = Space { table: table.id, number };
+    let mut entries = BTreeMap::new();
+    for (row_key, _, values) in rows(store, csn, table)? {
+        let index = index_key(table, key, &values, &row_key);
+        if entries.insert(index, row_key).is_some() {
+            return Ok(Some(duplicate_entry(table, key, &values)));
+        }
+    }
+    for (index, row_key) in entries {
+        store.apply(csn, &Change { space, key: &index, before: None, after: Some(&row_key) })?;
+    }
+    Ok(None)
+}
+
+/// 1062 for `row`, which is there already in `key`.
+#[must_use]
+pub(crate) fn duplicate_entry(table: &Table, key: &Key, row: &[Value]) -> SqlError {
+    let parts = key.parts.iter().map(|part| {
+        row[usize::from(part.column)].to_text().map_or_else(|| "NULL".to_owned(), |text| text.into_owned())
+    });
+    let entry = parts.collect::<Vec<_>>().join("-");
+    error(1062, format!("Duplicate entry '{entry}' for key '{}.{}'", table.name, key.name))
+}
