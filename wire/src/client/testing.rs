@@ -1,0 +1,1 @@
+//! A client in memory, for tests.
