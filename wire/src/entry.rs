@@ -1,6 +1,8 @@
 //! What the group log holds: entries. One entry is one rkyv archive, read in place wherever it lies
 //! (a received frame, the mapped log), and never decoded on the way to the applier.
 
+#![allow(missing_docs, reason = "rkyv derives undocumented structs for enum variants with fields")]
+
 use crate::id::{Ballot, Birth, Csn, Incarnation, Run, TableId, Uuid};
 use rkyv::{Archive, Deserialize, Serialize};
 
@@ -270,7 +272,6 @@ pub enum ObjectKind {
     Account,
 }
 
-#[allow(missing_docs, reason = "rkyv derives structs for the variants")]
 /// One change of one catalogue object. `definition` is opaque to the order: `engine/sql` writes and reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub enum CatalogChange {

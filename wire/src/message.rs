@@ -10,6 +10,8 @@
 //!
 //! Absent on purpose: who may connect (allowlist, TLS) and what a message means: `engine/core` decides.
 
+#![allow(missing_docs, reason = "rkyv derives undocumented structs for enum variants with fields")]
+
 use crate::entry::{GroupOptions, View, ViewMember};
 use crate::frame::{ALIGN, BODY_BYTES_MAX, Buffer};
 use crate::id::{Ballot, Birth, Incarnation, Index, Run, Uuid};
@@ -41,7 +43,6 @@ pub enum Channel {
 
 /// One message between members.
 #[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "rkyv derives structs for the variants")]
 pub enum Message {
     /// First on every connection, from who connects.
     Hello(Hello),
@@ -143,7 +144,6 @@ pub struct JoinRequest {
 
 /// See [`Message::JoinAnswer`].
 #[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "rkyv derives structs for the variants")]
 pub enum JoinAnswer {
     /// Ask this address: it leads, as far as the sender knows. Empty: nobody leads now, try again.
     Redirect { address: String },

@@ -1,0 +1,203 @@
+//! The whole boundary between the deterministic core and the world: what comes in, what goes out.
+//!
+//! The core withholds and the driver obeys: a message that must follow a disk write leaves the core
+//! only after the write was reported, so a driver that performs every effect as soon as it sees it,
+//! in order, is correct.
+
+use wire::entry::ViewMember;
+use wire::frame::{Buffer, Frame};
+use wire::id::{Ballot, Birth, Incarnation, Index, Run};
+use wire::message::{Channel, Message};
+
+/// Microseconds of the member's monotonic clock since some start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(pub u64);
+
+impl Instant {
+    /// `us` microseconds later.
+    #[must_use]
+    pub const fn plus(self, us: u64) -> Self {
+        Self(self.0.saturating_add(us))
+    }
+
+    /// Microseconds since `earlier`; 0 when it is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Whom a message goes to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Peer {
+    /// A member that [`Effect::Connect`] named.
+    Member(Incarnation),
+    /// An address: seeds, and joiners that are in no view yet.
+    Address(String),
+}
+
+/// What a message carries behind it.
+#[derive(Clone, Debug, Default)]
+pub enum Payload {
+    /// Nothing.
+    #[default]
+    None,
+    /// Log frames, sent without copying them first.
+    Frames(Vec<Frame>),
+    /// Serialised entries.
+    Entries(Buffer),
+}
+
+/// What a member must never forget: written to both slots of the vote file, synced, then reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Vote {
+    /// Grows with each record.
+    pub generation: u64,
+    /// No ballot below this is answered any more.
+    pub promised: Ballot,
+    /// The birth that the member belongs to; 0 for none.
+    pub birth: Birth,
+    /// Its membership life; 0 for none.
+    pub incarnation: Incarnation,
+    /// Its process life.
+    pub run: Run,
+    /// Whether the group, as far as the member knows, still lists it.
+    pub listed: bool,
+}
+
+/// What the world reports.
+#[derive(Debug)]
+pub enum Input {
+    /// A message from a peer that greeted as `from`.
+    Received {
+        /// Who.
+        from: Incarnation,
+        /// Its address, as it greeted.
+        address: String,
+        /// What.
+        message: Message,
+        /// Frames or entries behind it.
+        payload: Buffer,
+    },
+    /// The order connection to a member is up.
+    PeerUp(Incarnation),
+    /// It was reset: counts as silence at once.
+    PeerDown(Incarnation),
+    /// The log is synced up to `index`, as far as `sync_binlog` promises; `cuts` is the number of
+    /// cuts that it had seen when the sync began.
+    Synced {
+        /// Highest synced index.
+        index: Index,
+        /// Cuts before the sync began.
+        cuts: u64,
+    },
+    /// A vote record is durable.
+    VoteStored {
+        /// Its generation.
+        generation: u64,
+    },
+    /// Frames asked for by [`Effect::Read`].
+    ReadDone {
+        /// As asked.
+        token: u64,
+        /// Frames after the index asked for, in order; empty when there are none there.
+        frames: Vec<Frame>,
+    },
+}
+
+/// What the world is to do, in this order.
+#[derive(Debug)]
+pub enum Effect {
+    /// Send a message; losing it is allowed.
+    Send {
+        /// To whom.
+        to: Peer,
+        /// On which of its connections.
+        channel: Channel,
+        /// What.
+        message: Message,
+        /// Behind it.
+        payload: Payload,
+    },
+    /// Append a frame to the log; [`Input::Synced`] follows when it is synced.
+    Append(Frame),
+    /// Record in the vote file, then drop all frames after `after` and go on in a fresh segment.
+    Cut {
+        /// Last index kept.
+        after: Index,
+    },
+    /// Drop the whole log: it belongs to another lineage, and the group has all that it holds.
+    ResetLog,
+    /// Store a vote record; [`Input::VoteStored`] follows.
+    StoreVote(Vote),
+    /// Read frames after `after` from the log; [`Input::ReadDone`] follows.
+    Read {
+        /// Comes back with the answer.
+        token: u64,
+        /// The frame that starts right after this.
+        after: Index,
+        /// At most so many bytes, at least one frame.
+        bytes_max: usize,
+    },
+    /// The members to keep connections with (this one excepted).
+    Connect(Vec<ViewMember>),
+    /// A decided frame, in index order, gap-free.
+    Deliver(Frame),
+    /// For the operators' log.
+    Note(Note),
+}
+
+/// How much an operator should care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Normal life.
+    System,
+    /// Worth a look.
+    Warning,
+    /// Something is lost or refused.
+    Error,
+}
+
+/// A line for the operators' log, in MySQL's words where it has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// How much an operator should care.
+    pub level: Level,
+    /// MySQL's code (`MY-011494`), 0 where it has none.
+    pub code: u32,
+    /// What happened.
+    pub text: String,
+}
+
+/// Effects in the order in which they must be started.
+#[derive(Debug, Default)]
+pub struct Effects {
+    queue: std::collections::VecDeque<Effect>,
+}
+
+impl Effects {
+    /// Adds one at the end.
+    pub fn push(&mut self, effect: Effect) {
+        self.queue.push_back(effect);
+    }
+
+    /// Takes the first.
+    pub fn pop(&mut self) -> Option<Effect> {
+        self.queue.pop_front()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(crate) fn send(&mut self, to: Incarnation, message: Message) {
+        let channel = Channel::Order;
+        self.push(Effect::Send { to: Peer::Member(to), channel, message, payload: Payload::None });
+    }
+
+    pub(crate) fn note(&mut self, level: Level, code: u32, text: String) {
+        self.push(Effect::Note(Note { level, code, text }));
+    }
+}

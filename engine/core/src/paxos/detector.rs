@@ -1,0 +1,249 @@
+//! Who hears whom: heartbeats with echoes, produced by the group stage itself, so that a hung stage
+//! falls silent. Suspecting the leader costs an election; being UNREACHABLE is only shown.
+
+use super::{Group, Role};
+use crate::effect::{Effect, Effects, Instant, Level, Payload, Peer};
+use std::collections::{BTreeMap, VecDeque};
+use wire::id::{Incarnation, Index};
+use wire::message::{Channel, Heartbeat, Message};
+
+/// How many sent heartbeats are remembered by their time, to know how old an echo is.
+const REMEMBERED: usize = 32;
+
+#[derive(Clone, Debug, Default)]
+struct Heard {
+    up: bool,
+    sequence: u64,
+    /// Last sequence received from it.
+    received: u64,
+    sent: VecDeque<(u64, Instant)>,
+    /// When any message of it came last.
+    at: Instant,
+    /// When the heartbeat was sent that it echoed last: contact both ways.
+    both_ways: Option<Instant>,
+    hears: Vec<Incarnation>,
+    decided: Index,
+    waiting_us: u64,
+    unreachable: bool,
+}
+
+/// What is known of the others' voices.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Detector {
+    peers: BTreeMap<Incarnation, Heard>,
+    next_heartbeat: Instant,
+    /// Since when the present leader is given the benefit of the doubt.
+    leader_since: Instant,
+    advanced: Instant,
+    /// Largest gap lately seen between heartbeats, decaying: the adaptive part of the suspicion time.
+    slowest_us: u64,
+}
+
+impl Detector {
+    pub fn start(&mut self, now: Instant) {
+        self.next_heartbeat = now;
+        self.leader_since = now;
+        self.advanced = now;
+    }
+
+    pub fn heard(&mut self, from: Incarnation, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.at = now;
+        }
+    }
+
+    pub fn is_up(&self, peer: Incarnation) -> bool {
+        self.peers.get(&peer).is_some_and(|heard| heard.up)
+    }
+
+
+    pub fn new_leader(&mut self, now: Instant) {
+        self.leader_since = now;
+        self.advanced = now;
+    }
+
+    pub fn advanced(&mut self, now: Instant) {
+        self.advanced = now;
+    }
+}
+
+impl Group {
+    /// Whether `peer` was heard both ways within the suspicion time.
+    pub fn hears(&self, peer: Incarnation, now: Instant) -> bool {
+        peer == self.me()
+            || self.detector.peers.get(&peer).is_some_and(|heard| {
+                heard.up && heard.both_ways.is_some_and(|at| now.since(at) <= self.suspicion_us())
+            })
+    }
+
+    /// Whether nothing came from `peer` for 5 s.
+    #[must_use]
+    pub fn is_unreachable(&self, peer: Incarnation) -> bool {
+        self.detector.peers.get(&peer).is_some_and(|heard| heard.unreachable)
+    }
+
+    /// Whether a quorum of voters, this member included, answers.
+    #[must_use]
+    pub fn has_quorum(&self) -> bool {
+        let reachable = self.voters().filter(|voter| !self.is_unreachable(voter.incarnation)).count();
+        self.views.is_empty() || reachable >= self.quorum()
+    }
+
+    pub(super) fn heard_both_ways(&self, now: Instant) -> Vec<Incarnation> {
+        let mut hears: Vec<_> =
+            self.detector.peers.keys().copied().filter(|&peer| self.hears(peer, now)).collect();
+        hears.push(self.me());
+        hears
+    }
+
+    /// Voters of the newest view that are heard both ways, this member included.
+    pub(super) fn voters_heard(&self, now: Instant) -> usize {
+        self.voters().filter(|voter| self.hears(voter.incarnation, now)).count()
+    }
+
+    /// Whether a majority of the voters does not hear `peer`, by their own word.
+    pub(super) fn lost_by_quorum(&self, peer: Incarnation, now: Instant) -> bool {
+        let silent = self.voters().filter(|voter| {
+            let who = voter.incarnation;
+            who == peer
+                || match self.detector.peers.get(&who) {
+                    _ if who == self.me() => !self.hears(peer, now),
+                    Some(heard) => self.hears(who, now) && !heard.hears.contains(&peer),
+                    None => false,
+                }
+        });
+        let heard = self.voters().any(|voter| {
+            let who = voter.incarnation;
+            who != peer && self.hears(who, now) && self.detector.peers.get(&who).is_some_and(|h| h.hears.contains(&peer))
+        });
+        !heard && silent.count() > self.voters().count() / 2
+    }
+
+    /// Silence after which a leader is suspected: the configured time, or four times the slowest
+    /// heartbeat seen lately, at most 2 s: a busy machine must not cause elections.
+    pub(super) fn suspicion_us(&self) -> u64 {
+        let timing = &self.config.timing;
+        (self.detector.slowest_us * 4).clamp(timing.suspicion_us, timing.suspicion_us.max(2_000_000))
+    }
+
+    /// Whether this member has a live leader: heard both ways, and what waits advances.
+    pub(super) fn leader_is_live(&self, now: Instant) -> bool {
+        match &self.role {
+            Role::Leader(_) => true,
+            Role::Candidate(_) => false,
+            Role::Outside => true,
+            Role::Follower => {
+                let leader = self.promised.node;
+                if leader == self.me() || !self.is_member(leader) {
+                    return false;
+                }
+                let fresh = now.since(self.detector.leader_since) <= self.suspicion_us();
+                let reset = self.detector.peers.get(&leader).is_some_and(|heard| !heard.up && heard.at > Instant(0));
+                (self.hears(leader, now) || fresh && !reset) && !self.stands_still(now)
+            }
+        }
+    }
+
+    /// Whether entries wait here or at a peer, and nothing was decided for ten suspicion times.
+    fn stands_still(&self, now: Instant) -> bool {
+        let limit = self.suspicion_us() * 10;
+        let waits = self.waiting_us(now) > limit || self.detector.peers.values().any(|heard| heard.waiting_us > limit);
+        waits && now.since(self.detector.advanced) > limit
+    }
+
+    fn waiting_us(&self, now: Instant) -> u64 {
+        let waits = !self.own.is_empty() || self.log.last() > self.log.decided();
+        if waits { now.since(self.detector.advanced).max(1) } else { 0 }
+    }
+
+    pub(super) fn on_peer_up(&mut self, now: Instant, peer: Incarnation, out: &mut Effects) {
+        let heard = self.detector.peers.entry(peer).or_default();
+        heard.up = true;
+        heard.at = now;
+        if self.leader() == Some(peer) {
+            // What was on its way when the connection broke may be lost.
+            self.forwarded = 1;
+            self.acked = Index(0);
+        }
+        self.restart_replication(peer);
+        self.send_heartbeat(now, peer, out);
+    }
+
+    pub(super) fn on_peer_down(&mut self, now: Instant, peer: Incarnation) {
+        if let Some(heard) = self.detector.peers.get_mut(&peer) {
+            heard.up = false;
+            heard.both_ways = None;
+            heard.hears.clear();
+            heard.at = heard.at.max(Instant(1));
+        }
+        let _ = now;
+        self.restart_replication(peer);
+    }
+
+    pub(super) fn on_heartbeat(&mut self, now: Instant, from: Incarnation, heartbeat: Heartbeat) {
+        let heard = self.detector.peers.entry(from).or_default();
+        if heartbeat.sequence < heard.received && heartbeat.sequence > 1 {
+            return;
+        }
+        heard.received = heartbeat.sequence;
+        if let Some(&(_, at)) = heard.sent.iter().find(|&&(sequence, _)| sequence == heartbeat.echo) {
+            heard.both_ways = Some(heard.both_ways.map_or(at, |before| before.max(at)));
+            let gap = now.since(at);
+            let slowest = &mut self.detector.slowest_us;
+            *slowest = (*slowest - *slowest / 64).max(gap.saturating_sub(self.config.timing.heartbeat_us));
+        }
+        heard.hears = heartbeat.hears;
+        heard.decided = heartbeat.decided;
+        heard.waiting_us = heartbeat.waiting_us;
+        if heartbeat.leader == from && heartbeat.promised == self.promised {
+            self.leader_decided = self.leader_decided.max(heartbeat.decided);
+        }
+        self.note_promise(heartbeat.promised);
+    }
+
+    fn send_heartbeat(&mut self, now: Instant, to: Incarnation, out: &mut Effects) {
+        let (promised, decided) = (self.promised, self.log.decided());
+        let (hears, waiting_us) = (self.heard_both_ways(now), self.waiting_us(now));
+        let leader = self.leader().unwrap_or_default();
+        let Some(heard) = self.detector.peers.get_mut(&to) else { return };
+        heard.sequence += 1;
+        heard.sent.push_back((heard.sequence, now));
+        if heard.sent.len() > REMEMBERED {
+            heard.sent.pop_front();
+        }
+        let (sequence, echo) = (heard.sequence, heard.received);
+        let message = Message::Heartbeat(Heartbeat { sequence, echo, promised, leader, decided, hears, waiting_us });
+        out.push(Effect::Send { to: Peer::Member(to), channel: Channel::Liveness, message, payload: Payload::None });
+    }
+
+    /// Heartbeats that are due, and who is UNREACHABLE now.
+    pub(super) fn detect(&mut self, now: Instant, out: &mut Effects) {
+        if now < self.detector.next_heartbeat {
+            return;
+        }
+        self.detector.next_heartbeat = now.plus(self.config.timing.heartbeat_us);
+        let members: Vec<_> =
+            self.view().into_iter().flat_map(|view| &view.members).filter(|m| m.incarnation != self.me()).cloned().collect();
+        self.detector.peers.retain(|&peer, heard| heard.up || members.iter().any(|m| m.incarnation == peer));
+        for member in members {
+            let heard = self.detector.peers.entry(member.incarnation).or_default();
+            if heard.at == Instant(0) {
+                heard.at = now;
+            }
+            let silent = now.since(heard.at) > self.config.timing.unreachable_us;
+            if silent != heard.unreachable {
+                heard.unreachable = silent;
+                let name = format!("{}:{}", member.host, member.port);
+                if silent {
+                    out.note(Level::Warning, 11494, format!("Member with address {name} has become unreachable."));
+                } else {
+                    out.note(Level::Warning, 11495, format!("Member with address {name} is reachable again."));
+                }
+            }
+        }
+        let peers: Vec<_> = self.detector.peers.iter().filter(|(_, heard)| heard.up).map(|(&peer, _)| peer).collect();
+        for peer in peers {
+            self.send_heartbeat(now, peer, out);
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Standing for leader: a pre-vote that no voter with a live leader grants, durable promises, and the
+//! adoption of the best log among them, whatever the candidate's own is.
+//!
+//! Invariant: a member leads under a ballot only after a quorum of the last view *of the log that it
+//! adopted* has promised that ballot, and its log equals the best of theirs.
+
+use super::{Group, PrimaryView, Role, voters_of};
+use crate::effect::{Effects, Instant};
+use std::collections::{BTreeMap, BTreeSet};
+use wire::id::{Ballot, Incarnation, Index};
+use wire::message::Message;
+
+/// What a voter said with its promise.
+#[derive(Clone, Debug)]
+pub(super) struct Promised {
+    pub last_ballot: Ballot,
+    pub last: Index,
+    pub decided: Index,
+    pub hears: Vec<Incarnation>,
+}
+
+/// A stand in progress.
+pub(super) struct Candidacy {
+    ballot: Ballot,
+    since: Instant,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Asks whether it would be promised.
+    PreVote { granted: BTreeSet<Incarnation> },
+    /// Collects promises; fetches the best log when it is another's.
+    Prepare { promises: BTreeMap<Incarnation, Promised>, asked: BTreeSet<Incarnation>, fetch: Option<Fetch> },
+}
+
+#[derive(Clone, Copy)]
+struct Fetch {
+    from: Incarnation,
+    token: u64,
+    target: (Ballot, Index),
+}
+
+/// A stand that got nowhere is given up after so many suspicion times.
+const STAND_SUSPICIONS: u64 = 4;
+
+impl Group {
+    /// A higher round was seen: a stand of this member begins above it.
+    pub(super) fn note_promise(&mut self, promised: Ballot) {
+        self.highest_round = self.highest_round.max(promised.round);
+    }
+
+    pub(super) fn drive_election(&mut self, now: Instant, out: &mut Effects) {
+        match &self.role {
+            Role::Follower if self.is_voter(self.me()) && self.listed => {
+                if self.leader_is_live(now) {
+                    self.stand_at = None;
+                    return;
+                }
+                let at = match self.stand_at {
+                    Some(at) => at,
+                    None => {
+                        let at = now.plus(self.stand_delay());
+                        self.stand_at = Some(at);
+                        at
+                    }
+                };
+                if now >= at && self.voters_heard(now) >= self.quorum() {
+                    self.ask_pre_votes(now, out);
+                }
+            }
+            Role::Candidate(candidacy) => {
+                let limit = self.suspicion_us() * STAND_SUSPICIONS;
+                if now.since(candidacy.since) > limit {
+                    self.give_up(now);
+                } else {
+                    self.count_promises(now, out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Who stands first: the order of `member_weight` and uuid, and a little chance against ties.
+    fn stand_delay(&mut self) -> u64 {
+        if self.quorum() == 1 {
+            return 0;
+        }
+        let gone = self.promised.node;
+        let mut order: Vec<_> = self.voters().filter(|voter| voter.incarnation != gone).collect();
+        order.sort_by(|a, b| b.weight.cmp(&a.weight).then(a.uuid.cmp(&b.uuid)));
+        let me = self.me();
+        let rank = order.iter().position(|voter| voter.incarnation == me).unwrap_or(order.len()) as u64;
+        rank * 20_000 + self.rng.below(15_000)
+    }
+
+    fn give_up(&mut self, now: Instant) {
+        self.role = Role::Follower;
+        self.led = false;
+        self.stand_failures = (self.stand_failures + 1).min(5);
+        let wait = self.config.timing.suspicion_us / 4 << self.stand_failures;
+        self.stand_at = Some(now.plus(wait / 2 + self.rng.below(wait)));
+    }
+
+    fn ask_pre_votes(&mut self, now: Instant, out: &mut Effects) {
+        let ballot = Ballot { round: self.highest_round.max(self.promised.round) + 1, node: self.me() };
+        let granted = BTreeSet::from([self.me()]);
+        self.role = Role::Candidate(Candidacy { ballot, since: now, stage: Stage::PreVote { granted } });
+        let end = self.log.end();
+        let message = Message::PreVote { ballot, last_ballot: end.ballot, last: end.index };
+        for voter in self.other_voters() {
+            out.send(voter, message.clone());
+        }
+        self.count_pre_votes(now, out);
+    }
+
+    fn other_voters(&self) -> Vec<Incarnation> {
+        self.voters().map(|voter| voter.incarnation).filter(|&who| who != self.me()).collect()
+    }
+
+    pub(super) fn on_pre_vote(&mut self, now: Instant, from: Incarnation, ballot: Ballot, out: &mut Effects) {
+        self.note_promise(Ballot { round: ballot.round.saturating_sub(1), ..ballot });
+        let free = match &self.role {
+            Role::Candidate(_) => true,
+            _ => !self.leader_is_live(now),
+        };
+        if free && ballot > self.promised && self.is_member(from) && self.is_voter(self.me()) {
+            out.send(from, Message::PreVoteGranted { ballot });
+        }
+    }
+
+    pub(super) fn on_pre_vote_granted(&mut self, now: Instant, from: Incarnation, ballot: Ballot, out: &mut Effects) {
+        if !self.is_voter(from) {
+            return;
+        }
+        if let Role::Candidate(Candidacy { ballot: ours, stage: Stage::PreVote { granted }, .. }) = &mut self.role
+            && *ours == ballot
+        {
+            granted.insert(from);
+            self.count_pre_votes(now, out);
+        }
+    }
+
+    fn count_pre_votes(&mut self, now: Instant, out: &mut Effects) {
+        let Role::Candidate(Candidacy { stage: Stage::PreVote { granted }, .. }) = &self.role else { return };
+        if granted.len() >= self.quorum() {
+            self.stand(now, out);
+        }
+    }
+
+    /// Promises itself a new ballot and asks the others to.
+    pub(super) fn stand(&mut self, now: Instant, out: &mut Effects) {
+        let ballot = Ballot { round: self.highest_round.max(self.promised.round) + 1, node: self.me() };
+        self.note_promise(ballot);
+        self.promise(ballot, out);
+        let stage = Stage::Prepare { promises: BTreeMap::new(), asked: BTreeSet::new(), fetch: None };
+        self.role = Role::Candidate(Candidacy { ballot, since: now, stage });
+        self.count_promises(now, out);
+    }
+
+    pub(super) fn on_prepare(&mut self, now: Instant, from: Incarnation, ballot: Ballot, out: &mut Effects) {
+        self.note_promise(ballot);
+        if ballot < self.promised {
+            out.send(from, Message::Refused { ballot, promised: self.promised });
+            return;
+        }
+        if !self.is_member(from) || ballot.node != from || !self.listed {
+            return;
+        }
+        if ballot > self.promised {
+            self.promise(ballot, out);
+            self.become_follower(now);
+        }
+        self.promises_due.push((self.vote_asked, from, ballot));
+    }
+
+    /// Sends promises that the vote file holds by now.
+    pub(super) fn send_due_promises(&mut self, now: Instant, out: &mut Effects) {
+        if self.promises_due.is_empty() {
+            return;
+        }
+        let (stored, promised, end) = (self.vote_stored, self.promised, self.log.end());
+        let (decided, hears) = (self.log.decided(), self.heard_both_ways(now));
+        self.promises_due.retain(|&(generation, to, ballot)| {
+            let due = generation <= stored;
+            if due && ballot == promised {
+                let (last_ballot, last, hears) = (end.ballot, end.index, hears.clone());
+                out.send(to, Message::Promise { ballot, last_ballot, last, decided, hears });
+            }
+            !due
+        });
+    }
+
+    pub(super) fn on_promise(
+        &mut self,
+        now: Instant,
+        from: Incarnation,
+        ballot: Ballot,
+        promise: Promised,
+        out: &mut Effects,
+    ) {
+        if let Role::Candidate(Candidacy { ballot: ours, stage: Stage::Prepare { promises, .. }, .. }) = &mut self.role
+            && *ours == ballot
+        {
+            promises.insert(from, promise);
+            self.count_promises(now, out);
+        }
+    }
+
+    fn count_promises(&mut self, now: Instant, out: &mut Effects) {
+        let others = self.other_voters();
+        let (quorum, end, own_vote) = (self.quorum(), self.log.end(), self.vote_is_durable());
+        let (decided, next_token) = (self.log.decided(), self.next_read);
+        let chain = self.log.point(decided).map(|point| point.chain);
+        let Role::Candidate(Candidacy { ballot, stage: Stage::Prepare { promises, asked, fetch }, .. }) = &mut self.role
+        else {
+            return;
+        };
+        let ballot = *ballot;
+        for &voter in &others {
+            if asked.insert(voter) {
+                out.send(voter, Message::Prepare { ballot });
+            }
+        }
+        if fetch.is_some() || !own_vote {
+            return;
+        }
+        // Only voters of the last view in the log count, this member among them.
+        let counted: Vec<_> = others.iter().filter_map(|voter| Some((*voter, promises.get(voter)?))).collect();
+        if counted.len() + 1 < quorum {
+            return;
+        }
+        let best = counted.iter().max_by_key(|(_, promise)| (promise.last_ballot, promise.last));
+        if let Some(&(from, promise)) = best
+            && (promise.last_ballot, promise.last) > (end.ballot, end.index)
+        {
+            let target = (promise.last_ballot, promise.last);
+            *fetch = Some(Fetch { from, token: next_token, target });
+            self.next_read += 1;
+            let chain = chain.expect("the decided place is in memory");
+            out.send(from, Message::Fetch { token: next_token, ballot, after: decided, chain });
+            return;
+        }
+        let known = counted.iter().map(|(_, promise)| promise.decided).max().unwrap_or_default();
+        let heard: BTreeSet<_> = counted.iter().flat_map(|(who, promise)| promise.hears.iter().chain([who])).copied().collect();
+        self.decide(known.max(decided).min(end.index), out);
+        self.become_leader(now, ballot, &heard, out);
+    }
+
+    /// A part of the best log: replaces this log's tail beyond the first difference.
+    #[allow(clippy::too_many_arguments, reason = "one message, its parts")]
+    pub(super) fn on_fetched(
+        &mut self,
+        now: Instant,
+        from: Incarnation,
+        token: u64,
+        ballot: Ballot,
+        (after, last, matches): (Index, Index, bool),
+        payload: &[u8],
+        out: &mut Effects,
+    ) {
+        let Role::Candidate(Candidacy { ballot: ours, since, stage: Stage::Prepare { fetch: Some(fetch), .. } }) =
+            &mut self.role
+        else {
+            return;
+        };
+        if (*ours, fetch.from, fetch.token) != (ballot, from, token) {
+            return;
+        }
+        *since = now; // It is getting somewhere.
+        let target = fetch.target;
+        let frames = super::follower::frames_in(payload).unwrap_or_default();
+        let chain = frames.first().map(|frame| frame.header().previous_chain);
+        let attached = matches && chain.is_some_and(|chain| self.attach(after, chain, &frames, out));
+        let end = self.log.end();
+        let done = (end.ballot, end.index) == target;
+        if !attached || last < target.1 {
+            self.give_up(now);
+            return;
+        }
+        let Role::Candidate(Candidacy { stage: Stage::Prepare { fetch, .. }, .. }) = &mut self.role else { return };
+        if done {
+            *fetch = None;
+            self.count_promises(now, out);
+        } else {
+            out.send(from, Message::Fetch { token, ballot, after: end.index, chain: end.chain });
+        }
+    }
+
+    pub(super) fn on_refused(&mut self, now: Instant, promised: Ballot, _out: &mut Effects) {
+        self.note_promise(promised);
+        let ours = match &self.role {
+            Role::Leader(leading) => leading.ballot,
+            Role::Candidate(candidacy) => candidacy.ballot,
+            _ => return,
+        };
+        if promised > ours {
+            self.give_up(now);
+        }
+    }
+
+    pub(super) fn on_handover(&mut self, now: Instant, from: Incarnation, ballot: Ballot, out: &mut Effects) {
+        let level = self.matched == self.log.last();
+        if ballot == self.promised && ballot.node == from && level && self.is_voter(self.me()) {
+            self.stand(now, out);
+        }
+    }
+
+    /// Whom an opening names: nobody while some voter of the electing quorum hears the primary.
+    pub(super) fn new_primary(primary: &PrimaryView, heard: &BTreeSet<Incarnation>) -> Option<Incarnation> {
+        let lost = primary.single && primary.primary.is_none_or(|present| !heard.contains(&present));
+        if lost { primary.candidates.iter().copied().find(|candidate| heard.contains(candidate)) } else { None }
+    }
+
+    /// Whether `incarnation` votes in the view that is decided, whatever is on its way.
+    pub(super) fn votes_in_decided_view(&self, incarnation: Incarnation) -> bool {
+        self.views.first().is_some_and(|(_, view)| voters_of(view).any(|voter| voter.incarnation == incarnation))
+    }
+}

@@ -1,0 +1,270 @@
+//! What a member does that does not lead: append what the leader sends, after the first difference cut;
+//! acknowledge what is synced; forward its own proposals; conclude what is decided.
+
+use super::{Group, Role, quorum_index, voters_of};
+use crate::effect::{Effect, Effects, Instant, Level, Payload, Peer};
+use wire::frame::{Buffer, Frame, HEADER_BYTES};
+use wire::id::{Ballot, Incarnation, Index, Run};
+use wire::message::{Channel, Message};
+
+/// Where an append attaches, and what its leader says besides.
+pub(super) struct Place {
+    pub previous: Index,
+    pub previous_chain: u64,
+    pub decided: Index,
+    pub synced: Index,
+}
+
+/// Own proposals are forwarded in messages of about this size.
+const FORWARD_BYTES: usize = 1 << 20;
+
+impl Group {
+    pub(super) fn on_append(
+        &mut self,
+        now: Instant,
+        from: Incarnation,
+        ballot: Ballot,
+        place: Place,
+        payload: &[u8],
+        out: &mut Effects,
+    ) {
+        if ballot < self.promised {
+            out.send(from, Message::Refused { ballot, promised: self.promised });
+            return;
+        }
+        if ballot.node != from || ballot.node == self.me() {
+            return;
+        }
+        if ballot > self.promised {
+            // Accepting under a ballot promises it: the vote file holds it before the first acknowledgement.
+            self.promise(ballot, out);
+        }
+        if !matches!(self.role, Role::Follower | Role::Outside) {
+            self.become_follower(now);
+        }
+        if !self.led {
+            self.led = true;
+            self.stand_at = None;
+            self.stand_failures = 0;
+            self.detector.new_leader(now);
+        }
+        let Some(frames) = frames_in(payload) else {
+            out.note(Level::Warning, 0, format!("member {from} sent frames that do not check; ignored"));
+            return;
+        };
+        if !self.attach(place.previous, place.previous_chain, &frames, out) {
+            out.send(from, Message::Mismatch { ballot, decided: self.log.decided() });
+            return;
+        }
+        self.leader_synced = self.leader_synced.max(place.synced);
+        self.leader_decided = self.leader_decided.max(place.decided);
+    }
+
+    /// Makes the log equal to `frames` behind `previous`. False when it does not match there.
+    pub(super) fn attach(&mut self, previous: Index, previous_chain: u64, frames: &[Frame], out: &mut Effects) -> bool {
+        let decided = self.log.decided();
+        if previous > self.log.last() {
+            return false;
+        }
+        // Below the decided index logs cannot differ; at and above it the chain tells.
+        if previous >= decided && self.log.point(previous).is_none_or(|point| point.chain != previous_chain) {
+            return false;
+        }
+        let mut matched = previous.max(decided.min(frames.last().map_or(previous, |f| f.header().last())));
+        let (mut index, mut chain) = (previous, previous_chain);
+        for frame in frames {
+            let header = frame.header();
+            if header.first != index.next() || header.previous_chain != chain || header.ballot > self.promised {
+                return false;
+            }
+            (index, chain) = (header.last(), header.chain);
+            if header.last() <= decided {
+                continue;
+            }
+            if header.first <= decided {
+                return false; // No decided index lies inside a frame: this is not our log.
+            }
+            if self.log.point(header.last()).is_some_and(|point| point.chain == header.chain) {
+                matched = matched.max(header.last());
+                continue;
+            }
+            if self.log.last() >= header.first {
+                self.cut_after(previous_of(header.first), out);
+            }
+            self.append(frame.clone(), out);
+            matched = matched.max(header.last());
+        }
+        self.matched = self.matched.max(matched);
+        true
+    }
+
+    /// Decides what a quorum of synced voters is known to hold.
+    pub(super) fn conclude(&mut self, now: Instant, out: &mut Effects) {
+        let decided = match &self.role {
+            Role::Leader(_) => self.leader_conclusion(),
+            Role::Follower | Role::Outside => self.follower_conclusion(),
+            Role::Candidate(_) => return,
+        };
+        if decided > self.log.decided() {
+            self.detector.advanced(now);
+            self.decide(decided, out);
+        }
+    }
+
+    fn follower_conclusion(&self) -> Index {
+        let told = self.leader_decided.min(self.matched);
+        // Only frames written under the leader's own ballot prove that its opening is among what is counted;
+        // and while a view is undecided, who counts is the leader's to say.
+        let own = self.synced_matched();
+        let last_ballot = self.log.point(own).map(|point| point.ballot);
+        if self.views.len() != 1 || !self.is_voter(self.me()) || last_ballot != Some(self.promised) {
+            return told;
+        }
+        let leader = self.promised.node;
+        let (_, view) = &self.views[0];
+        let known = voters_of(view)
+            .map(|voter| match voter.incarnation {
+                who if who == leader => self.leader_synced.min(self.matched),
+                who if who == self.me() => own,
+                _ => Index(0),
+            })
+            .collect();
+        told.max(quorum_index(known, self.quorum()))
+    }
+
+    /// How far this log both equals the leader's and is synced.
+    fn synced_matched(&self) -> Index {
+        self.matched.min(self.log.synced())
+    }
+
+    /// One acknowledgement for all that was synced since the last.
+    pub(super) fn acknowledge(&mut self, out: &mut Effects) {
+        if !matches!(self.role, Role::Follower | Role::Outside) || !self.vote_is_durable() {
+            return;
+        }
+        let index = self.synced_matched();
+        if index > self.acked && self.promised.node != self.me() && self.promised != Ballot::ZERO {
+            self.acked = index;
+            out.send(self.promised.node, Message::Ack { ballot: self.promised, index });
+        }
+    }
+
+    /// Sends own proposals that the present leader has not been given.
+    pub(super) fn forward(&mut self, _now: Instant, out: &mut Effects) {
+        if matches!(self.role, Role::Leader(_)) {
+            return; // Taken in `lead`.
+        }
+        let Some(leader) = self.leader().filter(|&leader| self.detector.is_up(leader)) else { return };
+        let (mut raw, mut count, mut first) = (Buffer::new(), 0, None);
+        for batch in &self.own {
+            if batch.first < self.forwarded {
+                continue;
+            }
+            first.get_or_insert(batch.first);
+            raw.extend_from_slice(&batch.raw);
+            count += batch.count;
+            self.forwarded = batch.last() + 1;
+            if raw.len() >= FORWARD_BYTES {
+                break;
+            }
+        }
+        let Some(first) = first else { return };
+        let message = Message::Propose { run: self.config.run, first, count };
+        let (to, payload) = (Peer::Member(leader), Payload::Entries(raw));
+        out.push(Effect::Send { to, channel: Channel::Order, message, payload });
+        if self.own.back().is_some_and(|batch| batch.last() >= self.forwarded) {
+            self.forward(_now, out);
+        }
+    }
+
+    /// The leader expects another number: goes back to it.
+    pub(super) fn on_expect(&mut self, from: Incarnation, run: Run, number: u64) {
+        if self.leader() == Some(from) && run == self.config.run {
+            // Batches are re-sent whole; the leader drops the part that it has.
+            let batch = self.own.iter().find(|batch| batch.last() >= number);
+            self.forwarded = batch.map_or(number, |batch| batch.first);
+        }
+    }
+
+    pub(super) fn become_follower(&mut self, now: Instant) {
+        self.role = Role::Follower;
+        self.stand_at = None;
+        self.forwarded = 1;
+        self.detector.new_leader(now);
+    }
+
+    /// Answers a candidate that adopts this log: it may be cut only under a higher ballot.
+    pub(super) fn on_fetch(
+        &mut self,
+        from: Incarnation,
+        token: u64,
+        ballot: Ballot,
+        after: Index,
+        chain: u64,
+        out: &mut Effects,
+    ) {
+        if ballot != self.promised || !self.vote_is_durable() {
+            out.send(from, Message::Refused { ballot, promised: self.promised });
+            return;
+        }
+        match self.log.frames_after(after, FORWARD_BYTES) {
+            Some(frames) => self.answer_fetch(from, (token, ballot, after, chain), frames, out),
+            None if after < self.log.last() => {
+                let to = from;
+                let reading = super::Reading::Fetch { to, token, ballot, after, chain };
+                self.read(reading, after, FORWARD_BYTES, out);
+            }
+            None => self.answer_fetch(from, (token, ballot, after, chain), Vec::new(), out),
+        }
+    }
+
+    pub(super) fn answer_fetch(
+        &mut self,
+        to: Incarnation,
+        (token, ballot, after, chain): (u64, Ballot, Index, u64),
+        frames: Vec<Frame>,
+        out: &mut Effects,
+    ) {
+        let matches = match frames.first() {
+            Some(frame) => frame.header().previous_chain == chain,
+            None => self.log.point(after).is_some_and(|point| point.chain == chain),
+        };
+        let message = Message::Fetched { token, ballot, after, last: self.log.last(), matches };
+        let payload = if matches { Payload::Frames(frames) } else { Payload::None };
+        out.push(Effect::Send { to: Peer::Member(to), channel: Channel::Bulk, message, payload });
+    }
+
+    pub(super) fn read(&mut self, reading: super::Reading, after: Index, bytes_max: usize, out: &mut Effects) {
+        let token = self.next_read;
+        self.next_read += 1;
+        self.reads.insert(token, reading);
+        out.push(Effect::Read { token, after, bytes_max });
+    }
+
+    pub(super) fn on_read(&mut self, now: Instant, token: u64, frames: Vec<Frame>, out: &mut Effects) {
+        match self.reads.remove(&token) {
+            Some(super::Reading::Fetch { to, token, ballot, after, chain }) if ballot == self.promised => {
+                self.answer_fetch(to, (token, ballot, after, chain), frames, out);
+            }
+            Some(super::Reading::Replicate(peer)) => self.on_read_for(peer, frames, out),
+            Some(super::Reading::Lineage(joining)) => self.on_lineage(now, *joining, &frames, out),
+            _ => {}
+        }
+    }
+}
+
+/// The index before `first`.
+fn previous_of(first: Index) -> Index {
+    Index(first.0 - 1)
+}
+
+/// The frames in a payload, each checked; `None` when one is not a frame.
+pub(super) fn frames_in(payload: &[u8]) -> Option<Vec<Frame>> {
+    let (mut rest, mut frames) = (payload, Vec::new());
+    while rest.len() >= HEADER_BYTES {
+        let frame = Frame::from_bytes(rest).ok()?;
+        rest = &rest[frame.bytes().len()..];
+        frames.push(frame);
+    }
+    rest.is_empty().then_some(frames)
+}

@@ -1,0 +1,630 @@
+//! What the leader does: collect proposals in their origins' order, batch by arrival, replicate with a
+//! bounded window, count synced voters, change the view one voter at a time.
+
+use super::{BATCH_BYTES, Group, Reading, Role, quorum_index, voters_of};
+use crate::effect::{Effect, Effects, Instant, Level, Payload, Peer};
+use crate::sequencer::Sequencer;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use wire::entry::{Body, Entry, Opening, Stamp, View, ViewCause, ViewMember, VotingRole};
+use wire::frame::{BatchBuilder, Buffer, Entries, Frame, Place};
+use wire::id::{Ballot, Incarnation, Index, Run};
+use wire::message::{Channel, JoinAnswer, Message};
+
+/// Bytes sent to one peer and not yet acknowledged.
+const PEER_WINDOW_BYTES: usize = 8 << 20;
+/// Bytes of one append message to a peer that is behind.
+const CATCH_UP_BYTES: usize = 1 << 20;
+/// Entries that wait for a place in the log; proposers hold back what does not fit.
+const QUEUE_BYTES: usize = 64 << 20;
+/// A member that left is still told so for this long.
+const DEPARTING_US: u64 = 5_000_000;
+/// At most one handover in this time (`design.md` §3).
+const HANDOVER_US: u64 = 5_000_000;
+/// Members of a group (`protocol.md` §1.7).
+pub const MEMBERS_MAX: usize = 9;
+
+/// What the leader knows of one peer's log.
+#[derive(Default)]
+struct Progress {
+    /// First index not yet sent.
+    next: Index,
+    /// Acknowledged under this ballot.
+    matched: Index,
+    /// What is on its way: last index and bytes of each message.
+    flying: VecDeque<(Index, usize)>,
+    reading: bool,
+    /// The synced and decided indexes last told.
+    told: (Index, Index),
+}
+
+/// A server that asks to join, after the member checked that it may.
+#[derive(Clone, Debug)]
+pub struct Joining {
+    /// As it will stand in the view.
+    pub member: ViewMember,
+    /// Its decided index.
+    pub decided: Index,
+    /// Chain there.
+    pub chain: u64,
+}
+
+enum Change {
+    Add(ViewMember),
+    Promote(Incarnation),
+    Remove(Incarnation, ViewCause),
+}
+
+/// A leader's state under its ballot.
+pub(super) struct Leading {
+    pub ballot: Ballot,
+    pub opening: Index,
+    progress: BTreeMap<Incarnation, Progress>,
+    queue: VecDeque<(Buffer, u32)>,
+    queue_bytes: usize,
+    expected: Sequencer,
+    changes: VecDeque<Change>,
+    departing: Vec<(Incarnation, Index, Instant)>,
+    quorum_at: Instant,
+    handover: Option<(Incarnation, Instant)>,
+    naming: Index,
+}
+
+impl Group {
+    pub(super) fn become_leader(
+        &mut self,
+        now: Instant,
+        ballot: Ballot,
+        heard: &BTreeSet<Incarnation>,
+        out: &mut Effects,
+    ) {
+        assert_eq!(ballot, self.promised, "a leader has promised its own ballot");
+        let mut expected = self.delivered.clone();
+        for frame in self.log.undecided() {
+            for (_, entry) in frame.entries() {
+                expected.accept(entry.stamp());
+            }
+        }
+        let opening = self.log.last().next();
+        self.role = Role::Leader(Box::new(Leading {
+            ballot,
+            opening,
+            progress: BTreeMap::new(),
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            expected,
+            changes: VecDeque::new(),
+            departing: Vec::new(),
+            quorum_at: now,
+            handover: None,
+            naming: Index(0),
+        }));
+        self.led = true;
+        self.stand_failures = 0;
+        self.stand_at = None;
+        self.forwarded = 1;
+        self.matched = self.log.last();
+        self.detector.new_leader(now);
+        let mut heard = heard.clone();
+        heard.extend(self.heard_both_ways(now));
+        let new_primary = Self::new_primary(&self.primary, &heard);
+        self.append_own(Body::Opening(Opening { ballot, new_primary }), out);
+        if let Some(view) = self.view() {
+            let peers: Vec<_> = view.members.iter().map(|m| m.incarnation).filter(|&m| m != self.me()).collect();
+            for peer in peers {
+                self.restart_replication(peer);
+            }
+        }
+        out.note(Level::System, 0, format!("this member leads under ballot {ballot} from index {opening}"));
+    }
+
+    /// Appends one entry of the leader's own, unnumbered, as a frame.
+    fn append_own(&mut self, body: Body, out: &mut Effects) {
+        let mut batch = BatchBuilder::new();
+        let stamp = Stamp { origin: self.me(), run: self.config.run, number: 0 };
+        batch.push(&Entry { stamp, body });
+        self.append_batch(&batch, out);
+    }
+
+    fn append_batch(&mut self, batch: &BatchBuilder, out: &mut Effects) {
+        let Role::Leader(leading) = &self.role else { unreachable!("only a leader appends of its own") };
+        let end = self.log.end();
+        let place = Place {
+            first: end.index.next(),
+            ballot: leading.ballot,
+            previous_chain: end.chain,
+            decided: self.log.decided(),
+            synced: self.log.synced(),
+        };
+        self.append(batch.frame(place), out);
+        self.matched = self.log.last();
+    }
+
+    /// Begins a birth: its first entry, under a ballot that only this member can use, opens it too.
+    pub fn begin_birth(&mut self, now: Instant, birth: wire::entry::NewBirth, out: &mut Effects) {
+        let ballot = Ballot { round: self.promised.round.max(self.highest_round) + 1, node: self.me() };
+        self.birth = birth.view.birth;
+        self.listed = true;
+        self.note_promise(ballot);
+        self.promise(ballot, out);
+        self.views.clear();
+        // Alone in its view: nobody else can hold anything of this birth.
+        let opening = self.log.last().next();
+        self.role = Role::Leader(Box::new(Leading {
+            ballot,
+            opening,
+            progress: BTreeMap::new(),
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            expected: self.delivered.clone(),
+            changes: VecDeque::new(),
+            departing: Vec::new(),
+            quorum_at: now,
+            handover: None,
+            naming: Index(0),
+        }));
+        self.led = true;
+        self.detector.new_leader(now);
+        self.append_own(Body::Birth(birth), out);
+        self.turn(now, out);
+    }
+
+    pub(super) fn leader_conclusion(&self) -> Index {
+        let Role::Leader(leading) = &self.role else { return Index(0) };
+        let decided = self.log.decided();
+        // From the newest view down: an index is counted among the voters of the last view at or before it.
+        let mut cap = self.log.last();
+        for (at, view) in self.views.iter().rev() {
+            let acknowledged: Vec<_> = voters_of(view)
+                .map(|voter| match voter.incarnation {
+                    who if who == self.me() => {
+                        if self.vote_is_durable() { self.log.synced() } else { Index(0) }
+                    }
+                    who => leading.progress.get(&who).map_or(Index(0), |progress| progress.matched),
+                })
+                .collect();
+            let quorum = acknowledged.len() / 2 + 1;
+            let reached = quorum_index(acknowledged, quorum).min(cap);
+            if reached >= *at || Some(*at) == self.views.first().map(|(first, _)| *first) {
+                return if reached >= leading.opening { reached.max(decided) } else { decided };
+            }
+            cap = Index(at.0 - 1);
+        }
+        decided
+    }
+
+    pub(super) fn on_ack(&mut self, now: Instant, from: Incarnation, ballot: Ballot, index: Index) {
+        let last = self.log.last();
+        if let Role::Leader(leading) = &mut self.role
+            && leading.ballot == ballot
+            && index <= last
+            && let Some(progress) = leading.progress.get_mut(&from)
+        {
+            progress.matched = progress.matched.max(index);
+            progress.next = progress.next.max(index.next());
+            while progress.flying.front().is_some_and(|&(last, _)| last <= index) {
+                progress.flying.pop_front();
+            }
+        }
+        let _ = now;
+    }
+
+    pub(super) fn on_mismatch(&mut self, from: Incarnation, ballot: Ballot, decided: Index) {
+        if let Role::Leader(leading) = &mut self.role
+            && leading.ballot == ballot
+            && let Some(progress) = leading.progress.get_mut(&from)
+        {
+            // Where logs cannot differ; never back over what was acknowledged under this ballot.
+            progress.next = decided.max(progress.matched).next();
+            progress.flying.clear();
+        }
+    }
+
+    /// A connection is new: what was on its way may be lost.
+    pub(super) fn restart_replication(&mut self, peer: Incarnation) {
+        let last = self.log.last();
+        if let Role::Leader(leading) = &mut self.role {
+            let opening = leading.opening;
+            let progress = leading.progress.entry(peer).or_default();
+            progress.flying.clear();
+            progress.reading = false;
+            progress.told = Default::default();
+            // Unknown: begin at the opening, and go back where the peer says that logs cannot differ.
+            progress.next =
+                if progress.matched > Index(0) { progress.matched.next() } else { opening.min(last.next()) };
+        }
+    }
+
+    pub(super) fn on_propose(
+        &mut self,
+        from: Incarnation,
+        run: Run,
+        first: u64,
+        count: u32,
+        payload: &[u8],
+        out: &mut Effects,
+    ) {
+        let member = self.is_member(from);
+        let Role::Leader(leading) = &mut self.role else { return };
+        if !member {
+            return;
+        }
+        let _ = first;
+        if let Some(expected) = leading.take(from, run, count, payload) {
+            out.send(from, Message::Expect { run, number: expected });
+        }
+    }
+
+    /// One turn of the leader.
+    pub(super) fn lead(&mut self, now: Instant, out: &mut Effects) {
+        if !matches!(self.role, Role::Leader(_)) {
+            return;
+        }
+        if !self.keep_quorum(now) {
+            out.note(Level::Warning, 0, "this member no longer hears a quorum and steps down as leader".into());
+            self.become_follower(now);
+            self.led = false;
+            return;
+        }
+        self.take_own();
+        self.change_view(now, out);
+        self.care_for_primary(now, out);
+        self.flush(out);
+        self.replicate_all(now, out);
+    }
+
+    fn keep_quorum(&mut self, now: Instant) -> bool {
+        let heard = self.voters_heard(now) >= self.quorum();
+        let limit = self.suspicion_us() * 3;
+        let Role::Leader(leading) = &mut self.role else { return false };
+        if heard {
+            leading.quorum_at = now;
+        }
+        now.since(leading.quorum_at) <= limit
+    }
+
+    fn take_own(&mut self) {
+        let (me, run) = (self.config.me.incarnation, self.config.run);
+        let Role::Leader(leading) = &mut self.role else { return };
+        for batch in &self.own {
+            if batch.first >= self.forwarded {
+                if leading.queue_bytes >= QUEUE_BYTES {
+                    break;
+                }
+                let expected = leading.take(me, run, batch.count, &batch.raw);
+                assert!(expected.is_none(), "own proposals reach the own queue in order");
+                self.forwarded = batch.last() + 1;
+            }
+        }
+    }
+
+    /// Everything that waits becomes a frame, as far as the window allows.
+    fn flush(&mut self, out: &mut Effects) {
+        let (mut bytes, mut frames) = self.log.undecided_size();
+        loop {
+            let Role::Leader(leading) = &mut self.role else { return };
+            let full = frames >= self.config.write_concurrency || frames > 0 && bytes >= self.config.window_bytes;
+            if full || leading.queue.is_empty() || leading.handover.is_some() {
+                return;
+            }
+            let mut batch = BatchBuilder::new();
+            while let Some((raw, count)) = leading.queue.front() {
+                if !batch.is_empty() && batch.byte_len() + raw.len() > BATCH_BYTES {
+                    break;
+                }
+                batch.push_all(raw, *count);
+                leading.queue_bytes -= raw.len();
+                leading.queue.pop_front();
+            }
+            self.append_batch(&batch, out);
+            bytes += batch.byte_len();
+            frames += 1;
+        }
+    }
+
+    fn replicate_all(&mut self, now: Instant, out: &mut Effects) {
+        let me = self.me();
+        let members: Vec<_> = self.view().into_iter().flat_map(|view| &view.members).map(|m| m.incarnation).collect();
+        let Role::Leader(leading) = &mut self.role else { return };
+        leading.departing.retain(|&(_, _, until)| now < until);
+        let departing: Vec<_> = leading.departing.iter().map(|&(who, ..)| who).collect();
+        for &peer in members.iter().chain(&departing) {
+            if peer != me {
+                self.replicate(peer, out);
+            }
+        }
+    }
+
+    fn replicate(&mut self, peer: Incarnation, out: &mut Effects) {
+        if !self.detector.is_up(peer) {
+            return;
+        }
+        let (last, told) = (self.log.last(), (self.log.synced(), self.log.decided()));
+        let few = self.voters().count() <= 3 && self.config.synced_on_append;
+        loop {
+            let Role::Leader(leading) = &mut self.role else { return };
+            let (ballot, departing) = (leading.ballot, leading.departing.iter().any(|&(who, ..)| who == peer));
+            let Some(progress) = leading.progress.get_mut(&peer) else { return };
+            let flying: usize = progress.flying.iter().map(|&(_, bytes)| bytes).sum();
+            let (previous, nothing_new) = (Index(progress.next.0 - 1), progress.next > last);
+            if progress.reading || flying > PEER_WINDOW_BYTES {
+                return;
+            }
+            // In a group of three without disks to wait for, followers conclude from the frame alone.
+            let tell = progress.told.0 < told.0 && !self.config.synced_on_append
+                || progress.told.1 < told.1 && (!few || departing || progress.matched < told.1);
+            if nothing_new && !tell {
+                return;
+            }
+            let frames = self.log.frames_after(previous, CATCH_UP_BYTES);
+            let (Some(frames), Some(point)) = (frames, self.log.point(previous)) else {
+                progress.reading = true;
+                self.read(Reading::Replicate(peer), previous, CATCH_UP_BYTES, out);
+                return;
+            };
+            let (decided, synced) = (told.1, told.0);
+            progress.told = told;
+            let message = Message::Append { ballot, previous, previous_chain: point.chain, decided, synced };
+            if let Some(end) = frames.last().map(|frame| frame.header().last()) {
+                progress.next = end.next();
+                let bytes = frames.iter().map(|frame| frame.bytes().len()).sum();
+                progress.flying.push_back((end, bytes));
+            }
+            let payload = if frames.is_empty() { Payload::None } else { Payload::Frames(frames) };
+            out.push(Effect::Send { to: Peer::Member(peer), channel: Channel::Order, message, payload });
+        }
+    }
+
+    pub(super) fn on_read_for(&mut self, peer: Incarnation, frames: Vec<Frame>, out: &mut Effects) {
+        let told = (self.log.synced(), self.log.decided());
+        let Role::Leader(leading) = &mut self.role else { return };
+        let ballot = leading.ballot;
+        let Some(progress) = leading.progress.get_mut(&peer) else { return };
+        progress.reading = false;
+        let (Some(first), Some(last)) = (frames.first(), frames.last()) else { return };
+        if first.header().first != progress.next {
+            return; // The peer has moved on meanwhile.
+        }
+        let previous = Index(first.header().first.0 - 1);
+        let previous_chain = first.header().previous_chain;
+        progress.told = told;
+        progress.next = last.header().last().next();
+        progress.flying.push_back((last.header().last(), frames.iter().map(|frame| frame.bytes().len()).sum()));
+        let message = Message::Append { ballot, previous, previous_chain, decided: told.1, synced: told.0 };
+        let payload = Payload::Frames(frames);
+        out.push(Effect::Send { to: Peer::Member(peer), channel: Channel::Order, message, payload });
+    }
+
+    /// Begins the addition of a server that the member found admissible: compares lineages first.
+    pub fn admit(&mut self, now: Instant, joining: Joining, out: &mut Effects) {
+        if !matches!(self.role, Role::Leader(_)) {
+            return;
+        }
+        let keep = match self.log.point(joining.decided) {
+            _ if joining.decided == Index(0) => Some(Index(0)),
+            Some(point) => Some(if point.chain == joining.chain { joining.decided } else { Index(0) }),
+            None if joining.decided >= self.log.last() => Some(Index(0)),
+            None => None,
+        };
+        match keep {
+            Some(keep) => self.accept_joiner(now, joining, keep, out),
+            None => {
+                let after = joining.decided;
+                self.read(Reading::Lineage(Box::new(joining)), after, 1, out);
+            }
+        }
+    }
+
+    pub(super) fn on_lineage(&mut self, now: Instant, joining: Joining, frames: &[Frame], out: &mut Effects) {
+        let equal = frames.first().is_some_and(|frame| {
+            frame.header().first == joining.decided.next() && frame.header().previous_chain == joining.chain
+        });
+        let keep = if equal { joining.decided } else { Index(0) };
+        self.accept_joiner(now, joining, keep, out);
+    }
+
+    fn accept_joiner(&mut self, now: Instant, joining: Joining, keep: Index, out: &mut Effects) {
+        let me = self.me();
+        let Some(view) = self.view().cloned() else { return };
+        let Role::Leader(leading) = &mut self.role else { return };
+        let ballot = leading.ballot;
+        let known = view.members.iter().any(|m| m.incarnation == joining.member.incarnation);
+        let waiting = leading.changes.iter().any(
+            |change| matches!(change, Change::Add(member) if member.incarnation == joining.member.incarnation),
+        );
+        if !known && !waiting {
+            // An older life of the same server gives way first.
+            for older in view.members.iter().filter(|m| m.uuid == joining.member.uuid) {
+                let cause = ViewCause::Expel(older.incarnation);
+                leading.changes.push_back(Change::Remove(older.incarnation, cause));
+            }
+            leading.changes.push_back(Change::Add(joining.member.clone()));
+        }
+        let progress = leading.progress.entry(joining.member.incarnation).or_default();
+        if progress.matched == Index(0) {
+            progress.next = keep.next();
+        }
+        let answer = JoinAnswer::Accepted { view, leader: me, ballot, keep };
+        let (to, payload) = (Peer::Address(joining.member.address.clone()), Payload::None);
+        out.push(Effect::Send { to, channel: Channel::Order, message: Message::JoinAnswer(answer), payload });
+        let _ = now;
+    }
+
+    pub(super) fn on_leave(&mut self, incarnation: Incarnation) {
+        let me = self.me();
+        let listed = self.view().is_some_and(|view| view.members.iter().any(|m| m.incarnation == incarnation));
+        if let Role::Leader(leading) = &mut self.role {
+            let waiting =
+                leading.changes.iter().any(|change| matches!(change, Change::Remove(who, _) if *who == incarnation));
+            if listed && !waiting && incarnation != me {
+                leading.changes.push_back(Change::Remove(incarnation, ViewCause::Leave(incarnation)));
+            }
+        }
+    }
+
+    /// Writes the next view, once the opening and the view before it are decided.
+    fn change_view(&mut self, now: Instant, out: &mut Effects) {
+        let decided = self.log.decided();
+        let Some(view) = self.view().cloned() else { return };
+        let settled = self.views.len() == 1 && self.views[0].0 <= decided;
+        let Role::Leader(leading) = &mut self.role else { return };
+        if !settled || leading.opening > decided {
+            return;
+        }
+        if leading.changes.is_empty() {
+            // A learner that has caught up becomes a voter.
+            let ready = view.members.iter().find(|member| {
+                let matched = leading.progress.get(&member.incarnation).map_or(Index(0), |p| p.matched);
+                member.role == VotingRole::Learner && matched >= decided
+            });
+            leading.changes.extend(ready.map(|member| Change::Promote(member.incarnation)));
+        }
+        let Some(change) = leading.changes.pop_front() else { return };
+        let mut next = view.clone();
+        match &change {
+            Change::Add(member) => {
+                let again = next.members.iter().any(|m| m.incarnation == member.incarnation);
+                if again || next.members.len() >= MEMBERS_MAX {
+                    return;
+                }
+                next.members.push(ViewMember { role: VotingRole::Learner, ..member.clone() });
+                next.members.sort_by_key(|member| member.uuid);
+                next.cause = ViewCause::Join(member.incarnation);
+                next.counter += 1;
+            }
+            Change::Promote(who) => {
+                let Some(member) = next.members.iter_mut().find(|m| m.incarnation == *who) else { return };
+                member.role = VotingRole::Voter;
+                next.cause = ViewCause::Promote(*who);
+            }
+            Change::Remove(who, cause) => {
+                let index = self.log.last().next();
+                next.members.retain(|member| member.incarnation != *who);
+                if voters_of(&next).next().is_none() || next.members.len() == view.members.len() {
+                    return;
+                }
+                next.cause = *cause;
+                next.counter += 1;
+                leading.departing.push((*who, index, now.plus(DEPARTING_US)));
+            }
+        }
+        self.assert_neighbours(&view, &next);
+        self.append_own(Body::View(next), out);
+        if let Change::Add(member) = change {
+            let Role::Leader(leading) = &mut self.role else { return };
+            leading.progress.entry(member.incarnation).or_default();
+        }
+    }
+
+    /// Neighbouring views differ by at most one voter, so that their majorities intersect.
+    fn assert_neighbours(&self, old: &View, new: &View) {
+        let voters = |view| voters_of(view).map(|voter| voter.incarnation).collect::<BTreeSet<_>>();
+        let changed = voters(old).symmetric_difference(&voters(new)).count();
+        assert!(changed <= 1, "a view changes one voter, not {changed}");
+    }
+
+    /// Leadership goes to the primary when logs are level; a primary that a quorum lost is replaced.
+    fn care_for_primary(&mut self, now: Instant, out: &mut Effects) {
+        self.hand_over(now, out);
+        if !self.primary.single {
+            return;
+        }
+        let (me, decided, last) = (self.me(), self.log.decided(), self.log.last());
+        let Some(primary) = self.primary.primary else { return };
+        let (hears, lost) = (self.hears(primary, now), self.lost_by_quorum(primary, now));
+        let heard: BTreeSet<_> = self.heard_both_ways(now).into_iter().collect();
+        let votes = self.is_voter(primary);
+        let Role::Leader(leading) = &mut self.role else { return };
+        if primary == me || leading.opening > decided || leading.naming > decided {
+            return;
+        }
+        if lost {
+            let without: BTreeSet<_> = heard.into_iter().filter(|&who| who != primary).collect();
+            if let Some(new) = Self::new_primary(&self.primary, &without) {
+                leading.naming = last.next();
+                let opening = Opening { ballot: leading.ballot, new_primary: Some(new) };
+                self.append_own(Body::Opening(opening), out);
+            }
+        } else if hears && votes && now.since(self.handover_wanted) > HANDOVER_US && leading.handover.is_none() {
+            let level = leading.progress.get(&primary).is_some_and(|progress| progress.matched == last);
+            if level {
+                self.handover_wanted = now;
+                leading.handover = Some((primary, now.plus(self.config.timing.suspicion_us)));
+            }
+        }
+    }
+
+    /// Completes a handover once the receiver's log is level.
+    fn hand_over(&mut self, now: Instant, out: &mut Effects) {
+        let last = self.log.last();
+        let Role::Leader(leading) = &mut self.role else { return };
+        let Some((to, until)) = leading.handover else { return };
+        let level = leading.progress.get(&to).is_some_and(|progress| progress.matched == last);
+        if now > until {
+            leading.handover = None;
+        } else if level && self.log.decided() == last {
+            let ballot = leading.ballot;
+            out.send(to, Message::Handover { ballot });
+        }
+    }
+
+    pub(super) fn drive_leave(&mut self, now: Instant, out: &mut Effects) {
+        let Some(asked) = self.leave_asked else { return };
+        if self.left || now < asked {
+            return;
+        }
+        let me = self.me();
+        let others: Vec<_> = self.voters().map(|v| v.incarnation).filter(|&v| v != me).collect();
+        if others.is_empty() && self.votes_in_decided_view(me) && self.views.len() == 1 {
+            self.left = true; // The only voter: there is nobody to ask.
+            return;
+        }
+        self.leave_asked = Some(now.plus(self.config.timing.suspicion_us / 3));
+        let until = now.plus(self.config.timing.suspicion_us);
+        match &mut self.role {
+            Role::Leader(leading) => {
+                let best = others.iter().max_by_key(|who| leading.progress.get(who).map(|progress| progress.matched));
+                if let Some(&best) = best
+                    && leading.handover.is_none()
+                {
+                    leading.handover = Some((best, until));
+                }
+            }
+            _ => {
+                if let Some(leader) = self.leader() {
+                    out.send(leader, Message::Leave { incarnation: me });
+                }
+            }
+        }
+    }
+}
+
+impl Leading {
+    /// Queues proposals of `origin` that are in order; repeats are dropped. The expected number when
+    /// some are missing, or there is no room.
+    fn take(&mut self, origin: Incarnation, run: Run, count: u32, raw: &[u8]) -> Option<u64> {
+        if self.queue_bytes >= QUEUE_BYTES {
+            return Some(self.expected.expected(origin, run));
+        }
+        let mut batch = BatchBuilder::new();
+        let mut gap = false;
+        for (_, entry) in Entries::new(raw, Index(1), count) {
+            let stamp = entry.stamp();
+            if (stamp.origin, stamp.run) != (origin, run) || stamp.number == 0 || entry.changes_view() {
+                break;
+            }
+            if self.expected.accept(stamp) {
+                batch.push_raw(entry.raw());
+            } else if stamp.number >= self.expected.expected(origin, run) {
+                gap = true;
+                break;
+            }
+        }
+        if !batch.is_empty() {
+            let (count, mut bytes) = (batch.len(), Buffer::with_capacity(batch.byte_len()));
+            bytes.extend_from_slice(batch.body());
+            self.queue_bytes += bytes.len();
+            self.queue.push_back((bytes, count));
+        }
+        gap.then(|| self.expected.expected(origin, run))
+    }
+}

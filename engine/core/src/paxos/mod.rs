@@ -1,0 +1,508 @@
+//! Order: the group log by Multi-Paxos in its log form. One stable leader appends in index order,
+//! acknowledgements are cumulative, a promise covers the whole log.
+//!
+//! [`Group::step`] takes one input; [`Group::turn`] is called once after each batch of inputs and does
+//! what a batch can share: one frame, one message per peer, one acknowledgement. What each role does
+//! lies in its own file: `follower`, `leader`, `election`, `detector`.
+//!
+//! Absent on purpose: what entries mean (the certifier), clocks, disks and sockets (the driver).
+//!
+//! Invariants, asserted after every turn: nothing decided is cut or rewritten; a promise never falls;
+//! no acknowledgement, promise or decision counts before the disk writes behind it were reported.
+
+mod detector;
+mod election;
+mod follower;
+pub(crate) mod leader;
+pub mod tail;
+
+use crate::effect::{Effect, Effects, Input, Instant, Vote};
+use crate::rng::Rng;
+use crate::sequencer::Sequencer;
+use detector::Detector;
+use election::Candidacy;
+use leader::Leading;
+use std::collections::{BTreeMap, VecDeque};
+use tail::Tail;
+use wire::entry::{ArchivedBody, View, ViewMember, VotingRole};
+use wire::frame::{Buffer, EntryBytes, Frame};
+use wire::id::{Ballot, Birth, Incarnation, Index, Run};
+use wire::message::Message;
+
+/// Times and sizes of the order. All times in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Between heartbeats. Default 60 ms: a fifth of the suspicion time.
+    pub heartbeat_us: u64,
+    /// Silence after which the leader is suspected. Default 300 ms (`design.md` §3).
+    pub suspicion_us: u64,
+    /// Silence after which a member shows as UNREACHABLE. 5 s, as MySQL's, not configurable there.
+    pub unreachable_us: u64,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self { heartbeat_us: 60_000, suspicion_us: 300_000, unreachable_us: 5_000_000 }
+    }
+}
+
+/// What a group needs to know of its own member.
+#[derive(Clone, Debug)]
+pub struct GroupConfig {
+    /// This member, as it stands or will stand in the view.
+    pub me: ViewMember,
+    /// This process life.
+    pub run: Run,
+    /// `sync_binlog=0`: a frame is synced as soon as it is appended.
+    pub synced_on_append: bool,
+    /// Batches that may be undecided at once, 10..=200.
+    pub write_concurrency: usize,
+    /// Bytes that may be undecided at once. Default 4 MiB.
+    pub window_bytes: usize,
+    /// Times.
+    pub timing: Timing,
+    /// Seed of the election jitter.
+    pub seed: u64,
+}
+
+/// A batch of entries becomes a frame at this size even if more waits.
+const BATCH_BYTES: usize = 1 << 20;
+
+enum Role {
+    /// In no view: waits for a leader that adds it.
+    Outside,
+    /// Follows the leader of the promised ballot, if one is known.
+    Follower,
+    /// Stands, or asks whether it could.
+    Candidate(Candidacy),
+    /// Leads under its ballot.
+    Leader(Box<Leading>),
+}
+
+/// Proposals of this member that are not yet delivered, as they were handed over.
+struct OwnBatch {
+    first: u64,
+    count: u32,
+    raw: Buffer,
+}
+
+impl OwnBatch {
+    fn last(&self) -> u64 {
+        self.first + u64::from(self.count) - 1
+    }
+}
+
+/// See the module.
+pub struct Group {
+    config: GroupConfig,
+    rng: Rng,
+    role: Role,
+    log: Tail,
+    /// Views from the last decided one on, with their indexes.
+    views: Vec<(Index, View)>,
+    promised: Ballot,
+    birth: Birth,
+    listed: bool,
+    vote_asked: u64,
+    vote_stored: u64,
+    /// Promises to send once the vote file holds them: (generation, to, ballot).
+    promises_due: Vec<(u64, Incarnation, Ballot)>,
+    /// Under the promised ballot: how far this log is known to equal the leader's.
+    matched: Index,
+    acked: Index,
+    leader_synced: Index,
+    leader_decided: Index,
+    delivered: Sequencer,
+    own: VecDeque<OwnBatch>,
+    /// First own number not yet handed to the present leader.
+    forwarded: u64,
+    detector: Detector,
+    /// The primary that the certifier knows, and whom a new leader would name instead.
+    primary: PrimaryView,
+    reads: BTreeMap<u64, Reading>,
+    next_read: u64,
+    left: bool,
+    leave_asked: Option<Instant>,
+    handover_wanted: Instant,
+    /// Whether the promised ballot's leader has spoken.
+    led: bool,
+    highest_round: u64,
+    stand_at: Option<Instant>,
+    stand_failures: u32,
+}
+
+/// What the certifier tells the order about primaries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PrimaryView {
+    /// Single-primary mode.
+    pub single: bool,
+    /// Primary of the present epoch.
+    pub primary: Option<Incarnation>,
+    /// ONLINE voters in the order of election (`protocol.md` §9.2).
+    pub candidates: Vec<Incarnation>,
+}
+
+/// What a log read is for.
+enum Reading {
+    /// For a peer behind: send it as an append.
+    Replicate(Incarnation),
+    /// For a candidate that adopts this member's log.
+    Fetch { to: Incarnation, token: u64, ballot: Ballot, after: Index, chain: u64 },
+    /// To compare a joiner's last chain with ours.
+    Lineage(Box<leader::Joining>),
+}
+
+impl Group {
+    /// A server in no view yet: it waits for a leader that adds it, its log ending at `log`.
+    #[must_use]
+    pub fn outside(config: GroupConfig, vote: Vote, log: Tail) -> Self {
+        Self::new(config, vote, log, Vec::new(), Sequencer::default())
+    }
+
+    /// A member that comes back in an intact directory, or begins a birth: `views` are the last decided
+    /// one and what follows it in `log`; `delivered` is what was delivered up to the decided index.
+    #[must_use]
+    pub fn member(config: GroupConfig, vote: Vote, log: Tail, view: (Index, View), delivered: Sequencer) -> Self {
+        let mut group = Self::new(config, vote, log, vec![view], delivered);
+        let undecided: Vec<Frame> = group.log.undecided().cloned().collect();
+        for frame in &undecided {
+            group.note_views(frame);
+        }
+        group.role = Role::Follower;
+        group
+    }
+
+    fn new(config: GroupConfig, vote: Vote, log: Tail, views: Vec<(Index, View)>, delivered: Sequencer) -> Self {
+        let promised = vote.promised.max(log.end().ballot);
+        let matched = log.decided();
+        Self {
+            rng: Rng::new(config.seed),
+            role: Role::Outside,
+            log,
+            views,
+            promised,
+            birth: vote.birth,
+            listed: vote.listed,
+            vote_asked: vote.generation,
+            vote_stored: vote.generation,
+            promises_due: Vec::new(),
+            matched,
+            acked: Index(0),
+            leader_synced: Index(0),
+            leader_decided: Index(0),
+            delivered,
+            own: VecDeque::new(),
+            forwarded: 1,
+            detector: Detector::default(),
+            primary: PrimaryView::default(),
+            reads: BTreeMap::new(),
+            next_read: 1,
+            left: false,
+            leave_asked: None,
+            handover_wanted: Instant(0),
+            led: false,
+            highest_round: promised.round,
+            stand_at: None,
+            stand_failures: 0,
+            config,
+        }
+    }
+
+    /// Begins: connects, and stands at once when it is the only voter.
+    pub fn start(&mut self, now: Instant, out: &mut Effects) {
+        self.connect(out);
+        self.detector.start(now);
+        self.turn(now, out);
+    }
+
+    /// Takes one input. Infallible: a peer may be late, repeat itself or be wrong.
+    pub fn step(&mut self, now: Instant, input: Input, out: &mut Effects) {
+        match input {
+            Input::Received { from, message, payload, .. } => {
+                self.detector.heard(from, now);
+                self.on_message(now, from, message, &payload, out);
+            }
+            Input::PeerUp(peer) => self.on_peer_up(now, peer, out),
+            Input::PeerDown(peer) => self.on_peer_down(now, peer),
+            Input::Synced { index, cuts } => self.log.on_synced(index, cuts),
+            Input::VoteStored { generation } => self.vote_stored = self.vote_stored.max(generation),
+            Input::ReadDone { token, frames } => self.on_read(now, token, frames, out),
+        }
+    }
+
+    fn on_message(&mut self, now: Instant, from: Incarnation, message: Message, payload: &[u8], out: &mut Effects) {
+        match message {
+            Message::Append { ballot, previous, previous_chain, decided, synced } => {
+                let place = follower::Place { previous, previous_chain, decided, synced };
+                self.on_append(now, from, ballot, place, payload, out);
+            }
+            Message::Ack { ballot, index } => self.on_ack(now, from, ballot, index),
+            Message::Mismatch { ballot, decided } => self.on_mismatch(from, ballot, decided),
+            Message::Refused { promised, .. } => self.on_refused(now, promised, out),
+            Message::PreVote { ballot, .. } => self.on_pre_vote(now, from, ballot, out),
+            Message::PreVoteGranted { ballot } => self.on_pre_vote_granted(now, from, ballot, out),
+            Message::Prepare { ballot } => self.on_prepare(now, from, ballot, out),
+            Message::Promise { ballot, last_ballot, last, decided, hears } => {
+                let promise = election::Promised { last_ballot, last, decided, hears };
+                self.on_promise(now, from, ballot, promise, out);
+            }
+            Message::Fetch { token, ballot, after, chain } => self.on_fetch(from, token, ballot, after, chain, out),
+            Message::Fetched { token, ballot, after, last, matches } => {
+                self.on_fetched(now, from, token, ballot, (after, last, matches), payload, out);
+            }
+            Message::Propose { run, first, count } => self.on_propose(from, run, first, count, payload, out),
+            Message::Expect { run, number } => self.on_expect(from, run, number),
+            Message::Leave { incarnation } => self.on_leave(incarnation),
+            Message::Handover { ballot } => self.on_handover(now, from, ballot, out),
+            Message::Heartbeat(heartbeat) => self.on_heartbeat(now, from, heartbeat),
+            // Greetings end at the driver, joins at the member.
+            Message::Hello(_) | Message::Welcome { .. } | Message::Join(_) | Message::JoinAnswer(_) => {}
+        }
+    }
+
+    /// Does what the batch of inputs since the last turn can share, and what time has made due.
+    pub fn turn(&mut self, now: Instant, out: &mut Effects) {
+        self.send_due_promises(now, out);
+        self.detect(now, out);
+        self.drive_election(now, out);
+        self.conclude(now, out);
+        self.lead(now, out);
+        // A single voter, or one without a disk to wait for, may decide what it has just appended.
+        self.conclude(now, out);
+        self.forward(now, out);
+        self.acknowledge(out);
+        self.drive_leave(now, out);
+    }
+
+    /// When time alone will make something due.
+    #[must_use]
+    pub fn next_timer(&self, now: Instant) -> Instant {
+        now.plus(self.config.timing.heartbeat_us / 2)
+    }
+
+    /// Hands over proposals of this member, serialised and stamped in sequence from `first`.
+    pub fn propose(&mut self, first: u64, count: u32, raw: Buffer) {
+        let expected = self.own.back().map_or(first, |batch| batch.last() + 1);
+        assert_eq!(first, expected, "own proposals are numbered in sequence");
+        self.own.push_back(OwnBatch { first, count, raw });
+    }
+
+    /// Bytes of own proposals that are not yet delivered.
+    #[must_use]
+    pub fn own_bytes(&self) -> usize {
+        self.own.iter().map(|batch| batch.raw.len()).sum()
+    }
+
+    /// The certifier's state that elections need has changed.
+    pub fn set_primary(&mut self, primary: PrimaryView) {
+        self.primary = primary;
+    }
+
+    /// Asks to leave; [`Group::has_left`] tells when the view without this member is decided.
+    pub fn leave(&mut self, now: Instant) {
+        self.leave_asked.get_or_insert(now);
+    }
+
+    /// Whether the view without this member is decided, or it was the only voter.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.left
+    }
+
+    /// The newest view of the log, decided or not.
+    #[must_use]
+    pub fn view(&self) -> Option<&View> {
+        self.views.last().map(|(_, view)| view)
+    }
+
+    /// Who leads, as far as this member knows.
+    #[must_use]
+    pub fn leader(&self) -> Option<Incarnation> {
+        match self.role {
+            Role::Leader(_) => Some(self.me()),
+            Role::Follower => (self.led && self.promised.node != self.me()).then_some(self.promised.node),
+            _ => None,
+        }
+    }
+
+    /// Whether this member leads and its opening is decided.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        matches!(&self.role, Role::Leader(leading) if leading.opening <= self.log.decided())
+    }
+
+    /// The log's end in memory.
+    #[must_use]
+    pub fn log(&self) -> &Tail {
+        &self.log
+    }
+
+    /// What was delivered of each origin.
+    #[must_use]
+    pub fn delivered(&self) -> &Sequencer {
+        &self.delivered
+    }
+
+    /// The vote record as it was last asked to be stored.
+    #[must_use]
+    pub fn vote(&self) -> Vote {
+        Vote {
+            generation: self.vote_asked,
+            promised: self.promised,
+            birth: self.birth,
+            incarnation: self.me(),
+            run: self.config.run,
+            listed: self.listed,
+        }
+    }
+
+    /// This member's incarnation.
+    #[must_use]
+    pub fn me(&self) -> Incarnation {
+        self.config.me.incarnation
+    }
+
+    fn store_vote(&mut self, out: &mut Effects) {
+        self.vote_asked += 1;
+        out.push(Effect::StoreVote(self.vote()));
+    }
+
+    fn vote_is_durable(&self) -> bool {
+        self.vote_stored == self.vote_asked
+    }
+
+    /// Promises `ballot`: what follows waits until the vote file holds it.
+    fn promise(&mut self, ballot: Ballot, out: &mut Effects) {
+        assert!(ballot > self.promised, "a promise never falls");
+        self.promised = ballot;
+        self.matched = self.log.decided();
+        self.acked = Index(0);
+        self.leader_synced = Index(0);
+        self.forwarded = 1;
+        self.led = false;
+        self.highest_round = self.highest_round.max(ballot.round);
+        self.store_vote(out);
+    }
+
+    fn voters(&self) -> impl Iterator<Item = &ViewMember> {
+        self.views.last().into_iter().flat_map(|(_, view)| voters_of(view))
+    }
+
+    fn is_voter(&self, incarnation: Incarnation) -> bool {
+        self.voters().any(|member| member.incarnation == incarnation)
+    }
+
+    fn is_member(&self, incarnation: Incarnation) -> bool {
+        self.views.iter().any(|(_, view)| view.members.iter().any(|m| m.incarnation == incarnation))
+    }
+
+    fn quorum(&self) -> usize {
+        self.voters().count() / 2 + 1
+    }
+
+    /// Learns of views in a frame that was appended.
+    fn note_views(&mut self, frame: &Frame) {
+        for (index, entry) in frame.entries().filter(|(_, entry)| entry.changes_view()) {
+            if let Some(view) = view_in(&entry) {
+                self.views.push((index, view));
+            }
+        }
+    }
+
+    /// Forgets views above a cut, and says whom to connect with now.
+    fn cut_after(&mut self, index: Index, out: &mut Effects) {
+        self.log.cut_after(index);
+        self.views.retain(|&(at, _)| at <= index);
+        self.matched = self.matched.min(index);
+        out.push(Effect::Cut { after: index });
+    }
+
+    fn append(&mut self, frame: Frame, out: &mut Effects) {
+        let frame = frame.stamped(self.log.decided(), self.log.synced());
+        self.log.append(frame.clone());
+        let views = self.views.len();
+        self.note_views(&frame);
+        out.push(Effect::Append(frame));
+        if self.config.synced_on_append {
+            self.log.on_synced(self.log.last(), self.log.cuts());
+        }
+        if self.views.len() != views {
+            self.connect(out);
+        }
+    }
+
+    fn connect(&mut self, out: &mut Effects) {
+        let Some(view) = self.view() else { return };
+        let mut members = view.members.clone();
+        // Who is leaving still has to learn that it left.
+        for (_, older) in &self.views {
+            for member in &older.members {
+                if !members.iter().any(|m| m.incarnation == member.incarnation) {
+                    members.push(member.clone());
+                }
+            }
+        }
+        members.retain(|member| member.incarnation != self.me());
+        if self.is_member(self.me()) && matches!(self.role, Role::Outside) {
+            self.role = Role::Follower;
+        }
+        out.push(Effect::Connect(members));
+    }
+
+    /// Hands decided frames upward, and forgets what they settle.
+    fn deliver_frame(&mut self, frame: Frame, out: &mut Effects) {
+        let me = self.me();
+        for (_, entry) in frame.entries() {
+            let stamp = entry.stamp();
+            if self.delivered.accept(stamp) && stamp.origin == me && stamp.run == self.config.run {
+                while self.own.front().is_some_and(|batch| batch.last() <= stamp.number) {
+                    self.own.pop_front();
+                }
+            }
+        }
+        let last = frame.header().last();
+        out.push(Effect::Deliver(frame));
+        // The last decided view stays; older ones are history.
+        while self.views.len() > 1 && self.views[1].0 <= last {
+            self.views.remove(0);
+            let gone = !self.views.iter().any(|(_, view)| view.members.iter().any(|m| m.incarnation == me));
+            if self.views.len() == 1 {
+                if gone && self.listed {
+                    self.listed = false;
+                    self.left = true;
+                    self.store_vote(out);
+                }
+                self.connect(out);
+            }
+        }
+    }
+
+    /// Everything up to `index` is decided: hands it upward.
+    fn decide(&mut self, index: Index, out: &mut Effects) {
+        for frame in self.log.decide(index.min(self.log.last())) {
+            self.deliver_frame(frame, out);
+        }
+    }
+}
+
+/// The voters of a view.
+pub(crate) fn voters_of(view: &View) -> impl Iterator<Item = &ViewMember> {
+    view.members.iter().filter(|member| member.role == VotingRole::Voter)
+}
+
+/// The view that an entry brings, if it brings one.
+pub(crate) fn view_in(entry: &EntryBytes<'_>) -> Option<View> {
+    let view = match &entry.view()?.body {
+        ArchivedBody::View(view) => view,
+        ArchivedBody::Birth(birth) => &birth.view,
+        _ => return None,
+    };
+    rkyv::deserialize::<View, rkyv::rancor::Failure>(view).ok()
+}
+
+/// The greatest index that at least `quorum` of `acknowledged` have reached.
+pub(crate) fn quorum_index(mut acknowledged: Vec<Index>, quorum: usize) -> Index {
+    acknowledged.sort_unstable_by(|a, b| b.cmp(a));
+    acknowledged.get(quorum - 1).copied().unwrap_or_default()
+}
+

@@ -1,0 +1,76 @@
+//! Which proposals were already delivered: each at most once, in its origin's order. Every member
+//! applies the same rule over the log; a leader applies it to its undecided tail as well.
+//!
+//! Source: `design.md` §3, "Proposals".
+
+use std::collections::BTreeMap;
+use wire::entry::Stamp;
+use wire::id::{Incarnation, Run};
+
+/// The last accepted number of each origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sequencer {
+    last: BTreeMap<Incarnation, (Run, u64)>,
+}
+
+impl Sequencer {
+    /// Takes the next stamp of the log: true exactly when it is in its origin's order and new. A
+    /// higher run starts at 1 and voids the lower ones for ever.
+    pub fn accept(&mut self, stamp: Stamp) -> bool {
+        if stamp.number == 0 {
+            return true;
+        }
+        let (run, number) = self.last.get(&stamp.origin).copied().unwrap_or_default();
+        let in_order = if stamp.run == run { stamp.number == number + 1 } else { stamp.run > run && stamp.number == 1 };
+        if in_order {
+            self.last.insert(stamp.origin, (stamp.run, stamp.number));
+        }
+        in_order
+    }
+
+    /// The run and number that would be accepted next from `origin`, for a proposer in `run`.
+    #[must_use]
+    pub fn expected(&self, origin: Incarnation, run: Run) -> u64 {
+        match self.last.get(&origin) {
+            Some(&(last, number)) if last == run => number + 1,
+            _ => 1,
+        }
+    }
+
+    /// The run that `origin` is in, as far as the log goes.
+    #[must_use]
+    pub fn run(&self, origin: Incarnation) -> Run {
+        self.last.get(&origin).map_or(Run(0), |&(run, _)| run)
+    }
+
+    /// Forgets an origin that left for ever.
+    pub fn forget(&mut self, origin: Incarnation) {
+        self.last.remove(&origin);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_number_once_in_order_and_higher_runs_void_lower() {
+        let stamp = |run, number| Stamp { origin: Incarnation(1), run: Run(run), number };
+        let mut sequencer = Sequencer::default();
+        for (run, number, accepted) in [
+            (1, 1, true),
+            (1, 1, false),
+            (1, 3, false),
+            (1, 2, true),
+            (2, 2, false),
+            (2, 1, true),
+            (1, 3, false),
+            (2, 2, true),
+            (0, 1, false),
+        ] {
+            assert_eq!(sequencer.accept(stamp(run, number)), accepted, "{run}.{number}");
+        }
+        assert_eq!(sequencer.expected(Incarnation(1), Run(2)), 3);
+        assert_eq!(sequencer.expected(Incarnation(1), Run(3)), 1);
+    }
+}
