@@ -4,6 +4,7 @@
 //! only after the write was reported, so a driver that performs every effect as soon as it sees it,
 //! in order, is correct.
 
+use crate::certify::Judged;
 use wire::entry::ViewMember;
 use wire::frame::{Buffer, Frame};
 use wire::id::{Ballot, Birth, Incarnation, Index, Run};
@@ -143,8 +144,31 @@ pub enum Effect {
     Connect(Vec<ViewMember>),
     /// A decided frame, in index order, gap-free.
     Deliver(Frame),
+    /// A decided frame with what became of each of its entries.
+    Apply {
+        /// The frame.
+        frame: Frame,
+        /// One for each entry, in order.
+        judged: Vec<Judged>,
+    },
+    /// Forget all rows: the log is rebuilt from its first index ([`Effect::ResetLog`] comes first).
+    ResetState,
+    /// How START or STOP ended.
+    CommandDone(Result<(), CommandError>),
+    /// Nothing proposed so far will be heard of again here: its outcome is unknown.
+    MembershipEnded,
     /// For the operators' log.
     Note(Note),
+}
+
+/// Why START or STOP GROUP_REPLICATION failed, with MySQL's error number.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct CommandError {
+    /// 3092, 3093, 3097, 3191 ... (`sql.md` §3).
+    pub code: u16,
+    /// What and why.
+    pub reason: String,
 }
 
 /// How much an operator should care.

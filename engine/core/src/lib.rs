@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod certify;
 pub mod effect;
 pub mod gtid_assign;
+pub mod member;
 pub mod paxos;
 pub mod rng;
 pub mod sequencer;

@@ -150,9 +150,10 @@ impl Group {
     }
 
     /// Sends own proposals that the present leader has not been given.
-    pub(super) fn forward(&mut self, _now: Instant, out: &mut Effects) {
-        if matches!(self.role, Role::Leader(_)) {
-            return; // Taken in `lead`.
+    pub(super) fn forward(&mut self, out: &mut Effects) {
+        // The leader takes its own in `lead`; a run is used only once the vote file holds it.
+        if matches!(self.role, Role::Leader(_)) || !self.vote_is_durable() {
+            return;
         }
         let Some(leader) = self.leader().filter(|&leader| self.detector.is_up(leader)) else { return };
         let (mut raw, mut count, mut first) = (Buffer::new(), 0, None);
@@ -173,7 +174,7 @@ impl Group {
         let (to, payload) = (Peer::Member(leader), Payload::Entries(raw));
         out.push(Effect::Send { to, channel: Channel::Order, message, payload });
         if self.own.back().is_some_and(|batch| batch.last() >= self.forwarded) {
-            self.forward(_now, out);
+            self.forward(out);
         }
     }
 

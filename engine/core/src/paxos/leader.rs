@@ -283,6 +283,9 @@ impl Group {
     }
 
     fn take_own(&mut self) {
+        if !self.vote_is_durable() {
+            return;
+        }
         let (me, run) = (self.config.me.incarnation, self.config.run);
         let Role::Leader(leading) = &mut self.role else { return };
         for batch in &self.own {

@@ -208,8 +208,9 @@ impl Group {
         }
     }
 
-    /// Begins: connects, and stands at once when it is the only voter.
+    /// Begins: stores the run before its first use, connects, and stands at once when it is the only voter.
     pub fn start(&mut self, now: Instant, out: &mut Effects) {
+        self.store_vote(out);
         self.connect(out);
         self.detector.start(now);
         self.turn(now, out);
@@ -269,7 +270,7 @@ impl Group {
         self.lead(now, out);
         // A single voter, or one without a disk to wait for, may decide what it has just appended.
         self.conclude(now, out);
-        self.forward(now, out);
+        self.forward(out);
         self.acknowledge(out);
         self.drive_leave(now, out);
     }
@@ -329,6 +330,12 @@ impl Group {
     #[must_use]
     pub fn leads(&self) -> bool {
         matches!(&self.role, Role::Leader(leading) if leading.opening <= self.log.decided())
+    }
+
+    /// Ends this membership: the log goes on without it.
+    #[must_use]
+    pub fn into_log(self) -> (Tail, Vote) {
+        (self.log.clone(), self.vote())
     }
 
     /// The log's end in memory.

@@ -1,0 +1,737 @@
+//! One member: composes order and certification, and holds the rules of membership: bootstrap, join,
+//! resume, leave, what a server outside any group does. Its surface is [`Member::step`],
+//! [`Member::turn`], [`Member::command`] and [`Member::propose`].
+//!
+//! A server outside a group is a group of one, whose birth is written lazily: before its first own
+//! write there is nothing in its log, and a log without own writes stays a clean prefix of the
+//! group's.
+//!
+//! Absent on purpose: rows and sessions (`engine/store`, `engine/sql`), the world (`engine/node`).
+
+use crate::certify::{Certifier, Judged, Verdict};
+use crate::effect::{CommandError, Effect, Effects, Input, Instant, Level, Payload, Peer, Vote};
+use crate::paxos::leader::{Joining, MEMBERS_MAX};
+use crate::paxos::tail::Tail;
+use crate::paxos::{Group, GroupConfig, Timing};
+use wire::entry::{Body, Entry, GroupOptions, NewBirth, Stamp, View, ViewCause, ViewMember, VotingRole};
+use wire::frame::{BatchBuilder, Buffer, Frame};
+use wire::gtid::GtidSet;
+use wire::id::{Birth, Incarnation, Index, Run, Uuid};
+use wire::message::{Channel, JoinAnswer, JoinRequest, Message};
+
+/// Rounds of asking the seeds are this far apart.
+const JOIN_RETRY_US: u64 = 500_000;
+/// START waits so long for the view that holds this member (`protocol.md` §11.1).
+const JOIN_TIMEOUT_US: u64 = 60_000_000;
+/// STOP waits so long for the view without it, when no quorum answers.
+const LEAVE_TIMEOUT_US: u64 = 10_000_000;
+
+/// What a member is, whatever group it is in.
+#[derive(Clone, Debug)]
+pub struct MemberConfig {
+    /// `server_uuid`.
+    pub uuid: Uuid,
+    /// `server_id`.
+    pub server_id: u32,
+    /// MEMBER_HOST.
+    pub host: String,
+    /// MEMBER_PORT.
+    pub port: u16,
+    /// major*10000 + minor*100 + patch.
+    pub version: u32,
+    /// `sync_binlog=0`.
+    pub synced_on_append: bool,
+    /// Window in batches.
+    pub write_concurrency: usize,
+    /// Window in bytes.
+    pub window_bytes: usize,
+    /// Times.
+    pub timing: Timing,
+    /// Seed of jitter.
+    pub seed: u64,
+}
+
+/// What START GROUP_REPLICATION takes from the settings.
+#[derive(Clone, Debug)]
+pub struct StartOptions {
+    /// `group_replication_bootstrap_group`.
+    pub bootstrap: bool,
+    /// What must be equal on all members.
+    pub options: GroupOptions,
+    /// `group_replication_local_address`.
+    pub address: String,
+    /// `group_replication_group_seeds`, without the own address.
+    pub seeds: Vec<String>,
+    /// `group_replication_member_weight`.
+    pub weight: u8,
+    /// A fresh incarnation, for a new membership life.
+    pub incarnation: Incarnation,
+    /// A fresh birth, for a bootstrap.
+    pub birth: Birth,
+}
+
+/// START, STOP, and the end of the process.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// START GROUP_REPLICATION.
+    Start(Box<StartOptions>),
+    /// STOP GROUP_REPLICATION.
+    Stop,
+    /// A clean end of the process: leaves, unless it is the last one, which so can come back alone.
+    Shutdown,
+}
+
+/// What a member is doing.
+#[derive(Clone, Debug)]
+enum Life {
+    /// In no group; perhaps a group of one for its own writes.
+    Offline,
+    /// Asks seeds to be added.
+    Joining(Box<Attempt>),
+    /// In a group; a command may still wait for the view that shows it.
+    Running { waits: bool },
+    /// Waits for the view without it.
+    Leaving { since: Instant, shutdown: bool },
+}
+
+#[derive(Clone, Debug)]
+struct Attempt {
+    options: StartOptions,
+    since: Instant,
+    next: Instant,
+    seed: usize,
+    /// Where a member said that the leader is.
+    redirect: Option<String>,
+}
+
+/// State of a member as this one sees it (`performance_schema.md` §1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Full member.
+    Online,
+    /// In the view, not yet ONLINE.
+    Recovering,
+    /// In no group.
+    Offline,
+    /// Silent for 5 s.
+    Unreachable,
+}
+
+/// See the module.
+pub struct Member {
+    config: MemberConfig,
+    life: Life,
+    vote: Vote,
+    /// The log while there is no `group`.
+    log: Tail,
+    group: Option<Group>,
+    certifier: Certifier,
+    pending: BatchBuilder,
+    next_number: u64,
+    first_pending: u64,
+    online_asked: bool,
+    /// The first entry of this run is delivered: a resumed member serves again.
+    run_seen: bool,
+    proposed: u64,
+    rolled_back: u64,
+    applied: u64,
+}
+
+impl Member {
+    /// A member whose log was replayed into `certifier` up to the decided index of `log`. `run` is this
+    /// process life, greater than `vote.run`.
+    #[must_use]
+    pub fn new(config: MemberConfig, vote: Vote, run: Run, log: Tail, certifier: Certifier) -> Self {
+        assert!(run > vote.run, "each process life has a greater run");
+        assert_eq!(certifier.index(), log.decided(), "the decided log is replayed");
+        Self {
+            config,
+            life: Life::Offline,
+            vote: Vote { run, ..vote },
+            log,
+            group: None,
+            certifier,
+            pending: BatchBuilder::new(),
+            next_number: 1,
+            first_pending: 1,
+            online_asked: false,
+            run_seen: false,
+            proposed: 0,
+            rolled_back: 0,
+            applied: 0,
+        }
+    }
+
+    /// Begins a process life: a server outside any group goes on as its group of one. With `start`, it
+    /// also begins START GROUP_REPLICATION (`start_on_boot`).
+    pub fn boot(&mut self, now: Instant, start: Option<StartOptions>, out: &mut Effects) {
+        let standalone = self.certifier.options().is_some_and(|options| !options.group);
+        if standalone && self.resumable() {
+            self.resume(now, None, out);
+        }
+        if let Some(start) = start {
+            self.start(now, start, out);
+        }
+    }
+
+    /// Whether the group of the log's last view still lists this member, as far as it knows.
+    fn resumable(&self) -> bool {
+        let listed = |view: &View| view.members.iter().any(|member| member.incarnation == self.vote.incarnation);
+        self.vote.listed && self.certifier.view().is_some_and(|(_, view)| listed(view))
+    }
+
+    fn resume(&mut self, now: Instant, start: Option<&StartOptions>, out: &mut Effects) {
+        let (index, view) = self.certifier.view().cloned().expect("resumable");
+        let mut me = (view.members.iter())
+            .find(|member| member.incarnation == self.vote.incarnation)
+            .cloned()
+            .expect("resumable");
+        if let Some(start) = start {
+            me.address.clone_from(&start.address);
+        }
+        let config = self.group_config(me);
+        let log = std::mem::replace(&mut self.log, Tail::empty());
+        let mut group = Group::member(config, self.vote, log, (index, view), self.certifier.sequencer().clone());
+        group.set_primary(self.certifier.primary_view());
+        self.adopt(group);
+        self.run_seen = false;
+        self.push(Body::Run);
+        self.flush_proposals();
+        self.group_mut().start(now, out);
+    }
+
+    fn group_config(&self, me: ViewMember) -> GroupConfig {
+        GroupConfig {
+            me,
+            run: self.vote.run,
+            synced_on_append: self.config.synced_on_append,
+            write_concurrency: self.config.write_concurrency,
+            window_bytes: self.config.window_bytes,
+            timing: self.config.timing,
+            seed: self.config.seed,
+        }
+    }
+
+    fn adopt(&mut self, group: Group) {
+        self.group = Some(group);
+        self.pending.clear();
+        self.next_number = 1;
+        self.first_pending = 1;
+        self.online_asked = false;
+    }
+
+    fn group_mut(&mut self) -> &mut Group {
+        self.group.as_mut().expect("called with a group")
+    }
+
+    /// START, STOP or the end of the process; [`Effect::CommandDone`] follows.
+    pub fn command(&mut self, now: Instant, command: Command, out: &mut Effects) {
+        match command {
+            Command::Start(options) => self.start(now, *options, out),
+            Command::Stop => self.stop(now, false, out),
+            Command::Shutdown => self.stop(now, true, out),
+        }
+    }
+
+    fn start(&mut self, now: Instant, options: StartOptions, out: &mut Effects) {
+        if !matches!(self.life, Life::Offline) {
+            let reason = "the member is already part of a group".into();
+            out.push(Effect::CommandDone(Err(CommandError { code: 3093, reason })));
+            return;
+        }
+        let in_group = self.certifier.options().is_some_and(|options| options.group);
+        if options.bootstrap {
+            self.end_group(out);
+            self.begin_birth(now, &options, out);
+            self.life = Life::Running { waits: true };
+        } else if in_group && self.resumable() && self.certifier.options() == Some(&options.options) {
+            self.resume(now, Some(&options), out);
+            self.life = Life::Running { waits: true };
+        } else {
+            self.end_group(out);
+            let attempt = Attempt { options, since: now, next: now, seed: 0, redirect: None };
+            self.life = Life::Joining(Box::new(attempt));
+        }
+    }
+
+    fn me(&self, options: &StartOptions) -> ViewMember {
+        ViewMember {
+            uuid: self.config.uuid,
+            incarnation: options.incarnation,
+            role: VotingRole::Voter,
+            weight: options.weight,
+            version: self.config.version,
+            server_id: self.config.server_id,
+            host: self.config.host.clone(),
+            port: self.config.port,
+            address: options.address.clone(),
+        }
+    }
+
+    /// Writes the first entry of a birth behind whatever the log holds.
+    fn begin_birth(&mut self, now: Instant, options: &StartOptions, out: &mut Effects) {
+        let me = self.me(options);
+        let view = View { birth: options.birth, counter: 1, members: vec![me.clone()], cause: ViewCause::Bootstrap };
+        let birth = NewBirth { view, parent: self.vote.birth, options: options.options.clone() };
+        self.vote.incarnation = me.incarnation;
+        let log = std::mem::replace(&mut self.log, Tail::empty());
+        let config = self.group_config(me);
+        let mut group = Group::outside(config, self.vote, log);
+        group.begin_birth(now, birth, out);
+        self.adopt(group);
+        self.run_seen = true;
+        self.judge_delivered(out);
+    }
+
+    /// Ends the membership, if there is one: the log stays.
+    fn end_group(&mut self, out: &mut Effects) {
+        let Some(group) = self.group.take() else { return };
+        (self.log, self.vote) = group.into_log();
+        out.push(Effect::Connect(Vec::new()));
+        out.push(Effect::MembershipEnded);
+        if self.log.last() > self.log.decided() {
+            // What was never known decided is not this server's to keep.
+            let after = self.log.decided();
+            self.log.cut_after(after);
+            out.push(Effect::Cut { after });
+        }
+    }
+
+    fn store_vote(&mut self, out: &mut Effects) {
+        self.vote.generation += 1;
+        out.push(Effect::StoreVote(self.vote));
+    }
+
+    fn stop(&mut self, now: Instant, shutdown: bool, out: &mut Effects) {
+        match &self.life {
+            Life::Offline => out.push(Effect::CommandDone(Ok(()))),
+            Life::Joining(_) => {
+                self.life = Life::Offline;
+                out.push(Effect::CommandDone(Ok(())));
+            }
+            Life::Running { .. } => {
+                self.life = Life::Leaving { since: now, shutdown };
+                self.group_mut().leave(now);
+            }
+            Life::Leaving { since, shutdown: before } => {
+                self.life = Life::Leaving { since: *since, shutdown: shutdown || *before };
+            }
+        }
+    }
+
+    /// Takes one input.
+    pub fn step(&mut self, now: Instant, input: Input, out: &mut Effects) {
+        match input {
+            Input::Received { message: Message::Join(request), .. } => self.on_join(now, *request, out),
+            Input::Received { message: Message::JoinAnswer(answer), .. } => self.on_join_answer(now, answer, out),
+            input => match &mut self.group {
+                Some(group) => group.step(now, input, out),
+                None => match input {
+                    Input::Synced { index, cuts } if cuts == self.log.cuts() && index <= self.log.last() => {
+                        self.log.on_synced(index, cuts);
+                    }
+                    _ => {}
+                },
+            },
+        }
+        self.judge_delivered(out);
+    }
+
+    /// Does what the batch of inputs since the last turn can share, and what time has made due.
+    pub fn turn(&mut self, now: Instant, out: &mut Effects) {
+        self.flush_proposals();
+        if let Some(group) = &mut self.group {
+            group.turn(now, out);
+        }
+        self.judge_delivered(out);
+        self.drive_life(now, out);
+    }
+
+    /// When time alone will make something due.
+    #[must_use]
+    pub fn next_timer(&self, now: Instant) -> Instant {
+        match (&self.group, &self.life) {
+            (Some(group), _) => group.next_timer(now),
+            (None, Life::Offline) => now.plus(1_000_000),
+            (None, _) => now.plus(50_000),
+        }
+    }
+
+    fn push(&mut self, body: Body) -> u64 {
+        let group = self.group.as_ref().expect("called with a group");
+        let number = self.next_number;
+        self.next_number += 1;
+        self.pending.push(&Entry { stamp: Stamp { origin: group.me(), run: self.vote.run, number }, body });
+        number
+    }
+
+    fn flush_proposals(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let group = self.group.as_mut().expect("proposals wait only in a group");
+        let mut raw = Buffer::with_capacity(self.pending.byte_len());
+        raw.extend_from_slice(self.pending.body());
+        group.propose(self.first_pending, self.pending.len(), raw);
+        self.first_pending = self.next_number;
+        self.pending.clear();
+    }
+
+    /// Hands an entry to the order; its number in this run. `lone` makes the birth of a server outside
+    /// any group, when this is its first own write.
+    ///
+    /// # Errors
+    /// The body again when the member may not propose: it is not ONLINE, or is leaving.
+    pub fn propose(
+        &mut self,
+        now: Instant,
+        body: Body,
+        lone: impl FnOnce() -> StartOptions,
+        out: &mut Effects,
+    ) -> Result<u64, Box<Body>> {
+        if self.group.is_none() {
+            let free = matches!(self.life, Life::Offline) && !(self.vote.listed && self.resumable());
+            if !free {
+                return Err(Box::new(body));
+            }
+            self.begin_birth(now, &lone(), out);
+        } else if self.own_state() != State::Online && !self.is_lone() || matches!(self.life, Life::Leaving { .. }) {
+            return Err(Box::new(body));
+        }
+        self.proposed += 1;
+        Ok(self.push(body))
+    }
+
+    /// Whether this is a server outside any group, a group of one.
+    #[must_use]
+    pub fn is_lone(&self) -> bool {
+        self.group.is_some() && matches!(self.life, Life::Offline)
+    }
+
+    /// Judges what the order has delivered since.
+    fn judge_delivered(&mut self, out: &mut Effects) {
+        let mut rest = Effects::default();
+        while let Some(effect) = out.pop() {
+            match effect {
+                Effect::Deliver(frame) => {
+                    let judged = self.judge(&frame);
+                    rest.push(Effect::Apply { frame, judged });
+                }
+                other => rest.push(other),
+            }
+        }
+        *out = rest;
+    }
+
+    fn judge(&mut self, frame: &Frame) -> Vec<Judged> {
+        let judged = replay(&mut self.certifier, frame);
+        let me = self.group.as_ref().map(Group::me);
+        for one in &judged {
+            let own = Some(one.stamp.origin) == me && one.stamp.run == self.vote.run;
+            if own && one.stamp.number == 1 {
+                self.run_seen = true;
+            }
+            match one.verdict {
+                Verdict::Conflict(_) if own => self.rolled_back += 1,
+                Verdict::Committed { .. } if !own => self.applied += 1,
+                _ => {}
+            }
+        }
+        let primary = self.certifier.primary_view();
+        if let Some(group) = &mut self.group {
+            group.set_primary(primary);
+        }
+        judged
+    }
+
+    fn drive_life(&mut self, now: Instant, out: &mut Effects) {
+        match self.life.clone() {
+            Life::Offline => {}
+            Life::Joining(attempt) => self.drive_join(now, *attempt, out),
+            Life::Running { waits } => {
+                self.ask_online();
+                if waits && self.shows_itself() {
+                    self.life = Life::Running { waits: false };
+                    out.push(Effect::CommandDone(Ok(())));
+                }
+            }
+            Life::Leaving { since, shutdown } => {
+                let (left, sole) = self.group.as_ref().map_or((true, false), |group| {
+                    (group.has_left(), group.has_left() && group.vote().listed)
+                });
+                if left || now.since(since) > LEAVE_TIMEOUT_US {
+                    if !left {
+                        let text = "no quorum answers: leaving without the group's agreement".into();
+                        out.note(Level::Warning, 0, text);
+                    }
+                    self.end_group(out);
+                    // The last member of a group that ends its process comes back alone.
+                    self.vote.listed = sole && shutdown;
+                    self.store_vote(out);
+                    self.life = Life::Offline;
+                    out.push(Effect::CommandDone(Ok(())));
+                }
+            }
+        }
+    }
+
+    /// Whether the view that holds this member is judged.
+    fn shows_itself(&self) -> bool {
+        let Some(group) = &self.group else { return false };
+        self.certifier.view().is_some_and(|(_, view)| view.members.iter().any(|m| m.incarnation == group.me()))
+    }
+
+    /// A voter that has caught up asks to be ONLINE.
+    fn ask_online(&mut self) {
+        let Some(group) = &self.group else { return };
+        let me = group.me();
+        let voter = self.certifier.view().is_some_and(|(_, view)| {
+            view.members.iter().any(|member| member.incarnation == me && member.role == VotingRole::Voter)
+        });
+        let online = self.certifier.facts(me).is_some_and(|facts| facts.online);
+        if voter && !online && !self.online_asked {
+            self.online_asked = true;
+            self.push(Body::Online);
+        }
+    }
+
+    fn drive_join(&mut self, now: Instant, mut attempt: Attempt, out: &mut Effects) {
+        if self.group.is_some() {
+            return;
+        }
+        if now.since(attempt.since) > JOIN_TIMEOUT_US {
+            self.life = Life::Offline;
+            let reason = "timeout on wait for view after joining group: no seed answered for 60 s".into();
+            out.push(Effect::CommandDone(Err(CommandError { code: 3092, reason })));
+            return;
+        }
+        if now < attempt.next {
+            return;
+        }
+        let seeds = &attempt.options.seeds;
+        let address = match attempt.redirect.take() {
+            Some(address) => address,
+            None if seeds.is_empty() => {
+                self.life = Life::Offline;
+                let reason = "no seed to join: group_replication_group_seeds names no other member".into();
+                out.push(Effect::CommandDone(Err(CommandError { code: 3092, reason })));
+                return;
+            }
+            None => {
+                attempt.seed += 1;
+                seeds[(attempt.seed - 1) % seeds.len()].clone()
+            }
+        };
+        // A round over all seeds, then a pause.
+        let last_of_round = attempt.seed % attempt.options.seeds.len().max(1) == 0;
+        attempt.next = now.plus(if last_of_round { JOIN_RETRY_US } else { JOIN_RETRY_US / 5 });
+        let end = self.log.point(self.log.decided()).expect("the decided place is in memory");
+        let request = JoinRequest {
+            member: self.me(&attempt.options),
+            options: attempt.options.options.clone(),
+            birth: self.vote.birth,
+            decided: end.index,
+            chain: end.chain,
+            gtid_executed: self.certifier.executed().to_string(),
+        };
+        let message = Message::Join(Box::new(request));
+        out.push(Effect::Send { to: Peer::Address(address), channel: Channel::Order, message, payload: Payload::None });
+        self.life = Life::Joining(Box::new(attempt));
+    }
+
+    fn on_join_answer(&mut self, now: Instant, answer: JoinAnswer, out: &mut Effects) {
+        let Life::Joining(attempt) = &mut self.life else { return };
+        match answer {
+            JoinAnswer::Redirect { address } if !address.is_empty() => {
+                attempt.redirect = Some(address);
+                attempt.next = now;
+            }
+            JoinAnswer::Redirect { .. } => {}
+            JoinAnswer::Refused { code, reason } => {
+                self.life = Life::Offline;
+                out.push(Effect::CommandDone(Err(CommandError { code, reason })));
+            }
+            JoinAnswer::Accepted { view, keep, .. } => {
+                let options = attempt.options.clone();
+                self.accepted(now, &options, &view, keep, out);
+            }
+        }
+    }
+
+    fn accepted(&mut self, now: Instant, options: &StartOptions, view: &View, keep: Index, out: &mut Effects) {
+        let me = self.me(options);
+        let mut log = std::mem::replace(&mut self.log, Tail::empty());
+        if keep != log.decided() {
+            out.note(Level::System, 0, format!(
+                "this server's log of {} entries is not a part of the group's: it is rebuilt from a member", log.decided()
+            ));
+            out.push(Effect::ResetLog);
+            out.push(Effect::ResetState);
+            log = Tail::empty();
+            self.certifier = Certifier::default();
+        } else if log.last() > keep {
+            log.cut_after(keep);
+            out.push(Effect::Cut { after: keep });
+        }
+        // A new incarnation is a new acceptor: it has promised nothing yet.
+        self.vote = Vote {
+            promised: wire::id::Ballot::ZERO,
+            birth: view.birth,
+            incarnation: me.incarnation,
+            listed: true,
+            ..self.vote
+        };
+        let group = Group::outside(self.group_config(ViewMember { role: VotingRole::Learner, ..me.clone() }), self.vote, log);
+        self.adopt(group);
+        self.run_seen = true;
+        let members = view.members.iter().filter(|member| member.incarnation != me.incarnation).cloned().collect();
+        out.push(Effect::Connect(members));
+        self.group_mut().start(now, out);
+        self.life = Life::Running { waits: true };
+    }
+
+    /// A server asks to be added: checks that it may (`protocol.md` §11).
+    fn on_join(&mut self, now: Instant, request: JoinRequest, out: &mut Effects) {
+        let answer = match self.admission(&request, now) {
+            Ok(()) => {
+                let JoinRequest { member, decided, chain, .. } = request;
+                let joining = Joining { member, decided, chain };
+                self.group_mut().admit(now, joining, out);
+                return;
+            }
+            Err(answer) => answer,
+        };
+        let (to, message) = (Peer::Address(request.member.address), Message::JoinAnswer(answer));
+        out.push(Effect::Send { to, channel: Channel::Order, message, payload: Payload::None });
+    }
+
+    fn admission(&self, request: &JoinRequest, now: Instant) -> Result<(), JoinAnswer> {
+        let refused = |code, reason: String| Err(JoinAnswer::Refused { code, reason });
+        let nobody = || JoinAnswer::Redirect { address: String::new() };
+        let (Some(group), Life::Running { .. }) = (&self.group, &self.life) else { return Err(nobody()) };
+        if !group.leads() {
+            let leader = group.leader().and_then(|leader| {
+                group.view()?.members.iter().find(|member| member.incarnation == leader).map(|m| m.address.clone())
+            });
+            return Err(leader.map_or_else(nobody, |address| JoinAnswer::Redirect { address }));
+        }
+        let view = group.view().ok_or_else(nobody)?;
+        let options = self.certifier.options().ok_or_else(nobody)?;
+        if let Some(reason) = differing(options, &request.options) {
+            return refused(3092, reason);
+        }
+        if let Some(older) = view.members.iter().find(|member| member.uuid == request.member.uuid) {
+            if older.incarnation == request.member.incarnation {
+                return Ok(()); // Asks again: the answer was lost.
+            }
+            if group.hears(older.incarnation, now) {
+                return refused(3092, format!("there is already a member with server_uuid {}", older.uuid));
+            }
+        } else if view.members.len() >= MEMBERS_MAX {
+            return refused(3191, format!("the group already has {MEMBERS_MAX} members, the most that there can be"));
+        }
+        if let Some(lowest) = view.members.iter().map(|member| member.version).min()
+            && request.member.version < lowest
+        {
+            let found = request.member.version;
+            return refused(3092, format!("the joiner's version {found} is lower than the group's lowest, {lowest}"));
+        }
+        let executed = GtidSet::parse(&request.gtid_executed).unwrap_or_default();
+        if !executed.is_subset(self.certifier.executed()) {
+            return refused(3092, format!(
+                "this member has more executed transactions than those present in the group. \
+                 Local transactions: {executed} > Group transactions: {}",
+                self.certifier.executed()
+            ));
+        }
+        Ok(())
+    }
+
+    /// State of this member.
+    #[must_use]
+    pub fn own_state(&self) -> State {
+        let (Some(group), Life::Running { .. } | Life::Leaving { .. }) = (&self.group, &self.life) else {
+            return State::Offline;
+        };
+        let online = self.certifier.facts(group.me()).is_some_and(|facts| facts.online);
+        if online && self.run_seen { State::Online } else { State::Recovering }
+    }
+
+    /// State of a member of the view, as seen from here.
+    #[must_use]
+    pub fn state_of(&self, member: Incarnation) -> State {
+        match &self.group {
+            Some(group) if group.me() == member => self.own_state(),
+            Some(group) if group.is_unreachable(member) => State::Unreachable,
+            Some(_) if self.certifier.facts(member).is_some_and(|facts| facts.online) => State::Online,
+            Some(_) => State::Recovering,
+            None => State::Offline,
+        }
+    }
+
+    /// Whether Group Replication runs: between START and STOP.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        !matches!(self.life, Life::Offline)
+    }
+
+    /// The order, while this server takes part in one.
+    #[must_use]
+    pub fn group(&self) -> Option<&Group> {
+        self.group.as_ref()
+    }
+
+    /// The replicated state.
+    #[must_use]
+    pub fn certifier(&self) -> &Certifier {
+        &self.certifier
+    }
+
+    /// This server's incarnation and run: which stamps are its own.
+    #[must_use]
+    pub fn identity(&self) -> (Incarnation, Run) {
+        (self.group.as_ref().map_or(self.vote.incarnation, Group::me), self.vote.run)
+    }
+
+    /// COUNT_TRANSACTIONS_LOCAL_PROPOSED, _LOCAL_ROLLBACK, _REMOTE_APPLIED.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64, u64) {
+        (self.proposed, self.rolled_back, self.applied)
+    }
+
+    /// Last index of the log, decided or not.
+    #[must_use]
+    pub fn last_index(&self) -> Index {
+        self.group.as_ref().map_or(self.log.last(), |group| group.log().last())
+    }
+}
+
+/// Judges a decided frame: at a restart, to rebuild the certifier from the log.
+pub fn replay(certifier: &mut Certifier, frame: &Frame) -> Vec<Judged> {
+    frame.entries().map(|(index, entry)| certifier.judge(index, entry.stamp(), entry.view())).collect()
+}
+
+/// Which setting of a joiner differs from the group's, in words.
+fn differing(ours: &GroupOptions, theirs: &GroupOptions) -> Option<String> {
+    let say = |name: &str, ours: &dyn std::fmt::Display, theirs: &dyn std::fmt::Display| {
+        Some(format!("the joiner's {name} is {theirs}, the group's is {ours}"))
+    };
+    if ours.name != theirs.name {
+        return say("group_replication_group_name", &ours.name, &theirs.name);
+    }
+    if ours.single_primary != theirs.single_primary {
+        return say("group_replication_single_primary_mode", &ours.single_primary, &theirs.single_primary);
+    }
+    if ours.everywhere_checks != theirs.everywhere_checks {
+        let name = "group_replication_enforce_update_everywhere_checks";
+        return say(name, &ours.everywhere_checks, &theirs.everywhere_checks);
+    }
+    if ours.gtid_block_size != theirs.gtid_block_size {
+        let name = "group_replication_gtid_assignment_block_size";
+        return say(name, &ours.gtid_block_size, &theirs.gtid_block_size);
+    }
+    if ours.view_change_uuid != theirs.view_change_uuid {
+        return say("group_replication_view_change_uuid", &ours.view_change_uuid, &theirs.view_change_uuid);
+    }
+    None
+}
