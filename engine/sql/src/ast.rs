@@ -10,6 +10,8 @@
 /// A statement.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Statement {
+    /// Nothing but comments: answered with OK, as MySQL does (nothing at all is 1065).
+    Empty,
     /// `SELECT`.
     Select(Box<Select>),
     /// `INSERT` and `REPLACE`.
@@ -254,10 +256,7 @@ impl ObjectName {
     /// A name without a database.
     #[must_use]
     pub fn bare(name: impl Into<String>) -> Self {
-        Self {
-            schema: None,
-            name: name.into(),
-        }
+        Self { schema: None, name: name.into() }
     }
 }
 
@@ -469,11 +468,7 @@ impl ColumnRef {
     /// A column by its name alone.
     #[must_use]
     pub fn bare(column: impl Into<String>) -> Self {
-        Self {
-            schema: None,
-            table: None,
-            column: column.into(),
-        }
+        Self { schema: None, table: None, column: column.into() }
     }
 }
 

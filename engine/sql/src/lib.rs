@@ -11,3 +11,5 @@ pub mod key;
 pub mod row;
 pub mod value;
 pub mod server;
+pub mod parse;
+pub mod sysvar;

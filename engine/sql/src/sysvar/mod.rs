@@ -1,0 +1,3 @@
+//! System variables: one typed registry.
+
+pub mod sql_mode;
