@@ -25,6 +25,8 @@ mod sha_crypt;
 pub mod statement;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use answer::{Answer, Column, Done, Track};
 pub use connection::{Connection, Options, PacketError, refuse_connection};

@@ -185,12 +185,17 @@ impl Answer {
 
     /// Begins a row in text form (COM_QUERY).
     pub fn text_row<'a>(&'a mut self, columns: &'a [Column]) -> RowWriter<'a> {
-        RowWriter::new(&mut self.out, &mut self.sequence, columns, false)
+        self.row(columns, false)
     }
 
     /// Begins a row in binary form (COM_STMT_EXECUTE, COM_STMT_FETCH).
     pub fn binary_row<'a>(&'a mut self, columns: &'a [Column]) -> RowWriter<'a> {
-        RowWriter::new(&mut self.out, &mut self.sequence, columns, true)
+        self.row(columns, true)
+    }
+
+    /// Begins a row in either form.
+    pub fn row<'a>(&'a mut self, columns: &'a [Column], binary: bool) -> RowWriter<'a> {
+        RowWriter::new(&mut self.out, &mut self.sequence, columns, binary)
     }
 
     /// Ends a result set. With MORE_RESULTS in the status, another answer follows.

@@ -277,7 +277,7 @@ impl fmt::Debug for RsaKey {
 }
 
 /// Dresses a function as the random generator that `rsa` asks for.
-struct Source<'a>(&'a mut dyn FnMut() -> u64);
+pub(super) struct Source<'a>(pub(super) &'a mut dyn FnMut() -> u64);
 
 impl RngCore for Source<'_> {
     fn next_u32(&mut self) -> u32 {

@@ -292,9 +292,9 @@ impl Connection {
             Step::Admit(learned) => self.phase = Phase::Admitted(login, learned),
             Step::Deny { using_password } => {
                 let error = access_denied(&login.user, &self.host, using_password);
-                self.fatal(&error);
+                self.tell_and_close(&error);
             }
-            Step::Unsupported => self.fatal(&ServerError::new(
+            Step::Unsupported => self.tell_and_close(&ServerError::new(
                 1251,
                 "Client does not support authentication protocol requested by server; consider upgrading MySQL client",
             )),
@@ -331,16 +331,19 @@ impl Connection {
     /// Tells the client `error` and closes (1053 at shutdown, 4031 when it idled too long ...).
     pub fn fatal(&mut self, error: &ServerError) {
         if !self.is_closing() {
-            self.answer.error(error);
+            self.tell_and_close(error);
         }
-        self.close();
     }
 
     fn fail(&mut self, error: PacketError) -> PacketError {
-        // The phase may be taken out already; the client is told all the same.
-        self.answer.error(&error.to_server_error());
-        self.close();
+        self.tell_and_close(&error.to_server_error());
         error
+    }
+
+    /// For callers that have taken the phase out, so that it can't be asked.
+    fn tell_and_close(&mut self, error: &ServerError) {
+        self.answer.error(error);
+        self.close();
     }
 
     /// Closes without a word, once the out buffer is written.

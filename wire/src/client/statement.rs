@@ -126,7 +126,7 @@ fn read_values<'a>(
     Some(())
 }
 
-fn read_value<'a>(reader: &mut Reader<'a>, kind: ParameterType) -> Option<Parameter<'a>> {
+pub(super) fn read_value<'a>(reader: &mut Reader<'a>, kind: ParameterType) -> Option<Parameter<'a>> {
     let integer = |unsigned: u64, signed: i64| {
         if kind.unsigned { Parameter::UInt(unsigned) } else { Parameter::Int(signed) }
     };
