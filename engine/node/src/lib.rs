@@ -1,5 +1,15 @@
 //! Drivers.
 
 pub mod cli;
+pub mod init;
 pub mod json;
 pub mod load;
+pub mod sandbox;
+
+/// Runs a member in the foreground until it is told to stop. `arguments` are the server's options as
+/// given on the command line, `--defaults-file` among them.
+#[must_use]
+pub fn serve(_arguments: Vec<String>) -> std::process::ExitCode {
+    eprintln!("quorate: running a member is not built yet");
+    std::process::ExitCode::FAILURE
+}

@@ -1,2 +1,7 @@
-//! The quorate binary.
-fn main() {}
+//! The `quorate` binary: everything is in [`node::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    node::cli::main(std::env::args_os().skip(1))
+}

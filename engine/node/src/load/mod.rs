@@ -124,8 +124,10 @@ pub enum LoadError {
 /// What load to make.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Servers; clients are spread over them, and go on at the next one when theirs fails.
+    /// Servers; a client goes on at the next one when its own fails.
     pub targets: Vec<SocketAddr>,
+    /// Clients begin spread over the targets; otherwise all at the first.
+    pub spread: bool,
     /// Who logs in; the database must exist.
     pub login: Login,
     /// Connections, at least 1.
@@ -156,6 +158,7 @@ impl Options {
     pub fn new(targets: Vec<SocketAddr>) -> Self {
         Self {
             targets,
+            spread: true,
             login: Login { user: "sb".into(), password: "sb".into(), database: "sbtest".into() },
             clients: 1,
             measured: Some(Duration::from_secs(10)),
@@ -235,7 +238,8 @@ mod tests {
     #[test]
     fn targets_are_read_or_named() {
         let targets = parse_targets("127.0.0.1:3306, 127.0.0.1:3307").expect("both are addresses");
-        assert_eq!(targets, ["127.0.0.1:3306".parse().expect("address"), "127.0.0.1:3307".parse().expect("address")]);
+        let texts: Vec<String> = targets.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["127.0.0.1:3306", "127.0.0.1:3307"]);
         for wrong in ["", "127.0.0.1", "127.0.0.1:3306,,", "127.0.0.1:99999", "127.0.0.1:x"] {
             assert!(matches!(parse_targets(wrong), Err(LoadError::Target { .. })), "{wrong:?}");
         }

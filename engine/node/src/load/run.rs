@@ -105,7 +105,9 @@ impl<'a> Load<'a> {
         Ok(Self {
             options,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC).map_err(io::Error::from)?,
-            sessions: (0..options.clients).map(|client| Session::new(client % options.targets.len(), now)).collect(),
+            sessions: (0..options.clients)
+                .map(|client| Session::new(if options.spread { client % options.targets.len() } else { 0 }, now))
+                .collect(),
             idle: VecDeque::with_capacity(options.clients),
             random: Random(options.seed),
             texts: (0..TEXTS as u64).map(|text| (filler(text, 120), filler(!text, 60))).collect(),
