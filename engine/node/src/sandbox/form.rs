@@ -74,6 +74,7 @@ pub fn form(layout: &Layout, stop: &AtomicBool) -> Result<Group, SandboxError> {
             await_online(member, stop)?;
         }
     }
+    layout.formed()?;
     Ok(group)
 }
 

@@ -74,6 +74,7 @@ impl Layout {
                 mode: options.mode.unwrap_or(Mode::Single),
                 base_port: options.base_port.unwrap_or(BASE_PORT_DEFAULT),
                 group: init::random_uuid(),
+                formed: false,
             },
         };
         kept.check_ports()?;
@@ -92,10 +93,22 @@ impl Layout {
         for number in layout.numbers() {
             layout.make_member(number)?;
         }
-        // Last: a directory without it is not taken for a whole sandbox.
-        let path = layout.dir.join(SANDBOX_CNF);
-        fs::write(&path, kept.to_text()).map_err(file_error(&path))?;
+        layout.keep(kept.formed)?;
         Ok(layout)
+    }
+
+    /// Remembers that the group is formed: from here on it resumes.
+    ///
+    /// # Errors
+    /// [`SandboxError::File`].
+    pub fn formed(&self) -> Result<(), SandboxError> {
+        self.keep(true)
+    }
+
+    fn keep(&self, formed: bool) -> Result<(), SandboxError> {
+        let &Self { members, mode, base_port, group, .. } = self;
+        let path = self.dir.join(SANDBOX_CNF);
+        fs::write(&path, Kept { members, mode, base_port, group, formed }.to_text()).map_err(file_error(&path))
     }
 
     /// Members count from 1.
@@ -192,6 +205,8 @@ struct Kept {
     mode: Mode,
     base_port: u16,
     group: Uuid,
+    /// All members were ONLINE once, and user and database are there.
+    formed: bool,
 }
 
 impl Kept {
@@ -212,8 +227,12 @@ impl Kept {
             }
             Err(error) => return Err(file_error(&path)(error)),
         };
-        let reason = format!("{SANDBOX_CNF} is damaged");
-        Self::parse(&text).map(Some).ok_or(SandboxError::NotOurs { path: dir.to_owned(), reason })
+        let not_ours = |reason: &str| SandboxError::NotOurs { path: dir.to_owned(), reason: reason.to_owned() };
+        let kept = Self::parse(&text).ok_or_else(|| not_ours("its sandbox.cnf is damaged"))?;
+        if !kept.formed {
+            return Err(not_ours("its sandbox was interrupted before the group was formed; remove it"));
+        }
+        Ok(Some(kept))
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -223,6 +242,7 @@ impl Kept {
             mode: values.get("mode")?.parse().ok()?,
             base_port: values.get("base-port")?.parse().ok()?,
             group: Uuid::parse(values.get("group")?).ok()?,
+            formed: values.get("formed")?.parse().ok()?,
         };
         let ports_fit = kept.base_port <= u16::MAX - GROUP_PORT_OFFSET - MEMBERS_MAX;
         ((1..=MEMBERS_MAX).contains(&kept.members) && ports_fit).then_some(kept)
@@ -237,8 +257,8 @@ impl Kept {
     }
 
     fn to_text(self) -> String {
-        let Self { members, mode, base_port, group } = self;
-        format!("members={members}\nmode={mode}\nbase-port={base_port}\ngroup={group}\n")
+        let Self { members, mode, base_port, group, formed } = self;
+        format!("members={members}\nmode={mode}\nbase-port={base_port}\ngroup={group}\nformed={formed}\n")
     }
 }
 
@@ -263,7 +283,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_read_back() {
-        let kept = Kept { members: 5, mode: Mode::Multi, base_port: 3000, group: init::random_uuid() };
+        let kept = Kept { members: 5, mode: Mode::Multi, base_port: 3000, group: init::random_uuid(), formed: true };
         assert_eq!(Kept::parse(&kept.to_text()), Some(kept));
         for damaged in ["", "members=3", &kept.to_text().replace('5', "99"), &kept.to_text().replace("multi", "x")] {
             assert_eq!(Kept::parse(damaged), None, "{damaged:?}");
@@ -286,6 +306,9 @@ mod tests {
         let option_file = fs::read_to_string(made.option_file(1)).expect("it was written");
         assert!(option_file.contains("group_replication_single_primary_mode=OFF"), "{option_file}");
 
+        let interrupted = Layout::make(&options);
+        assert!(matches!(interrupted, Err(SandboxError::NotOurs { .. })), "{interrupted:?}");
+        made.formed().expect("the directory takes files");
         let again = Layout::make(&Options { dir: Some(dir.clone()), ..Options::default() }).expect("it is there");
         assert!(again.resumed);
         assert_eq!((again.members, again.mode, again.group), (1, Mode::Multi, made.group));

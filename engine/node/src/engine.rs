@@ -1,0 +1,690 @@
+//! One member whole, but for sockets, files and the clock: order, certification, rows, sessions.
+//!
+//! [`Engine`] composes `engine-core`'s member and `engine-sql`'s server. The driver feeds it inputs,
+//! calls [`Engine::turn`] after each batch and performs the effects; the simulator does the same.
+//! Sessions are futures over [`engine_sql::server::Server`], polled by whoever drives.
+//!
+//! Absent on purpose: any protocol decision; those are `engine-core`'s.
+
+use crate::status::Statuses;
+use engine_core::catalog::{CatalogEffect, Refusal as CoreRefusal};
+use engine_core::certify::{Certifier, Judged, Verdict};
+use engine_core::effect::{CommandError, Effect, Effects, Input, Instant, Level, Note, Vote};
+use engine_core::member::{Command, Member, MemberConfig, StartOptions, State, replay};
+use engine_core::paxos::tail::Tail;
+use engine_sql::catalog::Effect as SqlEffect;
+use engine_sql::host::{
+    GroupCommand, GroupStatus, Host, LocalChange, LoggedEntry, Now, Outcome, Refusal, Ticket,
+};
+use engine_sql::server::Server;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use wire::entry::{ArchivedBody, Body, Gtid, GroupOptions, Report};
+use wire::frame::Frame;
+use wire::id::{Birth, Csn, Incarnation, Index, Run, Uuid};
+
+/// Reports go through the order this often (`design.md` §6).
+const REPORT_US: u64 = 1_000_000;
+/// Versions collected per turn at most.
+const COLLECT_STEPS: usize = 256;
+
+/// What the engine asks of the world at once, without waiting.
+pub trait World {
+    /// Random bits.
+    fn random(&self) -> u64;
+
+    /// Appends a record to the local journal and syncs it.
+    ///
+    /// # Errors
+    /// What the disk said.
+    fn journal(&self, record: &[u8]) -> Result<(), String>;
+
+    /// Frames from the one that holds `from` on, about `bytes_max` of them; empty when there are none.
+    fn read_log(&self, from: Index, bytes_max: usize) -> Vec<Frame>;
+
+    /// Asks the process to stop cleanly.
+    fn shutdown(&self);
+
+    /// A line for the operators' log.
+    fn note(&self, note: Note);
+}
+
+/// What START GROUP_REPLICATION takes from the system variables.
+#[derive(Clone, Debug)]
+pub struct StartSettings {
+    /// `group_replication_bootstrap_group`.
+    pub bootstrap: bool,
+    /// Group-wide settings.
+    pub options: GroupOptions,
+    /// `group_replication_local_address`.
+    pub address: String,
+    /// `group_replication_group_seeds` without the own address.
+    pub seeds: Vec<String>,
+    /// `group_replication_member_weight`.
+    pub weight: u8,
+}
+
+/// Reads [`StartSettings`] from the system variables, or says why START is refused.
+pub type ReadSettings = Box<dyn Fn(&Server) -> Result<StartSettings, (u16, String)>>;
+/// Hears of this member's state and role, to set `super_read_only` and the like.
+pub type OnRole = Box<dyn Fn(&Server, Role)>;
+
+/// What a member may do now, as its system variables show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// In no group.
+    Offline,
+    /// Joins, recovers, follows or failed: `super_read_only`.
+    ReadOnly,
+    /// Primary, or ONLINE in multi-primary mode.
+    Writable,
+}
+
+enum Waiting {
+    For(Option<Waker>),
+    Done(Outcome),
+}
+
+enum CommandState {
+    For(Option<Waker>),
+    Done(Result<(), (u16, String)>),
+}
+
+struct Inner {
+    world: Box<dyn World>,
+    now: Cell<Now>,
+    uuid: Uuid,
+    member: RefCell<Option<Member>>,
+    /// Effects that the driver has not taken yet.
+    out: RefCell<Effects>,
+    tickets: RefCell<BTreeMap<Ticket, Waiting>>,
+    /// Own numbers of the present membership.
+    numbers: RefCell<BTreeMap<u64, Ticket>>,
+    next_ticket: Cell<u64>,
+    commands: RefCell<BTreeMap<Ticket, CommandState>>,
+    /// The command that the member is carrying out.
+    running_command: Cell<Option<Ticket>>,
+    timers: RefCell<BTreeMap<(u64, u64), Waker>>,
+    next_timer: Cell<u64>,
+    /// Place and name of each CSN, from 1.
+    logged: RefCell<Vec<(Index, Gtid)>>,
+    visible: Cell<Csn>,
+    statuses: Statuses,
+    work: RefCell<Option<Waker>>,
+    wanted: Cell<bool>,
+    commands_wanted: RefCell<VecDeque<(Ticket, GroupCommand)>>,
+    shutdown: Cell<bool>,
+}
+
+/// See the module.
+pub struct Engine {
+    inner: Rc<Inner>,
+    server: Rc<Server>,
+    settings: ReadSettings,
+    on_role: OnRole,
+    role: Cell<Role>,
+    next_report: Cell<u64>,
+    reported: Cell<Csn>,
+    failed: Cell<bool>,
+}
+
+impl Engine {
+    /// A member without any state yet; [`Engine::replay`] and [`Engine::boot`] follow.
+    #[must_use]
+    pub fn new(world: Box<dyn World>, uuid: Uuid, shards: usize, settings: ReadSettings, on_role: OnRole) -> Self {
+        let inner = Rc::new(Inner {
+            world,
+            now: Cell::default(),
+            uuid,
+            member: RefCell::new(None),
+            out: RefCell::default(),
+            tickets: RefCell::default(),
+            numbers: RefCell::default(),
+            next_ticket: Cell::new(1),
+            commands: RefCell::default(),
+            running_command: Cell::new(None),
+            timers: RefCell::default(),
+            next_timer: Cell::new(0),
+            logged: RefCell::default(),
+            visible: Cell::default(),
+            statuses: Statuses::default(),
+            work: RefCell::default(),
+            wanted: Cell::new(false),
+            commands_wanted: RefCell::default(),
+            shutdown: Cell::new(false),
+        });
+        let server = Server::new(inner.clone(), shards);
+        Self {
+            inner,
+            server,
+            settings,
+            on_role,
+            role: Cell::new(Role::Offline),
+            next_report: Cell::new(0),
+            reported: Cell::default(),
+            failed: Cell::new(false),
+        }
+    }
+
+    /// The SQL half.
+    #[must_use]
+    pub fn server(&self) -> &Rc<Server> {
+        &self.server
+    }
+
+    /// Judges and applies a decided frame of the own log, at a restart.
+    ///
+    /// # Errors
+    /// What does not fit: the rows cannot be rebuilt from this log.
+    pub fn replay(&self, certifier: &mut Certifier, frame: &Frame) -> Result<(), String> {
+        let judged = replay(certifier, frame);
+        self.apply(frame, &judged, None)
+    }
+
+    /// Begins a process life over a replayed log. With `start`, it also begins START GROUP_REPLICATION.
+    #[allow(clippy::too_many_arguments, reason = "what a restart found, once")]
+    pub fn boot(
+        &self,
+        now: Now,
+        config: MemberConfig,
+        vote: Vote,
+        run: Run,
+        log: Tail,
+        certifier: Certifier,
+        start: bool,
+    ) {
+        self.inner.now.set(now);
+        let mut member = Member::new(config, vote, run, log, certifier);
+        let mut out = Effects::default();
+        member.boot(instant(now), None, &mut out);
+        *self.inner.member.borrow_mut() = Some(member);
+        self.take(out);
+        if start {
+            let ticket = self.inner.ticket();
+            self.inner.commands.borrow_mut().insert(ticket, CommandState::For(None));
+            let command = GroupCommand::Start { user: None, password: None };
+            self.inner.commands_wanted.borrow_mut().push_back((ticket, command));
+        }
+        self.show_role();
+    }
+
+    /// Feeds one input.
+    pub fn input(&self, now: Now, input: Input) {
+        self.inner.now.set(now);
+        let mut out = Effects::default();
+        self.inner.member().step(instant(now), input, &mut out);
+        self.take(out);
+    }
+
+    /// One turn after a batch of inputs: effects are then to be taken and performed.
+    pub fn turn(&self, now: Now) {
+        self.inner.now.set(now);
+        self.inner.wanted.set(false);
+        self.fire_timers(now);
+        self.begin_commands(now);
+        self.report(now);
+        let mut out = Effects::default();
+        self.inner.member().turn(instant(now), &mut out);
+        self.take(out);
+        let stable = self.inner.member().certifier().stable();
+        self.server.gc(stable, COLLECT_STEPS);
+        self.show_role();
+    }
+
+    /// The next effect that the driver is to perform.
+    #[must_use]
+    pub fn pop_effect(&self) -> Option<Effect> {
+        self.inner.out.borrow_mut().pop()
+    }
+
+    /// Whether a turn is wanted now: something was proposed or commanded.
+    #[must_use]
+    pub fn wants_turn(&self) -> bool {
+        self.inner.wanted.get()
+    }
+
+    /// `Ready` when a turn is wanted.
+    pub fn poll_wanted(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.inner.wanted.get() {
+            return Poll::Ready(());
+        }
+        *self.inner.work.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// When a turn is due although nothing happened.
+    #[must_use]
+    pub fn next_timer(&self, now: Now) -> u64 {
+        let member = self.inner.member().next_timer(instant(now)).0;
+        let session = self.inner.timers.borrow().keys().next().map_or(u64::MAX, |&(at, _)| at);
+        member.min(session).min(self.next_report.get().max(now.monotonic_us + 1000))
+    }
+
+    /// A clean end: leaves the group; [`Engine::is_stopped`] tells when that is done.
+    pub fn begin_shutdown(&self, now: Now) {
+        self.inner.now.set(now);
+        self.inner.shutdown.set(true);
+        self.inner.commands_wanted.borrow_mut().clear();
+        let mut out = Effects::default();
+        self.inner.member().command(instant(now), Command::Shutdown, &mut out);
+        self.take(out);
+    }
+
+    /// Whether the member is in no group any more, after [`Engine::begin_shutdown`].
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.inner.shutdown.get() && !self.inner.member().is_running()
+    }
+
+    /// Whether the rows no longer fit the log: the process must end.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed.get()
+    }
+
+    /// Looks at the member's half of the state.
+    pub fn with_member<T>(&self, look: impl FnOnce(&Member) -> T) -> T {
+        look(&self.inner.member())
+    }
+
+    /// The group as this member sees it.
+    #[must_use]
+    pub fn status(&self) -> Rc<GroupStatus> {
+        self.inner.status()
+    }
+
+    fn fire_timers(&self, now: Now) {
+        let mut timers = self.inner.timers.borrow_mut();
+        let later = timers.split_off(&(now.monotonic_us + 1, 0));
+        for waker in std::mem::replace(&mut *timers, later).into_values() {
+            waker.wake();
+        }
+    }
+
+    fn begin_commands(&self, now: Now) {
+        if self.inner.running_command.get().is_some() {
+            return;
+        }
+        let Some((ticket, command)) = self.inner.commands_wanted.borrow_mut().pop_front() else { return };
+        let command = match command {
+            GroupCommand::Start { .. } => match (self.settings)(&self.server) {
+                Ok(settings) => Command::Start(Box::new(self.inner.start_options(settings))),
+                Err(refused) => return self.inner.finish_command(ticket, Err(refused)),
+            },
+            GroupCommand::Stop => Command::Stop,
+        };
+        if let Command::Start(_) = command {
+            (self.on_role)(&self.server, Role::ReadOnly);
+            self.role.set(Role::ReadOnly);
+        }
+        self.inner.running_command.set(Some(ticket));
+        let mut out = Effects::default();
+        self.inner.member().command(instant(now), command, &mut out);
+        self.take(out);
+    }
+
+    /// What every ONLINE member says each second.
+    fn report(&self, now: Now) {
+        if now.monotonic_us < self.next_report.get() {
+            return;
+        }
+        self.next_report.set(now.monotonic_us + REPORT_US);
+        let (online, lone) = {
+            let member = self.inner.member();
+            (member.own_state() == State::Online, member.is_lone())
+        };
+        let (digest_at, rows) = self.server.digest();
+        if !(online || lone && digest_at > self.reported.get()) {
+            return;
+        }
+        self.reported.set(digest_at);
+        let report = {
+            let member = self.inner.member();
+            let (proposed, rolled_back, applied) = member.counts();
+            let (least_snapshot, verdicts) = (self.server.least_snapshot(), member.certifier().digest());
+            Report { least_snapshot, digest_at, verdicts, rows, applier_queue: 0, applied, proposed, rolled_back }
+        };
+        // Nobody waits for it: the order is the answer.
+        let _ = self.inner.propose_body(Body::Report(report));
+    }
+
+    /// Takes what the member wants: applies what was delivered, keeps the rest for the driver.
+    fn take(&self, mut effects: Effects) {
+        while let Some(effect) = effects.pop() {
+            match effect {
+                Effect::Apply { frame, judged } => {
+                    let identity = self.inner.member().identity();
+                    if let Err(fault) = self.apply(&frame, &judged, Some(identity)) {
+                        let text = format!("what the group decided cannot be applied here: {fault}");
+                        self.inner.world.note(Note { level: Level::Error, code: 11453, text });
+                        self.failed.set(true);
+                        return;
+                    }
+                }
+                Effect::ResetState => {
+                    self.server.reset();
+                    self.inner.logged.borrow_mut().clear();
+                    self.inner.visible.set(Csn(0));
+                }
+                Effect::CommandDone(result) => {
+                    let result = result.map_err(|CommandError { code, reason }| (code, reason));
+                    match self.inner.running_command.take() {
+                        Some(ticket) => self.inner.finish_command(ticket, result),
+                        None => self.note_unwaited(result),
+                    }
+                }
+                Effect::MembershipEnded => self.inner.end_membership(),
+                Effect::Note(note) => self.inner.world.note(note),
+                other => self.inner.out.borrow_mut().push(other),
+            }
+        }
+        self.inner.statuses.changed();
+    }
+
+    fn note_unwaited(&self, result: Result<(), (u16, String)>) {
+        if let Err((code, reason)) = result {
+            let text = format!("START GROUP_REPLICATION failed with error {code}: {reason}");
+            self.inner.world.note(Note { level: Level::Error, code: 0, text });
+        }
+    }
+
+    /// Applies one decided frame, lets it be seen, and tells who waits.
+    fn apply(&self, frame: &Frame, judged: &[Judged], own: Option<(Incarnation, Run)>) -> Result<(), String> {
+        let mut last = None;
+        for ((_, entry), judged) in frame.entries().zip(judged) {
+            let Verdict::Committed { csn, gtid, effects } = &judged.verdict else { continue };
+            let archived = entry.view().ok_or("a certified entry is not a valid archive")?;
+            match &archived.body {
+                ArchivedBody::Transaction(transaction) => {
+                    self.server.apply_transaction(*csn, transaction).map_err(|fault| fault.to_string())?;
+                }
+                ArchivedBody::Ddl(_) => {
+                    let effects: Vec<SqlEffect> = effects.iter().map(sql_effect).collect();
+                    self.server.apply_ddl(*csn, &effects).map_err(|fault| fault.to_string())?;
+                }
+                _ => self.server.apply_nothing(*csn),
+            }
+            let mut logged = self.inner.logged.borrow_mut();
+            assert_eq!(logged.len() as u64 + 1, csn.0, "CSNs are dense");
+            logged.push((judged.index, *gtid));
+            last = Some(*csn);
+        }
+        if let Some(last) = last {
+            self.server.set_visible(last);
+            self.inner.visible.set(last);
+        }
+        let Some((origin, run)) = own else { return Ok(()) };
+        for judged in judged {
+            if (judged.stamp.origin, judged.stamp.run) == (origin, run) && judged.stamp.number > 0 {
+                self.inner.finish(judged);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the system variables what this member may do now.
+    fn show_role(&self) {
+        let role = {
+            let member = self.inner.member();
+            let certifier = member.certifier();
+            let single = certifier.options().is_some_and(|options| options.single_primary);
+            match member.own_state() {
+                _ if !member.is_running() => Role::Offline,
+                State::Online if !single || certifier.primary() == Some(member.identity().0) => Role::Writable,
+                _ => Role::ReadOnly,
+            }
+        };
+        if role != self.role.get() {
+            self.role.set(role);
+            self.inner.statuses.changed();
+            (self.on_role)(&self.server, role);
+        }
+    }
+}
+
+impl Inner {
+    fn member(&self) -> std::cell::RefMut<'_, Member> {
+        std::cell::RefMut::map(self.member.borrow_mut(), |member| member.as_mut().expect("booted before it is used"))
+    }
+
+    fn ticket(&self) -> Ticket {
+        let ticket = Ticket(self.next_ticket.get());
+        self.next_ticket.set(ticket.0 + 1);
+        ticket
+    }
+
+    fn want_turn(&self) {
+        self.wanted.set(true);
+        if let Some(waker) = self.work.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    fn start_options(&self, settings: StartSettings) -> StartOptions {
+        let StartSettings { bootstrap, options, address, seeds, weight } = settings;
+        // 100 ns units since 1970 and a small random part, as MySQL's view ids have.
+        let birth = Birth(self.now.get().unix_us * 10 + self.world.random() % 10);
+        let incarnation = Incarnation(self.world.random().max(1));
+        StartOptions { bootstrap, options, address, seeds, weight, incarnation, birth }
+    }
+
+    /// What the birth of a server outside any group is made of.
+    fn lone_options(&self) -> StartOptions {
+        let options = GroupOptions {
+            name: self.uuid,
+            group: false,
+            single_primary: false,
+            everywhere_checks: false,
+            gtid_block_size: 1,
+            view_change_uuid: self.uuid,
+            view_change_events: false,
+        };
+        let (address, seeds) = (String::new(), Vec::new());
+        self.start_options(StartSettings { bootstrap: true, options, address, seeds, weight: 50 })
+    }
+
+    fn propose_body(&self, body: Body) -> Result<u64, Box<Body>> {
+        let mut out = Effects::default();
+        let now = instant(self.now.get());
+        let number = self.member().propose(now, body, || self.lone_options(), &mut out)?;
+        while let Some(effect) = out.pop() {
+            self.out.borrow_mut().push(effect);
+        }
+        self.want_turn();
+        Ok(number)
+    }
+
+    fn finish(&self, judged: &Judged) {
+        let Some(ticket) = self.numbers.borrow_mut().remove(&judged.stamp.number) else { return };
+        let outcome = match &judged.verdict {
+            Verdict::Committed { csn, gtid, .. } => Outcome::Committed { csn: *csn, gtid: Some(*gtid) },
+            Verdict::Conflict(_) => Outcome::Conflict,
+            Verdict::Refused(refusal) => Outcome::Refused(sql_refusal(refusal)),
+            Verdict::Void => Outcome::Void,
+            Verdict::Noted => Outcome::Committed { csn: self.visible.get(), gtid: None },
+            Verdict::Repeat => return,
+        };
+        self.settle(ticket, outcome);
+    }
+
+    fn settle(&self, ticket: Ticket, outcome: Outcome) {
+        if let Some(waiting) = self.tickets.borrow_mut().get_mut(&ticket)
+            && let Waiting::For(waker) = std::mem::replace(waiting, Waiting::Done(outcome))
+            && let Some(waker) = waker
+        {
+            waker.wake();
+        }
+    }
+
+    fn end_membership(&self) {
+        let numbers = std::mem::take(&mut *self.numbers.borrow_mut());
+        for ticket in numbers.into_values() {
+            self.settle(ticket, Outcome::Unknown);
+        }
+    }
+
+    fn finish_command(&self, ticket: Ticket, result: Result<(), (u16, String)>) {
+        if let Some(state) = self.commands.borrow_mut().get_mut(&ticket)
+            && let CommandState::For(waker) = std::mem::replace(state, CommandState::Done(result))
+            && let Some(waker) = waker
+        {
+            waker.wake();
+        }
+    }
+}
+
+impl Host for Inner {
+    fn now(&self) -> Now {
+        self.now.get()
+    }
+
+    fn random(&self) -> u64 {
+        self.world.random()
+    }
+
+    fn status(&self) -> Rc<GroupStatus> {
+        self.statuses.get(|| crate::status::of(&self.member(), self.visible.get(), self.uuid))
+    }
+
+    fn propose(&self, body: Body) -> Result<Ticket, Box<Body>> {
+        let number = self.propose_body(body)?;
+        let ticket = self.ticket();
+        self.numbers.borrow_mut().insert(number, ticket);
+        self.tickets.borrow_mut().insert(ticket, Waiting::For(None));
+        Ok(ticket)
+    }
+
+    fn poll_outcome(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let mut tickets = self.tickets.borrow_mut();
+        match tickets.get_mut(&ticket) {
+            Some(Waiting::For(waker)) => {
+                *waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            Some(Waiting::Done(_)) => match tickets.remove(&ticket) {
+                Some(Waiting::Done(outcome)) => Poll::Ready(outcome),
+                _ => unreachable!("just seen"),
+            },
+            None => Poll::Ready(Outcome::Unknown),
+        }
+    }
+
+    fn forget(&self, ticket: Ticket) {
+        self.tickets.borrow_mut().remove(&ticket);
+    }
+
+    fn poll_deadline(&self, at_us: u64, cx: &mut Context<'_>) -> Poll<()> {
+        if self.now.get().monotonic_us >= at_us {
+            return Poll::Ready(());
+        }
+        let id = self.next_timer.get();
+        self.next_timer.set(id + 1);
+        let mut timers = self.timers.borrow_mut();
+        // A task that polls again replaces its timer: tasks wait for one thing at a time.
+        let again: Vec<_> = (timers.range((at_us, 0)..=(at_us, u64::MAX)))
+            .filter(|(_, waker)| waker.will_wake(cx.waker()))
+            .map(|(&key, _)| key)
+            .collect();
+        for key in again {
+            timers.remove(&key);
+        }
+        timers.insert((at_us, id), cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn command(&self, command: GroupCommand) -> Ticket {
+        let ticket = self.ticket();
+        self.commands.borrow_mut().insert(ticket, CommandState::For(None));
+        self.commands_wanted.borrow_mut().push_back((ticket, command));
+        self.want_turn();
+        ticket
+    }
+
+    fn poll_command(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Result<(), (u16, String)>> {
+        let mut commands = self.commands.borrow_mut();
+        match commands.get_mut(&ticket) {
+            Some(CommandState::For(waker)) => {
+                *waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            Some(CommandState::Done(_)) => match commands.remove(&ticket) {
+                Some(CommandState::Done(result)) => Poll::Ready(result),
+                _ => unreachable!("just seen"),
+            },
+            None => Poll::Ready(Err((3663, "the command was forgotten".into()))),
+        }
+    }
+
+    fn journal(&self, change: &LocalChange) -> Result<(), String> {
+        self.world.journal(&change.to_bytes())
+    }
+
+    fn read_log(&self, from: Csn, visit: &mut dyn FnMut(&LoggedEntry<'_>) -> bool) {
+        let mut next = from.0.max(1);
+        while next <= self.visible.get().0 {
+            let Some(&(index, _)) = self.logged.borrow().get(next as usize - 1) else { return };
+            let frames = self.world.read_log(index, 1 << 20);
+            if frames.is_empty() {
+                return;
+            }
+            for frame in &frames {
+                for (index, entry) in frame.entries() {
+                    let Some(&(at, gtid)) = self.logged.borrow().get(next as usize - 1) else { return };
+                    if at != index || next > self.visible.get().0 {
+                        continue;
+                    }
+                    let Some(entry) = entry.view() else { return };
+                    if !visit(&LoggedEntry { index, csn: Csn(next), gtid, entry }) {
+                        return;
+                    }
+                    next += 1;
+                }
+            }
+        }
+    }
+
+    fn shutdown(&self) {
+        self.world.shutdown();
+    }
+}
+
+/// The core's clock.
+#[must_use]
+pub fn instant(now: Now) -> Instant {
+    Instant(now.monotonic_us)
+}
+
+fn sql_effect(effect: &CatalogEffect) -> SqlEffect {
+    match effect {
+        CatalogEffect::Created((kind, schema, name), object) => SqlEffect::Created {
+            kind: *kind,
+            schema: schema.clone(),
+            name: name.clone(),
+            id: object.id,
+            version: object.version,
+            definition: object.definition.clone(),
+        },
+        CatalogEffect::Replaced((kind, schema, name), object) => SqlEffect::Replaced {
+            kind: *kind,
+            schema: schema.clone(),
+            name: name.clone(),
+            id: object.id,
+            version: object.version,
+            definition: object.definition.clone(),
+        },
+        CatalogEffect::Dropped((kind, schema, name), id) => {
+            SqlEffect::Dropped { kind: *kind, schema: schema.clone(), name: name.clone(), id: *id }
+        }
+    }
+}
+
+fn sql_refusal(refusal: &CoreRefusal) -> Refusal {
+    match refusal.clone() {
+        CoreRefusal::Exists { schema, name } => Refusal::Exists { schema, name },
+        CoreRefusal::Missing { schema, name } => Refusal::Missing { schema, name },
+        CoreRefusal::NoDatabase { schema } => Refusal::NoDatabase { schema },
+        CoreRefusal::Changed { schema, name } => Refusal::Changed { schema, name },
+    }
+}
