@@ -13,3 +13,4 @@ pub mod value;
 pub mod server;
 pub mod parse;
 pub mod sysvar;
+pub mod expr;

@@ -1,0 +1,349 @@
+//! Evaluation of resolved expressions.
+
+use super::{BitOp, Cast, Comparison, Node, function, like};
+use crate::ast::SystemVariable;
+use crate::collate::Collation;
+use crate::decimal::Decimal;
+use crate::error::{SqlError, error};
+use crate::host::Now;
+use crate::value::{Arithmetic, Fault, Level, Value, Warning, text_number};
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+/// What an expression may ask of the statement and session that it belongs to.
+pub trait Env {
+    /// A parameter of the statement.
+    fn param(&self, at: u16) -> Result<&Value, SqlError>;
+    /// A result prepared beforehand ([`super::Pending`]): rows of a subquery, or one value.
+    fn prepared(&self, at: usize) -> &[Vec<Value>];
+    /// The row that an INSERT wanted, for `VALUES()`.
+    fn inserted(&self, column: usize) -> Value;
+    /// A system variable.
+    fn system_variable(&self, variable: &SystemVariable) -> Result<Value, SqlError>;
+    /// A user variable.
+    fn user_variable(&self, name: &str) -> Value;
+    /// Sets a user variable.
+    fn set_user_variable(&self, name: &str, value: Value);
+    /// The clock at the statement's beginning.
+    fn now(&self) -> Now;
+    /// Random bits.
+    fn random(&self) -> u64;
+    /// DATABASE().
+    fn database(&self) -> Option<String>;
+    /// USER(): as logged in.
+    fn user(&self) -> String;
+    /// CURRENT_USER(): the account.
+    fn current_user(&self) -> String;
+    /// CONNECTION_ID().
+    fn connection_id(&self) -> u32;
+    /// LAST_INSERT_ID(), and LAST_INSERT_ID(expr).
+    fn last_insert_id(&self, set: Option<u64>) -> u64;
+    /// ROW_COUNT().
+    fn row_count(&self) -> i64;
+    /// FOUND_ROWS().
+    fn found_rows(&self) -> u64;
+    /// VERSION().
+    fn version(&self) -> String;
+    /// Whether a zero divisor is an error (a data change under ERROR_FOR_DIVISION_BY_ZERO and strict mode).
+    fn zero_divisor_is_error(&self) -> bool;
+    /// Notes something.
+    fn warn(&self, warning: Warning);
+    /// A function that only the session knows (`group_replication_...`); `None`: unknown.
+    fn session_function(&self, name: &str, args: &[Value]) -> Option<Result<Value, SqlError>>;
+}
+
+impl Node {
+    /// Its value for `row`.
+    ///
+    /// # Errors
+    /// 1690, 1365, and what functions say.
+    pub fn eval<'a>(&'a self, row: &'a [Value], env: &'a dyn Env) -> Result<Cow<'a, Value>, SqlError> {
+        Ok(Cow::Owned(match self {
+            Self::Const(value) => return Ok(Cow::Borrowed(value)),
+            Self::Column(at) => return Ok(Cow::Borrowed(&row[*at])),
+            Self::Param(at) => return env.param(*at).map(Cow::Borrowed),
+            Self::Prepared(at) => {
+                let rows = env.prepared(*at);
+                if rows.len() > 1 {
+                    return Err(error(1242, "Subquery returns more than 1 row"));
+                }
+                return Ok(rows.first().and_then(|row| row.first()).map_or(Cow::Owned(Value::Null), Cow::Borrowed));
+            }
+            Self::ExistsPrepared { rows, negated } => Value::bool(env.prepared(*rows).is_empty() == *negated),
+            Self::InPrepared { expr, rows, negated, collation } => {
+                let value = expr.eval(row, env)?;
+                let rows = env.prepared(*rows);
+                if rows.is_empty() {
+                    return Ok(Cow::Owned(Value::bool(*negated)));
+                }
+                let values = rows.iter().map(|row| row.first().unwrap_or(&Value::Null));
+                is_in(&value, values, *collation).map_or(Value::Null, |found| Value::bool(found != *negated))
+            }
+            Self::UserVariable(name) => env.user_variable(name),
+            Self::Assign(name, expr) => {
+                let value = expr.eval(row, env)?.into_owned();
+                env.set_user_variable(name, value.clone());
+                value
+            }
+            Self::SystemVariable(variable) => env.system_variable(variable)?,
+            Self::Negate(expr, text) => expr.eval(row, env)?.negate().map_err(|fault| fault.error(text))?,
+            Self::Not(expr) => negate(expr.eval(row, env)?.truth()),
+            Self::BitNot(expr) => expr.eval(row, env)?.to_bits().map_or(Value::Null, |bits| Value::UInt(!bits)),
+            Self::And(left, right) => {
+                let left = left.eval(row, env)?.truth();
+                if left == Some(false) {
+                    return Ok(Cow::Owned(Value::Int(0)));
+                }
+                match (left, right.eval(row, env)?.truth()) {
+                    (_, Some(false)) => Value::Int(0),
+                    (Some(true), Some(true)) => Value::Int(1),
+                    _ => Value::Null,
+                }
+            }
+            Self::Or(left, right) => {
+                let left = left.eval(row, env)?.truth();
+                if left == Some(true) {
+                    return Ok(Cow::Owned(Value::Int(1)));
+                }
+                match (left, right.eval(row, env)?.truth()) {
+                    (_, Some(true)) => Value::Int(1),
+                    (Some(false), Some(false)) => Value::Int(0),
+                    _ => Value::Null,
+                }
+            }
+            Self::Xor(left, right) => match (left.eval(row, env)?.truth(), right.eval(row, env)?.truth()) {
+                (Some(left), Some(right)) => Value::bool(left != right),
+                _ => Value::Null,
+            },
+            Self::Arithmetic(left, op, right, text) => {
+                let (left, right) = (left.eval(row, env)?, right.eval(row, env)?);
+                for side in [&left, &right] {
+                    warn_if_no_number(side, env);
+                }
+                calculate(&left, *op, &right, text, env)?
+            }
+            Self::Bits(left, op, right) => {
+                let (left, right) = (left.eval(row, env)?.to_bits(), right.eval(row, env)?.to_bits());
+                match (left, right) {
+                    (Some(left), Some(right)) => Value::UInt(bits(left, *op, right)),
+                    _ => Value::Null,
+                }
+            }
+            Self::Compare(left, op, right, collation) => {
+                let (left, right) = (left.eval(row, env)?, right.eval(row, env)?);
+                compare(&left, *op, &right, *collation)
+            }
+            Self::CompareRows(left, op, right, collation) => {
+                let left = left.iter().map(|node| node.eval(row, env)).collect::<Result<Vec<_>, _>>()?;
+                let right = right.iter().map(|node| node.eval(row, env)).collect::<Result<Vec<_>, _>>()?;
+                compare_tuples(&left, *op, &right, *collation)
+            }
+            Self::IsNull(expr, negated) => Value::bool(expr.eval(row, env)?.is_null() != *negated),
+            Self::IsTruth(expr, truth, negated) => Value::bool((expr.eval(row, env)?.truth() == *truth) != *negated),
+            Self::Between { expr, low, high, negated, collation } => {
+                let value = expr.eval(row, env)?;
+                let above = value.compare(&*low.eval(row, env)?, *collation).map(Ordering::is_ge);
+                let below = value.compare(&*high.eval(row, env)?, *collation).map(Ordering::is_le);
+                let within = match (above, below) {
+                    (Some(false), _) | (_, Some(false)) => Some(false),
+                    (Some(true), Some(true)) => Some(true),
+                    _ => None,
+                };
+                within.map_or(Value::Null, |within| Value::bool(within != *negated))
+            }
+            Self::In { expr, list, negated, collation } => {
+                let value = expr.eval(row, env)?;
+                let mut found = (!value.is_null()).then_some(false);
+                for item in list {
+                    match value.compare(&*item.eval(row, env)?, *collation) {
+                        Some(Ordering::Equal) => {
+                            found = Some(true);
+                            break;
+                        }
+                        Some(_) => {}
+                        None => found = None,
+                    }
+                }
+                found.map_or(Value::Null, |found| Value::bool(found != *negated))
+            }
+            Self::Like { expr, pattern, escape, negated, collation } => {
+                let (value, pattern) = (expr.eval(row, env)?, pattern.eval(row, env)?);
+                match (value.to_bytes(), pattern.to_bytes()) {
+                    (Some(value), Some(pattern)) => {
+                        Value::bool(like(&value, &pattern, *escape, *collation) != *negated)
+                    }
+                    _ => Value::Null,
+                }
+            }
+            Self::Case { operand, arms, otherwise, collation } => {
+                let operand = operand.as_ref().map(|operand| operand.eval(row, env)).transpose()?;
+                for (when, then) in arms {
+                    let when = when.eval(row, env)?;
+                    let taken = match &operand {
+                        Some(operand) => operand.compare(&when, *collation) == Some(Ordering::Equal),
+                        None => when.truth() == Some(true),
+                    };
+                    if taken {
+                        return then.eval(row, env);
+                    }
+                }
+                return match otherwise {
+                    Some(otherwise) => otherwise.eval(row, env),
+                    None => Ok(Cow::Owned(Value::Null)),
+                };
+            }
+            Self::Cast(expr, to) => cast(&*expr.eval(row, env)?, *to, env),
+            Self::Call(name, args, collation) => return function::call(name, args, *collation, row, env).map(Cow::Owned),
+            Self::Inserted(at) => env.inserted(*at),
+        }))
+    }
+}
+
+fn negate(truth: Option<bool>) -> Value {
+    truth.map_or(Value::Null, |truth| Value::bool(!truth))
+}
+
+fn bits(left: u64, op: BitOp, right: u64) -> u64 {
+    match op {
+        BitOp::Or => left | right,
+        BitOp::And => left & right,
+        BitOp::Xor => left ^ right,
+        BitOp::Left => u32::try_from(right).ok().and_then(|by| left.checked_shl(by)).unwrap_or(0),
+        BitOp::Right => u32::try_from(right).ok().and_then(|by| left.checked_shr(by)).unwrap_or(0),
+    }
+}
+
+fn warn_if_no_number(value: &Value, env: &dyn Env) {
+    if let Value::Text(text) = value
+        && !text_number(text).1
+    {
+        let message = format!("Truncated incorrect DOUBLE value: '{text}'");
+        env.warn(Warning { level: Level::Warning, code: 1292, message });
+    }
+}
+
+fn calculate(left: &Value, op: Arithmetic, right: &Value, text: &str, env: &dyn Env) -> Result<Value, SqlError> {
+    match left.calculate(op, right) {
+        Ok(value) => Ok(value),
+        Err(Fault::ZeroDivisor) if !env.zero_divisor_is_error() => {
+            env.warn(Warning { level: Level::Warning, code: 1365, message: "Division by 0".into() });
+            Ok(Value::Null)
+        }
+        Err(fault) => Err(fault.error(text)),
+    }
+}
+
+fn compare(left: &Value, op: Comparison, right: &Value, collation: Collation) -> Value {
+    let order = left.compare(right, collation);
+    if op == Comparison::NullSafeEq {
+        return Value::bool(match order {
+            Some(order) => order.is_eq(),
+            None => left.is_null() && right.is_null(),
+        });
+    }
+    order.map_or(Value::Null, |order| Value::bool(holds(op, order)))
+}
+
+fn holds(op: Comparison, order: Ordering) -> bool {
+    match op {
+        Comparison::Eq | Comparison::NullSafeEq => order.is_eq(),
+        Comparison::Ne => order.is_ne(),
+        Comparison::Lt => order.is_lt(),
+        Comparison::Le => order.is_le(),
+        Comparison::Gt => order.is_gt(),
+        Comparison::Ge => order.is_ge(),
+    }
+}
+
+fn compare_tuples(left: &[Cow<'_, Value>], op: Comparison, right: &[Cow<'_, Value>], collation: Collation) -> Value {
+    let mut unknown = false;
+    for (left, right) in left.iter().zip(right) {
+        match left.compare(right, collation) {
+            Some(Ordering::Equal) => {}
+            Some(order) => match op {
+                Comparison::Eq | Comparison::Ne | Comparison::NullSafeEq => {
+                    return Value::bool(op == Comparison::Ne);
+                }
+                _ => return if unknown { Value::Null } else { Value::bool(holds(op, order)) },
+            },
+            None if op == Comparison::NullSafeEq => {
+                if !(left.is_null() && right.is_null()) {
+                    return Value::Int(0);
+                }
+            }
+            None => unknown = true,
+        }
+    }
+    if unknown { Value::Null } else { Value::bool(holds(op, Ordering::Equal)) }
+}
+
+fn is_in<'a>(value: &Value, items: impl Iterator<Item = &'a Value>, collation: Collation) -> Option<bool> {
+    let mut found = (!value.is_null()).then_some(false);
+    for item in items {
+        match value.compare(item, collation) {
+            Some(Ordering::Equal) => return Some(true),
+            Some(_) => {}
+            None => found = None,
+        }
+    }
+    found
+}
+
+fn cast(value: &Value, to: Cast, env: &dyn Env) -> Value {
+    if value.is_null() {
+        return Value::Null;
+    }
+    if !matches!(to, Cast::Text(_) | Cast::Bytes(_)) {
+        let kind = match to {
+            Cast::Signed | Cast::Unsigned => "INTEGER",
+            Cast::Decimal(..) => "DECIMAL",
+            _ => "DOUBLE",
+        };
+        if let Value::Text(text) = value
+            && !text_number(text).1
+        {
+            let message = format!("Truncated incorrect {kind} value: '{text}'");
+            env.warn(Warning { level: Level::Warning, code: 1292, message });
+        }
+    }
+    match to {
+        Cast::Signed => Value::Int(value.to_bits().unwrap_or(0) as i64),
+        Cast::Unsigned => Value::UInt(value.to_bits().unwrap_or(0)),
+        Cast::Double => Value::Double(value.to_f64().unwrap_or(0.0)),
+        Cast::Decimal(digits, scale) => {
+            let rounded = value.to_decimal().unwrap_or_else(|| Decimal::from_int(0)).rounded(scale);
+            if rounded.integer_digits() <= u32::from(digits.saturating_sub(scale)) {
+                return Value::Decimal(rounded);
+            }
+            let nines = format!("{}.{}", "9".repeat(usize::from(digits - scale)), "9".repeat(usize::from(scale)));
+            let most = Decimal::parse(nines.trim_end_matches('.')).unwrap_or(rounded.clone());
+            Value::Decimal(if rounded.is_negative() { most.negated() } else { most })
+        }
+        Cast::Text(length) => {
+            let text = value.to_text().unwrap_or_default();
+            Value::text(match length {
+                Some(length) => text.chars().take(length as usize).collect::<String>(),
+                None => text.into_owned(),
+            })
+        }
+        Cast::Bytes(length) => {
+            let mut bytes = value.to_bytes().unwrap_or_default().into_owned();
+            if let Some(length) = length {
+                bytes.resize((length as usize).min(1 << 20), 0);
+            }
+            Value::bytes(bytes)
+        }
+    }
+}
+
+/// Order of two rows by the given columns, each with its direction and collation.
+#[must_use]
+pub fn compare_rows(left: &[Value], right: &[Value], by: &[(usize, bool, Collation)]) -> Ordering {
+    for &(column, descending, collation) in by {
+        let order = left[column].order(&right[column], collation);
+        if order.is_ne() {
+            return if descending { order.reverse() } else { order };
+        }
+    }
+    Ordering::Equal
+}

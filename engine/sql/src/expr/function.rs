@@ -1,0 +1,727 @@
+//! The built-in functions, and the types of their results.
+//!
+//! Absent on purpose: JSON, spatial and most date functions. Those of the clock give texts, since there
+//! are no temporal values yet.
+
+use super::{Env, Node, Type};
+use crate::collate::Collation;
+use crate::decimal::Decimal;
+use crate::error::{SqlError, error};
+use crate::value::{Arithmetic, Fault, Value};
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use wire::client::constant::ColumnType;
+use wire::gtid::GtidSet;
+
+/// A function: its name and how many arguments it takes.
+pub(super) struct Known {
+    pub name: &'static str,
+    pub least: usize,
+    pub most: usize,
+}
+
+const ANY: usize = usize::MAX;
+
+/// Name, least and most arguments, by name.
+const FUNCTIONS: &[(&str, usize, usize)] = &[
+    ("ABS", 1, 1),
+    ("ASCII", 1, 1),
+    ("BIT_COUNT", 1, 1),
+    ("BIT_LENGTH", 1, 1),
+    ("CEIL", 1, 1),
+    ("CEILING", 1, 1),
+    ("CHAR", 1, ANY),
+    ("CHARACTER_LENGTH", 1, 1),
+    ("CHARSET", 1, 1),
+    ("CHAR_LENGTH", 1, 1),
+    ("COALESCE", 1, ANY),
+    ("COERCIBILITY", 1, 1),
+    ("COLLATION", 1, 1),
+    ("CONCAT", 1, ANY),
+    ("CONCAT_WS", 2, ANY),
+    ("CONNECTION_ID", 0, 0),
+    ("CONVERT_TZ", 3, 3),
+    ("CURDATE", 0, 0),
+    ("CURRENT_DATE", 0, 0),
+    ("CURRENT_TIME", 0, 1),
+    ("CURRENT_TIMESTAMP", 0, 1),
+    ("CURRENT_USER", 0, 0),
+    ("CURTIME", 0, 1),
+    ("DATABASE", 0, 0),
+    ("ELT", 2, ANY),
+    ("EXP", 1, 1),
+    ("FIELD", 2, ANY),
+    ("FIND_IN_SET", 2, 2),
+    ("FLOOR", 1, 1),
+    ("FOUND_ROWS", 0, 0),
+    ("GREATEST", 2, ANY),
+    ("GTID_SUBSET", 2, 2),
+    ("GTID_SUBTRACT", 2, 2),
+    ("HEX", 1, 1),
+    ("IF", 3, 3),
+    ("IFNULL", 2, 2),
+    ("INSTR", 2, 2),
+    ("ISNULL", 1, 1),
+    ("LAST_INSERT_ID", 0, 1),
+    ("LCASE", 1, 1),
+    ("LEAST", 2, ANY),
+    ("LEFT", 2, 2),
+    ("LENGTH", 1, 1),
+    ("LN", 1, 1),
+    ("LOCALTIME", 0, 1),
+    ("LOCALTIMESTAMP", 0, 1),
+    ("LOCATE", 2, 3),
+    ("LOG", 1, 2),
+    ("LOG10", 1, 1),
+    ("LOG2", 1, 1),
+    ("LOWER", 1, 1),
+    ("LPAD", 3, 3),
+    ("LTRIM", 1, 1),
+    ("MID", 2, 3),
+    ("MOD", 2, 2),
+    ("NOW", 0, 1),
+    ("NULLIF", 2, 2),
+    ("OCTET_LENGTH", 1, 1),
+    ("PI", 0, 0),
+    ("POSITION", 2, 2),
+    ("POW", 2, 2),
+    ("POWER", 2, 2),
+    ("QUOTE", 1, 1),
+    ("RAND", 0, 1),
+    ("REPEAT", 2, 2),
+    ("REPLACE", 3, 3),
+    ("REVERSE", 1, 1),
+    ("RIGHT", 2, 2),
+    ("ROUND", 1, 2),
+    ("ROW_COUNT", 0, 0),
+    ("RPAD", 3, 3),
+    ("RTRIM", 1, 1),
+    ("SCHEMA", 0, 0),
+    ("SESSION_USER", 0, 0),
+    ("SIGN", 1, 1),
+    ("SPACE", 1, 1),
+    ("SQRT", 1, 1),
+    ("STRCMP", 2, 2),
+    ("SUBSTR", 2, 3),
+    ("SUBSTRING", 2, 3),
+    ("SUBSTRING_INDEX", 3, 3),
+    ("SYSDATE", 0, 1),
+    ("SYSTEM_USER", 0, 0),
+    ("TRIM", 1, 3),
+    ("TRUNCATE", 2, 2),
+    ("UCASE", 1, 1),
+    ("UNHEX", 1, 1),
+    ("UNIX_TIMESTAMP", 0, 0),
+    ("UPPER", 1, 1),
+    ("USER", 0, 0),
+    ("UTC_DATE", 0, 0),
+    ("UTC_TIME", 0, 1),
+    ("UTC_TIMESTAMP", 0, 1),
+    ("UUID", 0, 0),
+    ("VERSION", 0, 0),
+];
+
+pub(super) fn find(name: &str) -> Option<Known> {
+    let at = FUNCTIONS.binary_search_by_key(&name, |&(name, ..)| name).ok()?;
+    let (name, least, most) = FUNCTIONS[at];
+    Some(Known { name, least, most })
+}
+
+/// Whether a function of this name (in upper case) exists.
+#[must_use]
+pub fn is_known(name: &str) -> bool {
+    find(name).is_some() || waits(name)
+}
+
+/// Functions that take their time, or change the group: run by the session.
+pub(super) fn waits(name: &str) -> bool {
+    matches!(
+        name,
+        "SLEEP"
+            | "WAIT_FOR_EXECUTED_GTID_SET"
+            | "WAIT_UNTIL_SQL_THREAD_AFTER_GTIDS"
+            | "GET_LOCK"
+            | "RELEASE_LOCK"
+            | "RELEASE_ALL_LOCKS"
+            | "IS_FREE_LOCK"
+            | "IS_USED_LOCK"
+    ) || name.starts_with("GROUP_REPLICATION_")
+}
+
+pub(super) fn waiting_type(name: &str) -> Type {
+    if name.starts_with("GROUP_REPLICATION_") && !name.ends_with("GET_WRITE_CONCURRENCY") {
+        Type::text(1024, Collation::DEFAULT, 4)
+    } else {
+        Type::bigint()
+    }
+}
+
+/// A type that holds values of all of `kinds`.
+pub(super) fn common_type(kinds: &[Type]) -> Type {
+    let mut known = kinds.iter().filter(|kind| kind.kind != ColumnType::Null);
+    let Some(first) = known.next() else { return Type::null() };
+    let mut common = Type { not_null: kinds.iter().all(|kind| kind.not_null), ..first.clone() };
+    for kind in known {
+        common.length = common.length.max(kind.length);
+        common.decimals = common.decimals.max(kind.decimals);
+        if kind.is_string() != common.is_string() || kind.is_string() {
+            let text = if common.is_string() { &common } else { kind };
+            common = Type { not_null: common.not_null, ..Type::text(common.length, text.collation, text.coercibility) };
+        } else if kind.kind != common.kind {
+            let double = [kind.kind, common.kind].iter().any(|kind| matches!(kind, ColumnType::Double | ColumnType::Float));
+            let decimal = [kind.kind, common.kind].contains(&ColumnType::NewDecimal);
+            let wider = match (double, decimal) {
+                (true, _) => Type::double(),
+                (_, true) => Type::decimal(common.length + 2, common.decimals),
+                _ => Type { unsigned: common.unsigned && kind.unsigned, ..Type::int(common.length) },
+            };
+            common = Type { not_null: common.not_null, ..wider };
+        }
+    }
+    common
+}
+
+pub(super) fn result_type(name: &str, kinds: &[Type], collation: Collation) -> Type {
+    let longest = kinds.iter().map(|kind| kind.length).max().unwrap_or(0);
+    let sum = kinds.iter().map(|kind| kind.length).fold(0_u32, u32::saturating_add);
+    let system = |length| Type::text(length, Collation::METADATA, 3);
+    match name {
+        "LENGTH" | "OCTET_LENGTH" | "CHAR_LENGTH" | "CHARACTER_LENGTH" | "BIT_LENGTH" | "LOCATE" | "INSTR"
+        | "POSITION" | "FIELD" | "FIND_IN_SET" | "STRCMP" | "ASCII" | "ISNULL" | "SIGN" | "BIT_COUNT"
+        | "GTID_SUBSET" | "COERCIBILITY" => Type::int(10),
+        "CONNECTION_ID" | "LAST_INSERT_ID" | "ROW_COUNT" | "FOUND_ROWS" => {
+            Type { unsigned: name != "ROW_COUNT", not_null: true, ..Type::bigint() }
+        }
+        "UNIX_TIMESTAMP" => Type::bigint(),
+        "FLOOR" | "CEIL" | "CEILING" | "ABS" | "ROUND" | "TRUNCATE" | "MOD" => match kinds.first() {
+            Some(kind) if kind.is_string() || kind.kind == ColumnType::Double => Type::double(),
+            Some(kind) if kind.kind == ColumnType::NewDecimal => match name {
+                "FLOOR" | "CEIL" | "CEILING" => Type::bigint(),
+                _ => kind.clone(),
+            },
+            _ => Type::bigint(),
+        },
+        "SQRT" | "POW" | "POWER" | "EXP" | "LN" | "LOG" | "LOG2" | "LOG10" | "RAND" | "PI" => Type::double(),
+        "COALESCE" | "IFNULL" | "GREATEST" | "LEAST" => common_type(kinds),
+        "IF" => common_type(&kinds[1..]),
+        "NULLIF" => Type { not_null: false, ..kinds[0].clone() },
+        "VERSION" | "DATABASE" | "SCHEMA" | "USER" | "CURRENT_USER" | "SESSION_USER" | "SYSTEM_USER" => system(288),
+        "UUID" => system(36),
+        "CHARSET" | "COLLATION" => system(64),
+        "NOW" | "SYSDATE" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "UTC_TIMESTAMP" | "CURDATE"
+        | "CURRENT_DATE" | "UTC_DATE" | "CURTIME" | "CURRENT_TIME" | "UTC_TIME" => system(26),
+        "CHAR" | "UNHEX" => Type::bytes(longest),
+        "CONCAT" | "CONCAT_WS" => Type::text(sum, collation, 2),
+        "REPEAT" | "SPACE" | "LPAD" | "RPAD" | "REPLACE" | "QUOTE" => Type::text(1024.max(longest), collation, 2),
+        "HEX" => Type::text(longest.saturating_mul(8), collation, 4),
+        _ => Type::text(longest.max(1), collation, 2),
+    }
+}
+
+/// Most bytes that a function may make of a few: `max_allowed_packet`, beyond which MySQL gives NULL.
+const RESULT_BYTES_MAX: usize = 64 << 20;
+
+struct Args<'a> {
+    nodes: &'a [Node],
+    row: &'a [Value],
+    env: &'a dyn Env,
+}
+
+impl<'a> Args<'a> {
+    fn get(&self, at: usize) -> Result<Cow<'a, Value>, SqlError> {
+        self.nodes[at].eval(self.row, self.env)
+    }
+
+    fn text(&self, at: usize) -> Result<Option<String>, SqlError> {
+        Ok(self.get(at)?.to_text().map(Cow::into_owned))
+    }
+
+    fn int(&self, at: usize) -> Result<Option<i64>, SqlError> {
+        let wide = self.get(at)?.to_i128();
+        Ok(wide.map(|wide| wide.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64))
+    }
+
+    fn double(&self, at: usize) -> Result<Option<f64>, SqlError> {
+        Ok(self.get(at)?.to_f64())
+    }
+
+    fn all(&self) -> Result<Vec<Value>, SqlError> {
+        (0..self.nodes.len()).map(|at| self.get(at).map(Cow::into_owned)).collect()
+    }
+}
+
+fn text(value: Option<impl Into<Box<str>>>) -> Value {
+    value.map_or(Value::Null, |text| Value::Text(text.into()))
+}
+
+fn finite(value: Option<f64>) -> Value {
+    value.filter(|value| value.is_finite()).map_or(Value::Null, Value::Double)
+}
+
+pub(super) fn call(
+    name: &str,
+    nodes: &[Node],
+    collation: Collation,
+    row: &[Value],
+    env: &dyn Env,
+) -> Result<Value, SqlError> {
+    let args = Args { nodes, row, env };
+    Ok(match name {
+        "IF" => args.get(if args.get(0)?.truth() == Some(true) { 1 } else { 2 })?.into_owned(),
+        "IFNULL" | "COALESCE" => {
+            for at in 0..nodes.len() {
+                let value = args.get(at)?;
+                if !value.is_null() {
+                    return Ok(value.into_owned());
+                }
+            }
+            Value::Null
+        }
+        "NULLIF" => {
+            let (left, right) = (args.get(0)?, args.get(1)?);
+            if left.compare(&right, collation) == Some(Ordering::Equal) { Value::Null } else { left.into_owned() }
+        }
+        "ISNULL" => Value::bool(args.get(0)?.is_null()),
+        "GREATEST" | "LEAST" => {
+            let values = args.all()?;
+            if values.iter().any(Value::is_null) {
+                return Ok(Value::Null);
+            }
+            let wanted = if name == "GREATEST" { Ordering::Greater } else { Ordering::Less };
+            let best = values.into_iter().reduce(|best, value| {
+                if value.compare(&best, collation) == Some(wanted) { value } else { best }
+            });
+            best.unwrap_or_default()
+        }
+        "ABS" | "CEIL" | "CEILING" | "FLOOR" | "ROUND" | "TRUNCATE" | "SIGN" | "MOD" | "SQRT" | "POW" | "POWER"
+        | "EXP" | "LN" | "LOG" | "LOG2" | "LOG10" | "RAND" | "PI" | "BIT_COUNT" => number(name, &args)?,
+        "DATABASE" | "SCHEMA" => text(env.database()),
+        "USER" | "SESSION_USER" | "SYSTEM_USER" => Value::text(env.user()),
+        "CURRENT_USER" => Value::text(env.current_user()),
+        "CONNECTION_ID" => Value::uint(u64::from(env.connection_id())),
+        "VERSION" => Value::text(env.version()),
+        "ROW_COUNT" => Value::Int(env.row_count()),
+        "FOUND_ROWS" => Value::uint(env.found_rows()),
+        "LAST_INSERT_ID" => {
+            let set = if nodes.is_empty() { None } else { args.get(0)?.to_bits() };
+            Value::uint(env.last_insert_id(set))
+        }
+        "UUID" => {
+            let random = (u128::from(env.random()) << 64) | u128::from(env.random());
+            Value::text(wire::id::Uuid::from_random(random).to_string())
+        }
+        "UNIX_TIMESTAMP" => Value::uint(env.now().unix_us / 1_000_000),
+        "NOW" | "SYSDATE" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "UTC_TIMESTAMP" => {
+            let digits = if nodes.is_empty() { 0 } else { args.int(0)?.unwrap_or(0).clamp(0, 6) as usize };
+            Value::text(date_time(env.now().unix_us, digits))
+        }
+        "CURDATE" | "CURRENT_DATE" | "UTC_DATE" => Value::text(&date_time(env.now().unix_us, 0)[..10]),
+        "CURTIME" | "CURRENT_TIME" | "UTC_TIME" => Value::text(&date_time(env.now().unix_us, 0)[11..]),
+        // Zones are not kept: only the identity that Django asks for.
+        "CONVERT_TZ" => {
+            let (from, to) = (args.text(1)?, args.text(2)?);
+            if from.is_some() && from == to { args.get(0)?.into_owned() } else { Value::Null }
+        }
+        "GTID_SUBSET" | "GTID_SUBTRACT" => gtid(name, &args)?,
+        "CHARSET" => Value::text(collation.charset()),
+        "COLLATION" => Value::text(collation.name()),
+        "COERCIBILITY" => Value::Int(if matches!(nodes[0], Node::Column(_)) { 2 } else { 4 }),
+        _ => string(name, &args, collation)?,
+    })
+}
+
+fn gtid(name: &str, args: &Args<'_>) -> Result<Value, SqlError> {
+    let (Some(left), Some(right)) = (args.text(0)?, args.text(1)?) else { return Ok(Value::Null) };
+    let parse = |text: &str| {
+        GtidSet::parse(text).map_err(|_| error(1772, format!("Malformed GTID set specification '{text}'.")))
+    };
+    let (mut left, right) = (parse(&left)?, parse(&right)?);
+    if name == "GTID_SUBSET" {
+        return Ok(Value::bool(left.is_subset(&right)));
+    }
+    left.subtract(&right);
+    Ok(Value::text(left.to_string()))
+}
+
+fn number(name: &str, args: &Args<'_>) -> Result<Value, SqlError> {
+    if name == "PI" {
+        return Ok(Value::Double(std::f64::consts::PI));
+    }
+    if name == "RAND" {
+        return Ok(Value::Double((args.env.random() >> 11) as f64 / (1_u64 << 53) as f64));
+    }
+    let value = args.get(0)?;
+    if value.is_null() {
+        return Ok(Value::Null);
+    }
+    let whole = matches!(*value, Value::Int(_) | Value::UInt(_));
+    Ok(match name {
+        "ABS" => match &*value {
+            Value::Int(value) if *value < 0 => {
+                return Value::Int(*value).negate().map_err(|fault| fault.error(&format!("abs({value})")));
+            }
+            Value::Decimal(value) if value.is_negative() => Value::Decimal(value.negated()),
+            Value::Int(_) | Value::UInt(_) | Value::Decimal(_) => value.into_owned(),
+            other => finite(other.to_f64().map(f64::abs)),
+        },
+        "SIGN" => Value::Int(match value.to_f64() {
+            Some(value) if value > 0.0 => 1,
+            Some(value) if value < 0.0 => -1,
+            _ => 0,
+        }),
+        "CEIL" | "CEILING" | "FLOOR" if whole => value.into_owned(),
+        "CEIL" | "CEILING" | "FLOOR" => match &*value {
+            Value::Decimal(value) => {
+                let whole = value.whole(name != "FLOOR");
+                whole.to_i128().and_then(|whole| i64::try_from(whole).ok()).map_or(Value::Decimal(whole), Value::Int)
+            }
+            other => finite(other.to_f64().map(|value| if name == "FLOOR" { value.floor() } else { value.ceil() })),
+        },
+        "ROUND" | "TRUNCATE" => {
+            let digits = if args.nodes.len() > 1 { args.int(1)? } else { Some(0) };
+            let Some(digits) = digits else { return Ok(Value::Null) };
+            round(&value, digits.clamp(-70, 30), name == "TRUNCATE")
+        }
+        "MOD" => match value.calculate(Arithmetic::Mod, &*args.get(1)?) {
+            Ok(value) => value,
+            Err(Fault::ZeroDivisor) if !args.env.zero_divisor_is_error() => Value::Null,
+            Err(fault) => return Err(fault.error("mod")),
+        },
+        "BIT_COUNT" => Value::Int(i64::from(value.to_bits().unwrap_or(0).count_ones())),
+        "SQRT" => finite(value.to_f64().map(f64::sqrt)),
+        "EXP" => match value.to_f64().map(f64::exp) {
+            Some(value) if !value.is_finite() => return Err(Fault::OutOfRange("DOUBLE").error("exp()")),
+            value => finite(value),
+        },
+        "LN" => finite(value.to_f64().map(f64::ln)),
+        "LOG2" => finite(value.to_f64().map(f64::log2)),
+        "LOG10" => finite(value.to_f64().map(f64::log10)),
+        "LOG" if args.nodes.len() == 1 => finite(value.to_f64().map(f64::ln)),
+        "LOG" => finite(args.double(1)?.and_then(|of| Some(of.ln() / value.to_f64()?.ln()))),
+        _ => {
+            let Some(exponent) = args.double(1)? else { return Ok(Value::Null) };
+            match value.to_f64().map(|base| base.powf(exponent)) {
+                Some(value) if !value.is_finite() => return Err(Fault::OutOfRange("DOUBLE").error("pow()")),
+                value => finite(value),
+            }
+        }
+    })
+}
+
+fn round(value: &Value, digits: i64, truncate: bool) -> Value {
+    let decimal = match value {
+        Value::Int(_) | Value::UInt(_) | Value::Decimal(_) => value.to_decimal(),
+        other => {
+            let Some(double) = other.to_f64() else { return Value::Null };
+            let factor = 10_f64.powi(digits as i32);
+            let scaled = double * factor;
+            if !scaled.is_finite() {
+                return Value::Double(double);
+            }
+            let rounded = if truncate { scaled.trunc() } else { scaled.round_ties_even() };
+            return finite(Some(rounded / factor));
+        }
+    };
+    let Some(decimal) = decimal else { return Value::Null };
+    let result = if digits >= 0 {
+        let scale = (digits as u8).min(decimal.scale());
+        if truncate { decimal.truncated(scale) } else { decimal.rounded(scale) }
+    } else if truncate {
+        let unit = Decimal::from_int(10_i128.checked_pow(digits.unsigned_abs() as u32).unwrap_or(i128::MAX));
+        match decimal.remainder(&unit) {
+            Some(rest) => decimal.add(&rest.negated()).truncated(0),
+            None => decimal,
+        }
+    } else {
+        decimal.rounded_to_power(digits.unsigned_abs() as u32)
+    };
+    match value {
+        Value::Decimal(_) => Value::Decimal(result),
+        _ => match result.to_i128().map(|wide| (i64::try_from(wide), u64::try_from(wide))) {
+            Some((Ok(value), _)) => Value::Int(value),
+            Some((_, Ok(value))) => Value::UInt(value),
+            _ => Value::Decimal(result),
+        },
+    }
+}
+
+fn string(name: &str, args: &Args<'_>, collation: Collation) -> Result<Value, SqlError> {
+    match name {
+        "CONCAT" | "CONCAT_WS" => return concat(name, args),
+        "CHAR" => {
+            let mut bytes = Vec::new();
+            for value in args.all()? {
+                let bits = value.to_bits().map(|bits| (bits as u32).to_be_bytes());
+                bytes.extend(bits.into_iter().flatten().skip_while(|byte| *byte == 0));
+            }
+            return Ok(Value::bytes(bytes));
+        }
+        "ELT" => {
+            let at = args.int(0)?.and_then(|at| usize::try_from(at).ok()).filter(|&at| at > 0 && at < args.nodes.len());
+            return at.map_or(Ok(Value::Null), |at| args.get(at).map(Cow::into_owned));
+        }
+        "FIELD" => {
+            let values = args.all()?;
+            let equal = |value: &Value| values[0].compare(value, collation) == Some(Ordering::Equal);
+            return Ok(Value::Int(values[1..].iter().position(equal).map_or(0, |at| at as i64 + 1)));
+        }
+        "HEX" => {
+            return Ok(match &*args.get(0)? {
+                Value::Null => Value::Null,
+                Value::Text(_) | Value::Bytes(_) => {
+                    let bytes = args.get(0)?.to_bytes().unwrap_or_default().into_owned();
+                    Value::text(bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>())
+                }
+                number => Value::text(format!("{:X}", number.to_bits().unwrap_or(0))),
+            });
+        }
+        "SPACE" => {
+            let count = args.int(0)?;
+            return Ok(match count {
+                Some(count) if count as usize <= RESULT_BYTES_MAX || count < 0 => {
+                    Value::text(" ".repeat(count.max(0) as usize))
+                }
+                _ => Value::Null,
+            });
+        }
+        _ => {}
+    }
+    let value = args.get(0)?;
+    let Some(subject) = value.to_text() else {
+        return Ok(if name == "QUOTE" { Value::text("NULL") } else { Value::Null });
+    };
+    Ok(match name {
+        "LENGTH" | "OCTET_LENGTH" => Value::Int(value.to_bytes().map_or(0, |bytes| bytes.len() as i64)),
+        "BIT_LENGTH" => Value::Int(value.to_bytes().map_or(0, |bytes| bytes.len() as i64 * 8)),
+        "CHAR_LENGTH" | "CHARACTER_LENGTH" => match &*value {
+            Value::Bytes(bytes) => Value::Int(bytes.len() as i64),
+            _ => Value::Int(subject.chars().count() as i64),
+        },
+        "ASCII" => Value::Int(value.to_bytes().and_then(|bytes| bytes.first().copied()).map_or(0, i64::from)),
+        "UPPER" | "UCASE" => Value::text(subject.to_uppercase()),
+        "LOWER" | "LCASE" => Value::text(subject.to_lowercase()),
+        "REVERSE" => Value::text(subject.chars().rev().collect::<String>()),
+        "LTRIM" => Value::text(subject.trim_start_matches(' ')),
+        "RTRIM" => Value::text(subject.trim_end_matches(' ')),
+        "TRIM" => trim(&subject, args)?,
+        "QUOTE" => {
+            let mut quoted = String::from("'");
+            for c in subject.chars() {
+                match c {
+                    '\0' => quoted.push_str("\\0"),
+                    '\'' | '\\' => quoted.extend(['\\', c]),
+                    '\x1a' => quoted.push_str("\\Z"),
+                    c => quoted.push(c),
+                }
+            }
+            Value::text(quoted + "'")
+        }
+        "UNHEX" => {
+            let digits = if subject.len() % 2 == 1 { format!("0{subject}") } else { subject.into_owned() };
+            if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                return Ok(Value::Null);
+            }
+            let bytes = (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16));
+            bytes.collect::<Result<Vec<u8>, _>>().map_or(Value::Null, Value::bytes)
+        }
+        "LEFT" | "RIGHT" | "REPEAT" | "SUBSTRING" | "SUBSTR" | "MID" | "LPAD" | "RPAD" => {
+            slice(name, &subject, args)?
+        }
+        "SUBSTRING_INDEX" => {
+            let (Some(mark), Some(count)) = (args.text(1)?, args.int(2)?) else { return Ok(Value::Null) };
+            if mark.is_empty() || count == 0 {
+                return Ok(Value::text(""));
+            }
+            let parts: Vec<&str> = subject.split(mark.as_str()).collect();
+            let count_abs = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX).min(parts.len());
+            let parts = if count > 0 { &parts[..count_abs] } else { &parts[parts.len() - count_abs..] };
+            Value::text(parts.join(&mark))
+        }
+        "REPLACE" => {
+            let (Some(from), Some(to)) = (args.text(1)?, args.text(2)?) else { return Ok(Value::Null) };
+            if from.is_empty() {
+                return Ok(Value::text(subject));
+            }
+            let hits = subject.matches(from.as_str()).count();
+            if hits.saturating_mul(to.len()) + subject.len() > RESULT_BYTES_MAX {
+                return Ok(Value::Null);
+            }
+            Value::text(subject.replace(&from, &to))
+        }
+        "STRCMP" => match value.compare(&*args.get(1)?, collation) {
+            Some(order) => Value::Int(order as i64),
+            None => Value::Null,
+        },
+        "FIND_IN_SET" => {
+            let Some(set) = args.text(1)? else { return Ok(Value::Null) };
+            let equal = |item: &str| collation.compare(item.as_bytes(), subject.as_bytes()).is_eq();
+            Value::Int(if set.is_empty() { 0 } else { set.split(',').position(equal).map_or(0, |at| at as i64 + 1) })
+        }
+        "LOCATE" | "POSITION" | "INSTR" => {
+            let Some(other) = args.text(1)? else { return Ok(Value::Null) };
+            let (needle, hay) = if name == "INSTR" { (&*other, &*subject) } else { (&*subject, &*other) };
+            let from = if args.nodes.len() > 2 { args.int(2)?.unwrap_or(0) } else { 1 };
+            Value::Int(locate(needle, hay, from, collation))
+        }
+        other => return Err(error(1305, format!("FUNCTION {other} does not exist"))),
+    })
+}
+
+fn concat(name: &str, args: &Args<'_>) -> Result<Value, SqlError> {
+    let values = args.all()?;
+    let (separator, values) = if name == "CONCAT_WS" {
+        let Some(separator) = values[0].to_bytes() else { return Ok(Value::Null) };
+        (separator.into_owned(), &values[1..])
+    } else {
+        if values.iter().any(Value::is_null) {
+            return Ok(Value::Null);
+        }
+        (Vec::new(), &values[..])
+    };
+    let mut out = Vec::new();
+    let mut first = true;
+    for bytes in values.iter().filter_map(Value::to_bytes) {
+        if !std::mem::take(&mut first) {
+            out.extend_from_slice(&separator);
+        }
+        out.extend_from_slice(&bytes);
+        if out.len() > RESULT_BYTES_MAX {
+            return Ok(Value::Null);
+        }
+    }
+    let binary = values.iter().any(|value| matches!(value, Value::Bytes(_)));
+    Ok(match String::from_utf8(out) {
+        Ok(text) if !binary => Value::text(text),
+        Ok(text) => Value::bytes(text.into_bytes()),
+        Err(fault) => Value::bytes(fault.into_bytes()),
+    })
+}
+
+/// `TRIM(a)`, `TRIM(a, what)` and `TRIM(a, what, 'BOTH'|'LEADING'|'TRAILING')`, as the parser hands them over.
+fn trim(subject: &str, args: &Args<'_>) -> Result<Value, SqlError> {
+    let what = if args.nodes.len() > 1 { args.text(1)? } else { Some(" ".into()) };
+    let side = if args.nodes.len() > 2 { args.text(2)? } else { None };
+    let Some(what) = what else { return Ok(Value::Null) };
+    if what.is_empty() {
+        return Ok(Value::text(subject));
+    }
+    let mut subject = subject;
+    if side.as_deref() != Some("TRAILING") {
+        subject = subject.trim_start_matches(what.as_str());
+    }
+    if side.as_deref() != Some("LEADING") {
+        subject = subject.trim_end_matches(what.as_str());
+    }
+    Ok(Value::text(subject))
+}
+
+fn slice(name: &str, subject: &str, args: &Args<'_>) -> Result<Value, SqlError> {
+    let Some(number) = args.int(1)? else { return Ok(Value::Null) };
+    let count = usize::try_from(number.max(0)).unwrap_or(usize::MAX);
+    let length = subject.chars().count();
+    Ok(match name {
+        "LEFT" => Value::text(subject.chars().take(count).collect::<String>()),
+        "RIGHT" => Value::text(subject.chars().skip(length.saturating_sub(count)).collect::<String>()),
+        "REPEAT" => match count.checked_mul(subject.len()) {
+            Some(bytes) if bytes <= RESULT_BYTES_MAX => Value::text(subject.repeat(count)),
+            _ => Value::Null,
+        },
+        "LPAD" | "RPAD" => {
+            let Some(fill) = args.text(2)? else { return Ok(Value::Null) };
+            if number < 0 || count > RESULT_BYTES_MAX / 4 || (fill.is_empty() && count > length) {
+                return Ok(Value::Null);
+            }
+            let kept: String = subject.chars().take(count).collect();
+            let padding: String = fill.chars().cycle().take(count.saturating_sub(length)).collect();
+            Value::text(if name == "LPAD" { padding + &kept } else { kept + &padding })
+        }
+        _ => {
+            let count = if args.nodes.len() > 2 {
+                let Some(count) = args.int(2)? else { return Ok(Value::Null) };
+                usize::try_from(count.max(0)).unwrap_or(usize::MAX)
+            } else {
+                usize::MAX
+            };
+            let from = match number {
+                0 => return Ok(Value::text("")),
+                1.. => usize::try_from(number - 1).unwrap_or(usize::MAX),
+                _ => match length.checked_sub(number.unsigned_abs() as usize) {
+                    Some(from) => from,
+                    None => return Ok(Value::text("")),
+                },
+            };
+            Value::text(subject.chars().skip(from).take(count).collect::<String>())
+        }
+    })
+}
+
+fn locate(needle: &str, hay: &str, from: i64, collation: Collation) -> i64 {
+    let Some(skip) = usize::try_from(from).ok().and_then(|from| from.checked_sub(1)) else { return 0 };
+    let weights = |text: &str| -> Vec<Vec<u8>> {
+        let weigh = |c| {
+            let mut out = Vec::new();
+            collation.weigh_one(c, &mut out);
+            out
+        };
+        text.chars().map(weigh).collect()
+    };
+    let (needle, hay) = (weights(needle), weights(hay));
+    if skip > hay.len() {
+        return 0;
+    }
+    if needle.is_empty() {
+        return from;
+    }
+    let found = hay[skip..].windows(needle.len()).position(|window| window == needle);
+    found.map_or(0, |at| (at + skip + 1) as i64)
+}
+
+/// `YYYY-MM-DD hh:mm:ss[.ffffff]` in UTC.
+#[must_use]
+pub(crate) fn date_time(unix_us: u64, digits: usize) -> String {
+    let seconds = unix_us / 1_000_000;
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days since 0000-03-01, so that leap days end their year (Howard Hinnant's civil-from-days).
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let mut text = format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    );
+    if digits > 0 {
+        let fraction = format!("{:06}", unix_us % 1_000_000);
+        text.push('.');
+        text.push_str(&fraction[..digits.min(6)]);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_for_the_search() {
+        assert!(FUNCTIONS.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+
+    #[test]
+    fn dates_of_seconds() {
+        for (unix_us, digits, text) in [
+            (0, 0, "1970-01-01 00:00:00"),
+            (951_782_400_000_000, 0, "2000-02-29 00:00:00"),
+            (1_700_000_000_123_456, 6, "2023-11-14 22:13:20.123456"),
+            (4_107_542_399_000_000, 3, "2100-02-28 23:59:59.000"),
+        ] {
+            assert_eq!(date_time(unix_us, digits), text);
+        }
+    }
+}

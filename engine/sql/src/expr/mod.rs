@@ -1,0 +1,390 @@
+//! Expressions, resolved against the columns in scope, and their evaluation.
+//!
+//! Types are only known as far as results need them (heading, metadata, collation of a comparison): which
+//! arithmetic is done follows from the values, so that one plan serves parameters of any type.
+//!
+//! Absent on purpose: waiting. Subqueries and functions that wait (SLEEP, group commands) are run before
+//! the expression by whoever evaluates it, and stand here as places of their results ([`Node::Prepared`]).
+
+mod eval;
+mod function;
+mod like;
+mod resolve;
+
+pub use eval::{Env, compare_rows};
+pub use function::is_known;
+pub use like::like;
+pub use resolve::{Aggregate, AggregateKind, Pending, Resolver, Scope, ScopeColumn, describe};
+
+use crate::ast::SystemVariable;
+use crate::collate::Collation;
+use crate::value::{Arithmetic, Value};
+use std::rc::Rc;
+use wire::client::constant::ColumnType;
+
+/// What is known of an expression's values beforehand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Type {
+    /// As the protocol names it.
+    pub kind: ColumnType,
+    /// Greatest length as text, in characters.
+    pub length: u32,
+    /// Digits after the point; 31 for doubles.
+    pub decimals: u8,
+    /// Of texts; BINARY for all else.
+    pub collation: Collation,
+    /// How strongly the collation counts: 0 explicit, 2 column, 3 system, 4 literal, 5 number, 6 NULL.
+    pub coercibility: u8,
+    /// UNSIGNED.
+    pub unsigned: bool,
+    /// Never NULL.
+    pub not_null: bool,
+}
+
+impl Type {
+    const fn number(kind: ColumnType, length: u32, decimals: u8) -> Self {
+        Self {
+            kind,
+            length,
+            decimals,
+            collation: Collation::BINARY,
+            coercibility: 5,
+            unsigned: false,
+            not_null: false,
+        }
+    }
+
+    /// BIGINT.
+    #[must_use]
+    pub const fn bigint() -> Self {
+        Self::number(ColumnType::LongLong, 21, 0)
+    }
+
+    /// An integer of unknown size, as literals and comparisons have.
+    #[must_use]
+    pub const fn int(length: u32) -> Self {
+        Self::number(ColumnType::LongLong, length, 0)
+    }
+
+    /// DOUBLE.
+    #[must_use]
+    pub const fn double() -> Self {
+        Self::number(ColumnType::Double, 23, 31)
+    }
+
+    /// DECIMAL.
+    #[must_use]
+    pub const fn decimal(length: u32, decimals: u8) -> Self {
+        Self::number(ColumnType::NewDecimal, length, decimals)
+    }
+
+    /// A text.
+    #[must_use]
+    pub const fn text(length: u32, collation: Collation, coercibility: u8) -> Self {
+        Self {
+            kind: ColumnType::VarString,
+            length,
+            decimals: 31,
+            collation,
+            coercibility,
+            unsigned: false,
+            not_null: false,
+        }
+    }
+
+    /// Bytes.
+    #[must_use]
+    pub const fn bytes(length: u32) -> Self {
+        Self::text(length, Collation::BINARY, 4)
+    }
+
+    /// NULL.
+    #[must_use]
+    pub const fn null() -> Self {
+        Self {
+            kind: ColumnType::Null,
+            length: 0,
+            decimals: 0,
+            collation: Collation::BINARY,
+            coercibility: 6,
+            unsigned: false,
+            not_null: false,
+        }
+    }
+
+    /// The type of a value.
+    #[must_use]
+    pub fn of(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::null(),
+            Value::Int(value) => Self::int(value.to_string().len() as u32),
+            Value::UInt(value) => Self { unsigned: true, ..Self::int(value.to_string().len() as u32) },
+            Value::Double(_) => Self::double(),
+            Value::Decimal(value) => Self::decimal(value.to_string().len() as u32, value.scale()),
+            Value::Text(text) => Self::text(text.chars().count() as u32, Collation::DEFAULT, 4),
+            Value::Bytes(bytes) => Self::bytes(bytes.len() as u32),
+        }
+    }
+
+    /// Whether values are texts or bytes.
+    #[must_use]
+    pub const fn is_string(&self) -> bool {
+        matches!(
+            self.kind,
+            ColumnType::VarString
+                | ColumnType::String
+                | ColumnType::VarChar
+                | ColumnType::Blob
+                | ColumnType::TinyBlob
+                | ColumnType::MediumBlob
+                | ColumnType::LongBlob
+        )
+    }
+}
+
+/// Comparison operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// `=`
+    Eq,
+    /// `<=>`
+    NullSafeEq,
+    /// `<>`
+    Ne,
+    /// `<`
+    Lt,
+    /// `<=`
+    Le,
+    /// `>`
+    Gt,
+    /// `>=`
+    Ge,
+}
+
+/// Operators on 64-bit patterns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BitOp {
+    /// `|`
+    Or,
+    /// `&`
+    And,
+    /// `^`
+    Xor,
+    /// `<<`
+    Left,
+    /// `>>`
+    Right,
+}
+
+/// Targets of a cast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cast {
+    /// SIGNED.
+    Signed,
+    /// UNSIGNED.
+    Unsigned,
+    /// DOUBLE.
+    Double,
+    /// DECIMAL(m,d).
+    Decimal(u8, u8),
+    /// CHAR(n).
+    Text(Option<u32>),
+    /// BINARY(n).
+    Bytes(Option<u32>),
+}
+
+/// A resolved expression.
+#[derive(Clone, Debug)]
+pub enum Node {
+    /// A constant.
+    Const(Value),
+    /// A parameter of the statement.
+    Param(u16),
+    /// A column of the row.
+    Column(usize),
+    /// A row of the statement that encloses a correlated subquery is not supported; this is the value
+    /// (or rows) that was prepared beforehand, by number.
+    Prepared(usize),
+    /// `a IN (prepared rows)`.
+    InPrepared {
+        /// What is tested.
+        expr: Box<Node>,
+        /// Which rows.
+        rows: usize,
+        /// NOT.
+        negated: bool,
+        /// How texts compare.
+        collation: Collation,
+    },
+    /// `EXISTS (prepared rows)`.
+    ExistsPrepared {
+        /// Which rows.
+        rows: usize,
+        /// NOT.
+        negated: bool,
+    },
+    /// A user variable.
+    UserVariable(String),
+    /// `@a := expr`.
+    Assign(String, Box<Node>),
+    /// A system variable.
+    SystemVariable(SystemVariable),
+    /// `-a`
+    Negate(Box<Node>, Rc<str>),
+    /// `NOT a`
+    Not(Box<Node>),
+    /// `~a`
+    BitNot(Box<Node>),
+    /// `a AND b`
+    And(Box<Node>, Box<Node>),
+    /// `a OR b`
+    Or(Box<Node>, Box<Node>),
+    /// `a XOR b`
+    Xor(Box<Node>, Box<Node>),
+    /// Arithmetic; the text is for error 1690.
+    Arithmetic(Box<Node>, Arithmetic, Box<Node>, Rc<str>),
+    /// Bit arithmetic.
+    Bits(Box<Node>, BitOp, Box<Node>),
+    /// A comparison.
+    Compare(Box<Node>, Comparison, Box<Node>, Collation),
+    /// `(a, b) = (c, d)` and the like: equal lengths.
+    CompareRows(Vec<Node>, Comparison, Vec<Node>, Collation),
+    /// `a IS NULL`
+    IsNull(Box<Node>, bool),
+    /// `a IS TRUE`
+    IsTruth(Box<Node>, Option<bool>, bool),
+    /// `a BETWEEN b AND c`
+    Between {
+        /// What is tested.
+        expr: Box<Node>,
+        /// Least.
+        low: Box<Node>,
+        /// Greatest.
+        high: Box<Node>,
+        /// NOT.
+        negated: bool,
+        /// How texts compare.
+        collation: Collation,
+    },
+    /// `a IN (list)`
+    In {
+        /// What is tested.
+        expr: Box<Node>,
+        /// The list.
+        list: Vec<Node>,
+        /// NOT.
+        negated: bool,
+        /// How texts compare.
+        collation: Collation,
+    },
+    /// `a LIKE pattern`
+    Like {
+        /// What is tested.
+        expr: Box<Node>,
+        /// The pattern.
+        pattern: Box<Node>,
+        /// Escape character.
+        escape: Option<char>,
+        /// NOT.
+        negated: bool,
+        /// How texts compare.
+        collation: Collation,
+    },
+    /// `CASE`
+    Case {
+        /// What the conditions are compared with.
+        operand: Option<Box<Node>>,
+        /// (condition, value)
+        arms: Vec<(Node, Node)>,
+        /// ELSE.
+        otherwise: Option<Box<Node>>,
+        /// How texts compare.
+        collation: Collation,
+    },
+    /// A cast.
+    Cast(Box<Node>, Cast),
+    /// A call of a function, by its name in upper case.
+    Call(&'static str, Vec<Node>, Collation),
+    /// `VALUES(column)`: the row that an INSERT wanted.
+    Inserted(usize),
+}
+
+impl Node {
+    /// Whether it is the same for all rows of one execution (parameters included).
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        let mut constant = true;
+        self.visit(&mut |node| {
+            constant &= !matches!(node, Self::Column(_) | Self::Inserted(_) | Self::Assign(..) | Self::UserVariable(_));
+            if let Self::Call(name, ..) = node {
+                constant &= !matches!(*name, "RAND" | "UUID");
+            }
+        });
+        constant
+    }
+
+    /// Calls `f` for this node and all below it.
+    pub fn visit(&self, f: &mut impl FnMut(&Self)) {
+        f(self);
+        match self {
+            Self::Const(_)
+            | Self::Param(_)
+            | Self::Column(_)
+            | Self::Prepared(_)
+            | Self::ExistsPrepared { .. }
+            | Self::UserVariable(_)
+            | Self::SystemVariable(_)
+            | Self::Inserted(_) => {}
+            Self::InPrepared { expr, .. } => expr.visit(f),
+            Self::Assign(_, expr)
+            | Self::Negate(expr, _)
+            | Self::Not(expr)
+            | Self::BitNot(expr)
+            | Self::IsNull(expr, _)
+            | Self::IsTruth(expr, ..)
+            | Self::Cast(expr, _) => expr.visit(f),
+            Self::And(left, right)
+            | Self::Or(left, right)
+            | Self::Xor(left, right)
+            | Self::Arithmetic(left, _, right, _)
+            | Self::Bits(left, _, right)
+            | Self::Compare(left, _, right, _) => {
+                left.visit(f);
+                right.visit(f);
+            }
+            Self::CompareRows(left, _, right, _) => left.iter().chain(right).for_each(|node| node.visit(f)),
+            Self::Between { expr, low, high, .. } => {
+                expr.visit(f);
+                low.visit(f);
+                high.visit(f);
+            }
+            Self::In { expr, list, .. } => {
+                expr.visit(f);
+                list.iter().for_each(|node| node.visit(f));
+            }
+            Self::Like { expr, pattern, .. } => {
+                expr.visit(f);
+                pattern.visit(f);
+            }
+            Self::Case { operand, arms, otherwise, .. } => {
+                operand.iter().for_each(|node| node.visit(f));
+                for (when, then) in arms {
+                    when.visit(f);
+                    then.visit(f);
+                }
+                otherwise.iter().for_each(|node| node.visit(f));
+            }
+            Self::Call(_, args, _) => args.iter().for_each(|node| node.visit(f)),
+        }
+    }
+
+    /// The conditions that an AND joins.
+    pub fn conjuncts<'a>(&'a self, out: &mut Vec<&'a Self>) {
+        if let Self::And(left, right) = self {
+            left.conjuncts(out);
+            right.conjuncts(out);
+        } else {
+            out.push(self);
+        }
+    }
+}

@@ -1,0 +1,654 @@
+//! From expressions as parsed to expressions over the columns in scope.
+
+use super::{BitOp, Cast, Comparison, Node, Type, function};
+use crate::ast::{self, BinaryOp, CastType, Expr, Literal, Select, UnaryOp};
+use crate::collate::Collation;
+use crate::decimal::Decimal;
+use crate::error::{SqlError, error};
+use crate::value::{Arithmetic, Value};
+use std::rc::Rc;
+use wire::client::constant::ColumnType;
+
+/// One column that an expression may name.
+#[derive(Clone, Debug)]
+pub struct ScopeColumn {
+    /// Database of its table; empty for derived tables.
+    pub schema: Rc<str>,
+    /// Alias of its table.
+    pub table: Rc<str>,
+    /// The table's own name.
+    pub org_table: Rc<str>,
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: Type,
+    /// Flags for result metadata.
+    pub flags: u16,
+    /// Left out of `*`: invisible, or the second of a USING pair.
+    pub hidden: bool,
+    /// Not found by its bare name: the second of a USING pair.
+    pub shadowed: bool,
+}
+
+/// The columns in scope: those of the row that expressions are evaluated for, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// See [`ScopeColumn`].
+    pub columns: Vec<ScopeColumn>,
+}
+
+impl Scope {
+    /// The place of a column.
+    ///
+    /// # Errors
+    /// 1054 unknown, 1052 ambiguous.
+    pub fn find(&self, column: &ast::ColumnRef, clause: &str) -> Result<usize, SqlError> {
+        let mut found = None;
+        for (at, candidate) in self.columns.iter().enumerate() {
+            let named = candidate.name.eq_ignore_ascii_case(&column.column)
+                && column.table.as_ref().map_or(!candidate.shadowed, |table| candidate.table.eq_ignore_ascii_case(table))
+                && column.schema.as_ref().is_none_or(|schema| candidate.schema.eq_ignore_ascii_case(schema));
+            if named {
+                if found.is_some() {
+                    return Err(error(1052, format!("Column '{}' in {clause} is ambiguous", shown(column))));
+                }
+                found = Some(at);
+            }
+        }
+        found.ok_or_else(|| error(1054, format!("Unknown column '{}' in '{clause}'", shown(column))))
+    }
+}
+
+fn shown(column: &ast::ColumnRef) -> String {
+    let parts = [column.schema.as_deref(), column.table.as_deref(), Some(column.column.as_str())];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(".")
+}
+
+/// What has to be run before an expression can be evaluated.
+#[derive(Clone, Debug)]
+pub enum Pending {
+    /// A subquery that does not depend on the row.
+    Select(Rc<Select>),
+    /// A function that waits, such as SLEEP.
+    Call {
+        /// Its name.
+        name: String,
+        /// Its arguments: no columns.
+        args: Vec<Node>,
+    },
+}
+
+/// Aggregate functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AggregateKind {
+    /// `COUNT(*)`
+    CountAll,
+    /// `COUNT(a)`
+    Count,
+    /// `SUM(a)`
+    Sum,
+    /// `AVG(a)`
+    Avg,
+    /// `MIN(a)`
+    Min,
+    /// `MAX(a)`
+    Max,
+    /// `GROUP_CONCAT(a)`
+    GroupConcat,
+    /// `BIT_AND`, `BIT_OR`, `BIT_XOR`
+    Bits(BitOp),
+    /// `ANY_VALUE(a)`
+    Any,
+}
+
+/// One aggregate of a query.
+#[derive(Clone, Debug)]
+pub struct Aggregate {
+    /// Which.
+    pub kind: AggregateKind,
+    /// Of what.
+    pub args: Vec<Node>,
+    /// DISTINCT.
+    pub distinct: bool,
+    /// How texts compare.
+    pub collation: Collation,
+    /// GROUP_CONCAT's separator.
+    pub separator: String,
+    /// GROUP_CONCAT's order: (what, descending).
+    pub order_by: Vec<(Node, bool)>,
+}
+
+/// Resolves the expressions of one query block.
+pub struct Resolver<'a> {
+    /// Columns in scope.
+    pub scope: &'a Scope,
+    /// For error messages: `field list`, `where clause` ...
+    pub clause: &'static str,
+    /// Collects what must be run beforehand.
+    pub pending: &'a mut Vec<Pending>,
+    /// Collects aggregates; `None` where they are not allowed (1111).
+    pub aggregates: Option<&'a mut Vec<Aggregate>>,
+    /// Names that stand for selected expressions, where they may: (name, expression, type).
+    pub aliases: &'a [(String, Node, Type)],
+    /// Whether an alias wins over a column (ORDER BY) or only helps out (GROUP BY, HAVING).
+    pub aliases_first: bool,
+    /// Columns that `VALUES()` and the row alias of an INSERT name, with the alias.
+    pub inserted: Option<(&'a Scope, Option<&'a str>)>,
+    /// Collation of literals.
+    pub collation: Collation,
+    /// Whether a backslash escapes in LIKE (no NO_BACKSLASH_ESCAPES).
+    pub backslash: bool,
+}
+
+/// Which collation decides between two operands.
+fn deciding(left: &Type, right: &Type) -> Collation {
+    let text = |kind: &Type| kind.is_string();
+    match (text(left), text(right)) {
+        (true, true) => {
+            if left.coercibility < right.coercibility
+                || (left.coercibility == right.coercibility && !right.collation.is_binary())
+            {
+                left.collation
+            } else {
+                right.collation
+            }
+        }
+        (true, false) => left.collation,
+        (false, true) => right.collation,
+        (false, false) => Collation::DEFAULT,
+    }
+}
+
+impl Resolver<'_> {
+    /// Resolves one expression.
+    ///
+    /// # Errors
+    /// 1054, 1052, 1111, 1235, 1305.
+    pub fn resolve(&mut self, expr: &Expr) -> Result<(Node, Type), SqlError> {
+        match expr {
+            Expr::Literal(literal) => self.literal(literal),
+            Expr::Parameter(at) => Ok((Node::Param(*at), Type::text(0, self.collation, 4))),
+            Expr::Column(column) => self.column(column),
+            Expr::UserVariable(name) => {
+                Ok((Node::UserVariable(name.to_lowercase()), Type::text(16_777_216 / 4, self.collation, 2)))
+            }
+            Expr::AssignUserVariable(name, value) => {
+                let (node, kind) = self.resolve(value)?;
+                Ok((Node::Assign(name.to_lowercase(), Box::new(node)), kind))
+            }
+            Expr::SystemVariable(variable) => {
+                Ok((Node::SystemVariable(variable.clone()), Type::text(1024, Collation::METADATA, 3)))
+            }
+            Expr::Unary(op, operand) => self.unary(*op, operand),
+            Expr::Binary(op, left, right) => self.binary(*op, left, right),
+            Expr::IsNull { expr, negated } => {
+                let node = self.node(expr)?;
+                Ok((Node::IsNull(Box::new(node), *negated), Type { not_null: true, ..Type::int(1) }))
+            }
+            Expr::IsTruth { expr, truth, negated } => {
+                let node = self.node(expr)?;
+                Ok((Node::IsTruth(Box::new(node), *truth, *negated), Type { not_null: true, ..Type::int(1) }))
+            }
+            Expr::Between { expr, negated, low, high } => {
+                let (expr, kind) = self.resolve(expr)?;
+                let (low, low_kind) = self.resolve(low)?;
+                let (high, _) = self.resolve(high)?;
+                let collation = deciding(&kind, &low_kind);
+                let (expr, low, high) = (Box::new(expr), Box::new(low), Box::new(high));
+                Ok((Node::Between { expr, low, high, negated: *negated, collation }, Type::int(1)))
+            }
+            Expr::InList { expr, negated, list } => self.in_list(expr, *negated, list),
+            Expr::InSelect { expr, negated, select } => {
+                let (expr, kind) = self.resolve(expr)?;
+                let rows = self.pend(Pending::Select(Rc::new((**select).clone())));
+                let collation = deciding(&kind, &Type::text(0, self.collation, 4));
+                Ok((Node::InPrepared { expr: Box::new(expr), rows, negated: *negated, collation }, Type::int(1)))
+            }
+            Expr::Exists { negated, select } => {
+                let rows = self.pend(Pending::Select(Rc::new((**select).clone())));
+                Ok((Node::ExistsPrepared { rows, negated: *negated }, Type::int(1)))
+            }
+            Expr::Subquery(select) => {
+                let rows = self.pend(Pending::Select(Rc::new((**select).clone())));
+                Ok((Node::Prepared(rows), Type::text(1024, self.collation, 2)))
+            }
+            Expr::Like { expr, negated, pattern, escape } => {
+                let (expr, kind) = self.resolve(expr)?;
+                let (pattern, pattern_kind) = self.resolve(pattern)?;
+                let collation = deciding(&kind, &pattern_kind);
+                let escape = match escape {
+                    Some(escape) if escape.chars().count() > 1 => {
+                        return Err(error(1210, "Incorrect arguments to ESCAPE"));
+                    }
+                    Some(escape) => escape.chars().next(),
+                    None => self.backslash.then_some('\\'),
+                };
+                let (expr, pattern) = (Box::new(expr), Box::new(pattern));
+                Ok((Node::Like { expr, pattern, escape, negated: *negated, collation }, Type::int(1)))
+            }
+            Expr::Regexp { .. } => Err(error(1235, "This version of Quorate doesn't yet support 'REGEXP'")),
+            Expr::Case { operand, arms, otherwise } => self.case(operand.as_deref(), arms, otherwise.as_deref()),
+            Expr::Function(call) => self.function(call),
+            Expr::Cast { expr, to } => self.cast(expr, to),
+            Expr::ConvertUsing { expr, charset } => {
+                let collation = Collation::of_charset(charset)
+                    .ok_or_else(|| error(1115, format!("Unknown character set: '{charset}'")))?;
+                let (node, kind) = self.resolve(expr)?;
+                let to = if collation == Collation::BINARY { Cast::Bytes(None) } else { Cast::Text(None) };
+                Ok((Node::Cast(Box::new(node), to), Type::text(kind.length, collation, 2)))
+            }
+            Expr::Collate { expr, collation } => {
+                let found = Collation::from_name(collation)
+                    .ok_or_else(|| error(1273, format!("Unknown collation: '{collation}'")))?;
+                let (node, kind) = self.resolve(expr)?;
+                Ok((node, Type { collation: found, coercibility: 0, ..Type::text(kind.length, found, 0) }))
+            }
+            Expr::BinaryOf(expr) => {
+                let (node, kind) = self.resolve(expr)?;
+                Ok((Node::Cast(Box::new(node), Cast::Bytes(None)), Type::bytes(kind.length)))
+            }
+            Expr::Row(_) => Err(error(1241, "Operand should contain 1 column(s)")),
+            Expr::Interval { .. } => Err(error(1235, "This version of Quorate doesn't yet support 'INTERVAL'")),
+            Expr::Default(_) => Err(error(1235, "This version of Quorate doesn't yet support 'DEFAULT here'")),
+            Expr::InsertedValue(column) => {
+                let Some((scope, _)) = self.inserted else { return Ok((Node::Const(Value::Null), Type::null())) };
+                let at = scope.find(column, self.clause)?;
+                Ok((Node::Inserted(at), scope.columns[at].kind.clone()))
+            }
+        }
+    }
+
+    /// Resolves one expression whose type does not matter.
+    ///
+    /// # Errors
+    /// See [`Resolver::resolve`].
+    pub fn node(&mut self, expr: &Expr) -> Result<Node, SqlError> {
+        self.resolve(expr).map(|(node, _)| node)
+    }
+
+    fn pend(&mut self, pending: Pending) -> usize {
+        self.pending.push(pending);
+        self.pending.len() - 1
+    }
+
+    fn literal(&self, literal: &Literal) -> Result<(Node, Type), SqlError> {
+        let value = match literal {
+            Literal::Null => Value::Null,
+            Literal::Bool(value) => Value::bool(*value),
+            Literal::UInt(value) => Value::uint(*value),
+            Literal::Decimal(digits) => {
+                let decimal = Decimal::parse(digits);
+                Value::Decimal(decimal.ok_or_else(|| error(1367, format!("Illegal double '{digits}' value found")))?)
+            }
+            Literal::Double(value) if value.is_finite() => Value::Double(*value),
+            Literal::Double(_) => return Err(error(1367, "Illegal double value found during parsing")),
+            Literal::String { text, introducer } => match introducer.as_deref() {
+                Some("binary") => Value::bytes(text.as_bytes()),
+                _ => Value::text(text.as_str()),
+            },
+            Literal::Bytes { bytes, .. } => Value::bytes(bytes.as_slice()),
+            Literal::Temporal { .. } => {
+                return Err(error(1235, "This version of Quorate doesn't yet support 'temporal literals'"));
+            }
+        };
+        let mut kind = Type { not_null: !value.is_null(), ..Type::of(&value) };
+        if matches!(value, Value::Text(_)) {
+            kind.collation = self.collation;
+        }
+        Ok((Node::Const(value), kind))
+    }
+
+    fn alias(&self, column: &ast::ColumnRef) -> Option<(Node, Type)> {
+        if column.table.is_some() {
+            return None;
+        }
+        let found = self.aliases.iter().find(|(name, ..)| name.eq_ignore_ascii_case(&column.column))?;
+        Some((found.1.clone(), found.2.clone()))
+    }
+
+    fn column(&mut self, column: &ast::ColumnRef) -> Result<(Node, Type), SqlError> {
+        if let (Some((scope, Some(alias))), Some(table)) = (self.inserted, &column.table)
+            && alias.eq_ignore_ascii_case(table)
+        {
+            let bare = ast::ColumnRef::bare(column.column.clone());
+            let at = scope.find(&bare, self.clause)?;
+            return Ok((Node::Inserted(at), scope.columns[at].kind.clone()));
+        }
+        if self.aliases_first
+            && let Some(alias) = self.alias(column)
+        {
+            return Ok(alias);
+        }
+        match self.scope.find(column, self.clause) {
+            Ok(at) => Ok((Node::Column(at), self.scope.columns[at].kind.clone())),
+            Err(error) => self.alias(column).ok_or(error),
+        }
+    }
+
+    fn unary(&mut self, op: UnaryOp, operand: &Expr) -> Result<(Node, Type), SqlError> {
+        // The least BIGINT: its digits alone are beyond the greatest one.
+        if op == UnaryOp::Minus
+            && let Expr::Literal(Literal::UInt(value)) = operand
+            && let Ok(value) = i64::try_from(-i128::from(*value))
+        {
+            let value = Value::Int(value);
+            let kind = Type { not_null: true, ..Type::of(&value) };
+            return Ok((Node::Const(value), kind));
+        }
+        let (node, kind) = self.resolve(operand)?;
+        let boxed = Box::new(node);
+        Ok(match op {
+            UnaryOp::Plus => (*boxed, kind),
+            UnaryOp::Not => (Node::Not(boxed), Type::int(1)),
+            UnaryOp::BitNot => (Node::BitNot(boxed), Type { unsigned: true, ..Type::bigint() }),
+            UnaryOp::Minus => {
+                let text: Rc<str> = format!("-({})", describe(operand, self.scope)).into();
+                let kind = if kind.is_string() { Type::double() } else { Type { length: kind.length + 1, ..kind } };
+                (Node::Negate(boxed, text), kind)
+            }
+        })
+    }
+
+    fn binary(&mut self, op: BinaryOp, left: &Expr, right: &Expr) -> Result<(Node, Type), SqlError> {
+        let comparison = match op {
+            BinaryOp::Eq => Some(Comparison::Eq),
+            BinaryOp::NullSafeEq => Some(Comparison::NullSafeEq),
+            BinaryOp::Ne => Some(Comparison::Ne),
+            BinaryOp::Lt => Some(Comparison::Lt),
+            BinaryOp::Le => Some(Comparison::Le),
+            BinaryOp::Gt => Some(Comparison::Gt),
+            BinaryOp::Ge => Some(Comparison::Ge),
+            _ => None,
+        };
+        if let Some(comparison) = comparison {
+            if let (Expr::Row(left), Expr::Row(right)) = (left, right) {
+                if left.len() != right.len() {
+                    return Err(error(1241, format!("Operand should contain {} column(s)", left.len())));
+                }
+                let left = left.iter().map(|expr| self.node(expr)).collect::<Result<_, _>>()?;
+                let right = right.iter().map(|expr| self.node(expr)).collect::<Result<_, _>>()?;
+                return Ok((Node::CompareRows(left, comparison, right, self.collation), Type::int(1)));
+            }
+            let (left, left_kind) = self.resolve(left)?;
+            let (right, right_kind) = self.resolve(right)?;
+            let collation = deciding(&left_kind, &right_kind);
+            return Ok((Node::Compare(Box::new(left), comparison, Box::new(right), collation), Type::int(1)));
+        }
+        let text: Rc<str> = match op {
+            BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::IntDiv | BinaryOp::Mod => {
+                let whole = Expr::Binary(op, Box::new(left.clone()), Box::new(right.clone()));
+                describe(&whole, self.scope).into()
+            }
+            _ => "".into(),
+        };
+        let (left_node, left_kind) = self.resolve(left)?;
+        let (right_node, right_kind) = self.resolve(right)?;
+        let (left, right) = (Box::new(left_node), Box::new(right_node));
+        let arithmetic = |op| Node::Arithmetic(left.clone(), op, right.clone(), text.clone());
+        let bits = |op| (Node::Bits(left.clone(), op, right.clone()), Type { unsigned: true, ..Type::bigint() });
+        Ok(match op {
+            BinaryOp::And => (Node::And(left, right), Type::int(1)),
+            BinaryOp::Or => (Node::Or(left, right), Type::int(1)),
+            BinaryOp::Xor => (Node::Xor(left, right), Type::int(1)),
+            BinaryOp::BitOr => bits(BitOp::Or),
+            BinaryOp::BitAnd => bits(BitOp::And),
+            BinaryOp::BitXor => bits(BitOp::Xor),
+            BinaryOp::ShiftLeft => bits(BitOp::Left),
+            BinaryOp::ShiftRight => bits(BitOp::Right),
+            BinaryOp::Add => (arithmetic(Arithmetic::Add), arithmetic_type(&left_kind, &right_kind, Arithmetic::Add)),
+            BinaryOp::Sub => (arithmetic(Arithmetic::Sub), arithmetic_type(&left_kind, &right_kind, Arithmetic::Sub)),
+            BinaryOp::Mul => (arithmetic(Arithmetic::Mul), arithmetic_type(&left_kind, &right_kind, Arithmetic::Mul)),
+            BinaryOp::Div => (arithmetic(Arithmetic::Div), arithmetic_type(&left_kind, &right_kind, Arithmetic::Div)),
+            BinaryOp::Mod => (arithmetic(Arithmetic::Mod), arithmetic_type(&left_kind, &right_kind, Arithmetic::Mod)),
+            BinaryOp::IntDiv => (arithmetic(Arithmetic::IntDiv), Type::bigint()),
+            _ => return Err(error(1235, "This version of Quorate doesn't yet support 'JSON operators'")),
+        })
+    }
+
+    fn in_list(&mut self, expr: &Expr, negated: bool, list: &[Expr]) -> Result<(Node, Type), SqlError> {
+        if let Expr::Row(_) = expr {
+            // (a, b) IN ((1, 2), ...) is (a, b) = (1, 2) OR ...
+            let mut any: Option<Node> = None;
+            for item in list {
+                let (node, _) = self.binary(BinaryOp::Eq, expr, item)?;
+                any = Some(match any {
+                    Some(before) => Node::Or(Box::new(before), Box::new(node)),
+                    None => node,
+                });
+            }
+            let any = any.unwrap_or(Node::Const(Value::Int(0)));
+            return Ok((if negated { Node::Not(Box::new(any)) } else { any }, Type::int(1)));
+        }
+        let (expr, kind) = self.resolve(expr)?;
+        let mut nodes = Vec::with_capacity(list.len());
+        let mut collation = kind.collation;
+        for item in list {
+            let (node, item_kind) = self.resolve(item)?;
+            collation = deciding(&kind, &item_kind);
+            nodes.push(node);
+        }
+        Ok((Node::In { expr: Box::new(expr), list: nodes, negated, collation }, Type::int(1)))
+    }
+
+    fn case(
+        &mut self,
+        operand: Option<&Expr>,
+        arms: &[(Expr, Expr)],
+        otherwise: Option<&Expr>,
+    ) -> Result<(Node, Type), SqlError> {
+        let operand = operand.map(|operand| self.resolve(operand)).transpose()?;
+        let mut collation = self.collation;
+        let mut kinds = Vec::new();
+        let mut nodes = Vec::new();
+        for (when, then) in arms {
+            let (when, when_kind) = self.resolve(when)?;
+            if let Some((_, kind)) = &operand {
+                collation = deciding(kind, &when_kind);
+            }
+            let (then, kind) = self.resolve(then)?;
+            kinds.push(kind);
+            nodes.push((when, then));
+        }
+        let otherwise = otherwise.map(|otherwise| self.resolve(otherwise)).transpose()?;
+        kinds.extend(otherwise.as_ref().map(|(_, kind)| kind.clone()));
+        let node = Node::Case {
+            operand: operand.map(|(node, _)| Box::new(node)),
+            arms: nodes,
+            otherwise: otherwise.map(|(node, _)| Box::new(node)),
+            collation,
+        };
+        Ok((node, function::common_type(&kinds)))
+    }
+
+    fn cast(&mut self, expr: &Expr, to: &CastType) -> Result<(Node, Type), SqlError> {
+        let (node, kind) = self.resolve(expr)?;
+        let (cast, kind) = match to {
+            CastType::Signed => (Cast::Signed, Type::bigint()),
+            CastType::Unsigned => (Cast::Unsigned, Type { unsigned: true, ..Type::bigint() }),
+            CastType::Double | CastType::Float => (Cast::Double, Type::double()),
+            CastType::Decimal(digits, scale) => {
+                let (digits, scale) = (digits.unwrap_or(10), scale.unwrap_or(0));
+                if digits > 65 || scale > 30 || scale > digits {
+                    return Err(error(1426, format!("Too-big precision {digits} specified for 'CAST'. Maximum is 65.")));
+                }
+                (Cast::Decimal(digits, scale), Type::decimal(u32::from(digits) + 2, scale))
+            }
+            CastType::Char { length, charset } => {
+                let collation = match charset {
+                    Some(charset) => Collation::of_charset(charset)
+                        .ok_or_else(|| error(1115, format!("Unknown character set: '{charset}'")))?,
+                    None => self.collation,
+                };
+                (Cast::Text(*length), Type::text(length.unwrap_or(kind.length), collation, 2))
+            }
+            CastType::Binary(length) => (Cast::Bytes(*length), Type::bytes(length.unwrap_or(kind.length))),
+            _ => return Err(error(1235, "This version of Quorate doesn't yet support 'CAST to temporal types or JSON'")),
+        };
+        Ok((Node::Cast(Box::new(node), cast), kind))
+    }
+
+    fn function(&mut self, call: &ast::Function) -> Result<(Node, Type), SqlError> {
+        if let Some(kind) = aggregate_kind(call) {
+            return self.aggregate(call, kind);
+        }
+        let mut nodes = Vec::with_capacity(call.args.len());
+        let mut kinds = Vec::with_capacity(call.args.len());
+        for arg in &call.args {
+            let (node, kind) = self.resolve(arg)?;
+            nodes.push(node);
+            kinds.push(kind);
+        }
+        let name = call.name.as_str();
+        if function::waits(name) {
+            if !nodes.iter().all(Node::is_constant) {
+                let text = format!("This version of Quorate doesn't yet support '{name} of a column'");
+                return Err(error(1235, text));
+            }
+            let at = self.pend(Pending::Call { name: name.to_owned(), args: nodes });
+            return Ok((Node::Prepared(at), function::waiting_type(name)));
+        }
+        let Some(known) = function::find(name) else {
+            return Err(match &call.schema {
+                Some(schema) => error(1305, format!("FUNCTION {schema}.{name} does not exist")),
+                None => error(1305, format!("FUNCTION {} does not exist", name.to_lowercase())),
+            });
+        };
+        if nodes.len() < known.least || nodes.len() > known.most {
+            let text = format!("Incorrect parameter count in the call to native function '{name}'");
+            return Err(error(1582, text));
+        }
+        let mut collation = self.collation;
+        if let Some(text) = kinds.iter().filter(|kind| kind.is_string()).min_by_key(|kind| kind.coercibility) {
+            collation = text.collation;
+        }
+        let kind = function::result_type(known.name, &kinds, collation);
+        Ok((Node::Call(known.name, nodes, collation), kind))
+    }
+
+    fn aggregate(&mut self, call: &ast::Function, kind: AggregateKind) -> Result<(Node, Type), SqlError> {
+        let Some(list) = self.aggregates.take() else { return Err(error(1111, "Invalid use of group function")) };
+        let result = self.aggregate_args(call);
+        let (args, kinds, order_by) = match result {
+            Ok(parts) => parts,
+            Err(error) => {
+                self.aggregates = Some(list);
+                return Err(error);
+            }
+        };
+        let arg = kinds.first().cloned().unwrap_or_else(Type::null);
+        let result = match kind {
+            AggregateKind::CountAll | AggregateKind::Count => Type { not_null: true, ..Type::bigint() },
+            AggregateKind::Sum if arg.is_string() || arg.kind == ColumnType::Double => Type::double(),
+            AggregateKind::Sum => Type::decimal(arg.length + 22, if arg.decimals == 31 { 0 } else { arg.decimals }),
+            AggregateKind::Avg if arg.is_string() || arg.kind == ColumnType::Double => Type::double(),
+            AggregateKind::Avg => Type::decimal(arg.length + 4, arg.decimals.min(26) + 4),
+            AggregateKind::Bits(_) => Type { unsigned: true, ..Type::bigint() },
+            AggregateKind::GroupConcat => Type::text(1024, arg.collation, 2),
+            AggregateKind::Min | AggregateKind::Max | AggregateKind::Any => Type { not_null: false, ..arg.clone() },
+        };
+        let at = self.scope.columns.len() + list.len();
+        list.push(Aggregate {
+            kind,
+            args,
+            distinct: call.distinct,
+            collation: if arg.is_string() { arg.collation } else { self.collation },
+            separator: call.separator.clone().unwrap_or_else(|| ",".into()),
+            order_by,
+        });
+        self.aggregates = Some(list);
+        Ok((Node::Column(at), result))
+    }
+
+    #[allow(clippy::type_complexity, reason = "three lists, taken apart at once")]
+    fn aggregate_args(
+        &mut self,
+        call: &ast::Function,
+    ) -> Result<(Vec<Node>, Vec<Type>, Vec<(Node, bool)>), SqlError> {
+        let (mut args, mut kinds) = (Vec::new(), Vec::new());
+        for arg in &call.args {
+            let (node, kind) = self.resolve(arg)?;
+            args.push(node);
+            kinds.push(kind);
+        }
+        if args.is_empty() && !call.star {
+            let text = format!("Incorrect parameter count in the call to native function '{}'", call.name);
+            return Err(error(1582, text));
+        }
+        let order = call.order_by.iter().map(|item| Ok((self.node(&item.expr)?, item.descending)));
+        let order = order.collect::<Result<_, SqlError>>()?;
+        Ok((args, kinds, order))
+    }
+}
+
+fn aggregate_kind(call: &ast::Function) -> Option<AggregateKind> {
+    Some(match call.name.as_str() {
+        "COUNT" if call.star => AggregateKind::CountAll,
+        "COUNT" => AggregateKind::Count,
+        "SUM" => AggregateKind::Sum,
+        "AVG" => AggregateKind::Avg,
+        "MIN" => AggregateKind::Min,
+        "MAX" => AggregateKind::Max,
+        "GROUP_CONCAT" => AggregateKind::GroupConcat,
+        "BIT_AND" => AggregateKind::Bits(BitOp::And),
+        "BIT_OR" => AggregateKind::Bits(BitOp::Or),
+        "BIT_XOR" => AggregateKind::Bits(BitOp::Xor),
+        "ANY_VALUE" => AggregateKind::Any,
+        _ => return None,
+    })
+}
+
+fn arithmetic_type(left: &Type, right: &Type, op: Arithmetic) -> Type {
+    let approximate = |kind: &Type| kind.is_string() || matches!(kind.kind, ColumnType::Double | ColumnType::Float);
+    if approximate(left) || approximate(right) {
+        return Type::double();
+    }
+    let decimal = left.kind == ColumnType::NewDecimal || right.kind == ColumnType::NewDecimal;
+    let (longest, scale) = (left.length.max(right.length), left.decimals.max(right.decimals));
+    match op {
+        Arithmetic::Div => Type::decimal(longest + 5, (left.decimals + 4).min(30)),
+        Arithmetic::Mul if decimal => Type::decimal(left.length + right.length, (left.decimals + right.decimals).min(30)),
+        _ if decimal => Type::decimal(longest + 1, scale),
+        Arithmetic::Mul => {
+            Type { unsigned: left.unsigned || right.unsigned, ..Type::int((left.length + right.length).min(21)) }
+        }
+        _ => Type { unsigned: left.unsigned || right.unsigned, ..Type::int((longest + 1).min(21)) },
+    }
+}
+
+/// An expression as MySQL prints it in error 1690.
+#[must_use]
+pub fn describe(expr: &Expr, scope: &Scope) -> String {
+    match expr {
+        Expr::Literal(Literal::UInt(value)) => value.to_string(),
+        Expr::Literal(Literal::Decimal(digits)) => digits.clone(),
+        Expr::Literal(Literal::Double(value)) => value.to_string(),
+        Expr::Literal(Literal::String { text, .. }) => format!("'{text}'"),
+        Expr::Literal(Literal::Bool(value)) => value.to_string(),
+        Expr::Literal(_) => "NULL".into(),
+        Expr::Column(column) => match scope.find(column, "") {
+            Ok(at) => {
+                let found = &scope.columns[at];
+                format!("`{}`.`{}`.`{}`", found.schema, found.table, found.name)
+            }
+            Err(_) => format!("`{}`", column.column),
+        },
+        Expr::Unary(UnaryOp::Minus, operand) => format!("-({})", describe(operand, scope)),
+        Expr::Binary(op, left, right) => {
+            let sign = match op {
+                BinaryOp::Add => "+",
+                BinaryOp::Sub => "-",
+                BinaryOp::Mul => "*",
+                BinaryOp::Div => "/",
+                BinaryOp::IntDiv => "DIV",
+                BinaryOp::Mod => "%",
+                _ => "?",
+            };
+            format!("({} {sign} {})", describe(left, scope), describe(right, scope))
+        }
+        Expr::Function(call) => {
+            let args: Vec<_> = call.args.iter().map(|arg| describe(arg, scope)).collect();
+            format!("{}({})", call.name.to_lowercase(), args.join(","))
+        }
+        _ => "?".into(),
+    }
+}
