@@ -115,6 +115,7 @@ struct Damage {
     offset: u64,
     index: Index,
     synced: Index,
+    durable: Index,
     dead: Vec<PathBuf>,
 }
 
@@ -200,20 +201,21 @@ impl Log {
             decided: scan.decided,
             synced: scan.synced,
             tail: scan.tail,
-            cut_done: scan.cut_here,
+            cut_done: false,
             rewritten_from: None,
             generation: scan.generation,
             created,
         };
         if let Tail::Corrupt { segment, offset, index, synced } = recovered.tail {
             let segment = segment.path(dir);
-            log.damage = Some(Damage { segment, offset, index, synced, dead: scan.dead });
+            log.damage = Some(Damage { segment, offset, index, synced, durable: scan.durable, dead: scan.dead });
         } else {
-            log.synced = scan.synced.min(log.last_index());
+            log.synced = scan.durable.min(log.last_index());
             if created {
                 log.begin(Base::START, true)?;
-            } else if scan.cut_here || recovered.tail != Tail::Clean {
+            } else if scan.cut_pending || recovered.tail != Tail::Clean {
                 log.begin(log.end(), false)?;
+                recovered.cut_done = scan.cut_pending;
             }
             recover::remove(dir, &scan.dead)?;
             if options.rewrite_unsynced && log.synced < log.last_index() {
@@ -269,7 +271,7 @@ impl Log {
         self.end().chain
     }
 
-    /// Highest index known to be on disk.
+    /// Highest index known to be on disk, whatever `sync` says.
     #[must_use]
     pub fn synced_index(&self) -> Index {
         self.synced
@@ -527,7 +529,7 @@ impl Log {
     pub fn abandon_tail(&mut self) -> Result<(), LogError> {
         let Some(damage) = &self.damage else { return Ok(()) };
         let dead = damage.dead.clone();
-        self.synced = damage.synced.min(self.last_index());
+        self.synced = damage.durable.min(self.last_index());
         self.begin(self.end(), self.segments.is_empty())?;
         recover::remove(&self.dir, &dead)?;
         self.damage = None;

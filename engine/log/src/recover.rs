@@ -34,7 +34,8 @@ pub enum Tail {
         bytes: u64,
     },
     /// With damage to what may have been acknowledged. The member must not vote, and nothing can be appended
-    /// before the log is repaired from a peer ([`crate::Log::abandon_tail`], [`crate::Log::restart_at`]).
+    /// before the log is repaired from a peer ([`crate::Log::abandon_tail`], [`crate::Log::restart_at`]). To be
+    /// expected when the machine failed under `sync_binlog=0`: there, "synced" is a promise of the page cache.
     Corrupt {
         /// The segment.
         segment: SegmentNumber,
@@ -106,9 +107,12 @@ pub(crate) struct Scan {
     pub(crate) dead: Vec<PathBuf>,
     /// The tail and what there is of it: `Torn` is not cut yet.
     pub(crate) tail: Tail,
-    /// The recorded cut was reached with something behind it.
-    pub(crate) cut_here: bool,
+    /// The recorded cut was not done before. Its fresh segment must be begun even if nothing lies behind the
+    /// cut, or the record would later cut frames that are not written yet.
+    pub(crate) cut_pending: bool,
     pub(crate) synced: Index,
+    /// Highest index that was synced to the disk. What a mapped frame calls synced was in the page cache.
+    pub(crate) durable: Index,
     pub(crate) decided: Index,
     /// Highest number of any segment.
     pub(crate) highest: u64,
@@ -141,19 +145,20 @@ pub(crate) fn scan(dir: &Path, cut: Option<Cut>, progress: &mut dyn FnMut(Progre
         File::Good(segment) => Some(segment.header),
         File::Bad(..) => None,
     });
+    // Numbers only rise: a cut that was done has begun the segment that it names.
+    let cut = cut.filter(|cut| highest > 0 && highest < cut.fresh.0);
     let mut scan = Scan {
         live: Vec::new(),
         dead,
         tail: Tail::Clean,
-        cut_here: false,
+        cut_pending: cut.is_some(),
         synced: Index(0),
+        durable: Index(0),
         decided: Index(0),
         highest,
         log: newest.map(|header| header.log),
         generation: newest.map_or(0, |header| header.generation),
     };
-    // Numbers only rise: a cut that was done has begun the segment that it names.
-    let cut = cut.filter(|cut| highest < cut.fresh.0);
     scan.walk(files, cut, progress)?;
     Ok(scan)
 }
@@ -225,6 +230,7 @@ impl Scan {
             let whole = read_segment(&segment, &mut buffer, &mut read, progress);
             let successor = rest.peek().map(|next| next.header);
             self.synced = self.synced.max(segment.header.synced);
+            self.durable = self.durable.max(segment.header.synced);
             let stop = loop {
                 let next = segment.last.next();
                 if cut.is_some_and(|cut| cut.index == segment.last) {
@@ -233,9 +239,13 @@ impl Scan {
                 if successor.is_some_and(|s| s.first == next && s.previous_chain == segment.last_chain) {
                     break Stop::Successor;
                 }
-                match check(&buffer[(segment.end as usize).min(buffer.len())..], &segment) {
+                let rest = &buffer[(segment.end as usize).min(buffer.len())..];
+                match check(rest, &segment) {
                     Ok(header) if cut.is_none_or(|cut| header.last() <= cut.index) => {
                         self.synced = self.synced.max(header.synced);
+                        if !torn::is_mapped(&rest[..HEADER_BYTES]) {
+                            self.durable = self.durable.max(header.synced);
+                        }
                         self.decided = self.decided.max(header.decided);
                         segment.push(&header);
                     }
@@ -254,10 +264,8 @@ impl Scan {
                     self.live.push(segment);
                 }
                 Stop::Cut => {
-                    let behind = &buffer[(segment.end as usize).min(buffer.len())..];
                     let number = segment.header.number;
                     let later = bad.extract_if(.., |(bad, _)| *bad > number);
-                    self.cut_here = !torn::is_zero(behind) || rest.peek().is_some();
                     self.dead.extend(later.map(|(_, path)| path));
                     self.dead.extend(rest.by_ref().map(|segment| segment.path));
                     self.live.push(segment);

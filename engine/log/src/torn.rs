@@ -29,13 +29,18 @@ pub(crate) enum Mark {
     Mapped,
 }
 
-/// The note for a header whose frame, at `offset`, consists of `parts`.
+/// The note for a header whose frame has so many sectors of zeros.
 pub(crate) fn note(mark: Mark, zero_sectors: u32) -> [u8; NOTE_BYTES] {
     let mark = match mark {
         Mark::Written => MARK_WRITTEN,
         Mark::Mapped => MARK_MAPPED,
     };
     (u64::from(mark) << 32 | u64::from(zero_sectors)).to_le_bytes()
+}
+
+/// Whether a good header says that its frame was stored into the mapping.
+pub(crate) fn is_mapped(header: &[u8]) -> bool {
+    header.ends_with(&MARK_MAPPED.to_le_bytes())
 }
 
 fn sectors(bytes: &[u8], offset: u64) -> impl Iterator<Item = &[u8]> {
