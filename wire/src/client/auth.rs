@@ -381,16 +381,20 @@ impl Exchange {
         match (self.waiting, self.plugin) {
             (Waiting::Data, PluginKind::Native) => self.on_native_token(data),
             (Waiting::Data, PluginKind::CachingSha2) => self.on_sha2_token(data),
-            (Waiting::Password, _) if !self.secure && data == [KEY_REQUEST] => match &self.key {
+            // Also from where passwords may come in the clear: clients don't agree on what is secret enough.
+            (Waiting::Password, _) if data == [KEY_REQUEST] => match &self.key {
                 Some(key) => {
                     self.waiting = Waiting::Encrypted;
                     Step::Send([&[MORE_DATA], key.public_pem().as_bytes()].concat())
                 }
                 None => Step::Deny { using_password: true },
             },
-            (Waiting::Password, _) if self.secure => self.on_password(data.strip_suffix(&[0]).unwrap_or(data)),
             // A client that has the key already does not ask for it.
-            (Waiting::Password | Waiting::Encrypted, _) => self.on_encrypted(data),
+            (Waiting::Password | Waiting::Encrypted, _) => match self.decrypt(data) {
+                Some(password) => self.on_password(&password),
+                None if self.secure => self.on_password(data.strip_suffix(&[0]).unwrap_or(data)),
+                None => Step::Deny { using_password: true },
+            },
         }
     }
 
@@ -421,13 +425,14 @@ impl Exchange {
         Step::Send(vec![MORE_DATA, FULL])
     }
 
-    fn on_encrypted(&self, encrypted: &[u8]) -> Step {
-        let Some(mut password) = self.key.as_ref().and_then(|key| key.decrypt(encrypted)) else {
-            return Step::Deny { using_password: true };
-        };
-        // password NUL, xor the scramble over and over.
+    /// What a client made with the public key: password NUL, xor the scramble over and over.
+    fn decrypt(&self, encrypted: &[u8]) -> Option<Vec<u8>> {
+        let mut password = self.key.as_ref()?.decrypt(encrypted)?;
         password.iter_mut().zip(self.scramble.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
-        self.on_password(password.strip_suffix(&[0]).unwrap_or(&password))
+        if password.last() == Some(&0) {
+            password.pop();
+        }
+        Some(password)
     }
 
     fn on_password(&self, password: &[u8]) -> Step {

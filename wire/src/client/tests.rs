@@ -116,6 +116,35 @@ fn a_cached_password_spares_the_key() {
     assert_eq!(learned, Some(fast_digest(b"secret")));
 }
 
+/// libmariadb 3.3 sends the password in the clear to a server on the loopback.
+#[test]
+fn a_clear_password_is_taken_only_where_nobody_listens() {
+    for (secure, admitted) in [(true, true), (false, false)] {
+        let mut connection = Connection::new(1, [5; 20], "127.0.0.1", options());
+        if secure {
+            connection.set_secure();
+        }
+        connection.feed(LIBMARIADB_LOGIN);
+        let Ok(Some(Request::Authenticate(asked))) = connection.next_request() else { panic!() };
+        assert_eq!((asked.user.as_str(), asked.collation, asked.database.as_deref()), ("s", 33, None));
+        assert_eq!(asked.attributes[1], ("_client_name".into(), "libmariadb".into()));
+        assert!(!asked.capabilities.has(Capabilities::LONG_PASSWORD.with(Capabilities::DEPRECATE_EOF, true)));
+        connection.out().clear();
+        connection.credential(Some(sha2("secret")));
+        assert_eq!(connection.out()[..], [2, 0, 0, 2, 1, 4]);
+        connection.feed(&packet(3, b"secret\0"));
+        assert_eq!(matches!(connection.next_request(), Ok(Some(Request::LoggedIn { .. }))), admitted);
+        assert_eq!(connection.is_closing(), !admitted);
+    }
+}
+
+/// As Debian's `mariadb` 10.11 sent it (process number and token replaced).
+const LIBMARIADB_LOGIN: &[u8] =
+    b"\xd8\0\0\x01\x85\xa2\xbf\0\0\0\x10\0\x21\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+    s\0\x20aaaabbbbccccddddeeeeffffgggghhhhcaching_sha2_password\0\x7e\
+    \x03_os\x05Linux\x0c_client_name\x0alibmariadb\x04_pid\x041234\x0f_client_version\x063.3.20\
+    \x09_platform\x06x86_64\x0cprogram_name\x05mysql\x0c_server_host\x09127.0.0.1";
+
 #[test]
 fn keys_survive_their_pem() {
     let again = RsaKey::from_pem(&key().private_pem()).unwrap();
