@@ -699,6 +699,18 @@ impl Member {
         (self.proposed, self.rolled_back, self.applied)
     }
 
+    /// What this member is, whatever group it is in.
+    #[must_use]
+    pub fn config(&self) -> &MemberConfig {
+        &self.config
+    }
+
+    /// Window in batches.
+    #[must_use]
+    pub fn write_concurrency(&self) -> usize {
+        self.config.write_concurrency
+    }
+
     /// Last index of the log, decided or not.
     #[must_use]
     pub fn last_index(&self) -> Index {

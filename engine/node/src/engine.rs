@@ -174,6 +174,17 @@ impl Engine {
         &self.server
     }
 
+    /// What sessions see of the other half.
+    #[must_use]
+    pub fn host(&self) -> Rc<dyn Host> {
+        self.inner.clone()
+    }
+
+    /// The clock moved on before a session runs.
+    pub fn tick(&self, now: Now) {
+        self.inner.now.set(now);
+    }
+
     /// Judges and applies a decided frame of the own log, at a restart.
     ///
     /// # Errors

@@ -1,10 +1,14 @@
 //! Drivers.
 
 pub mod cli;
+pub mod drive;
+pub mod engine;
 pub mod init;
 pub mod json;
 pub mod load;
+pub mod oplog;
 pub mod sandbox;
+pub mod status;
 
 /// Runs a member in the foreground until it is told to stop. `arguments` are the server's options as
 /// given on the command line, `--defaults-file` among them.

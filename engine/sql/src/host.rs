@@ -151,7 +151,8 @@ pub enum GroupCommand {
 }
 
 /// A change made with `SQL_LOG_BIN=0`, or one that is this server's own: kept in the local journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[rkyv(attr(allow(missing_docs)))]
 pub enum LocalChange {
     /// Catalogue changes of this server alone (accounts).
     Catalog(Vec<CatalogChange>),
@@ -163,6 +164,23 @@ pub enum LocalChange {
         /// Its value.
         value: Option<String>,
     },
+}
+
+impl LocalChange {
+    /// The bytes of a journal record.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let bytes = rkyv::to_bytes::<rkyv::rancor::Error>(self).expect("serialising into memory cannot fail");
+        bytes.to_vec()
+    }
+
+    /// Reads a journal record; `None` when it is not one of this version.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut aligned = wire::frame::Buffer::with_capacity(bytes.len());
+        aligned.extend_from_slice(bytes);
+        rkyv::from_bytes::<Self, rkyv::rancor::Failure>(&aligned).ok()
+    }
 }
 
 /// One logged transaction, for SHOW BINLOG EVENTS.

@@ -89,6 +89,10 @@ impl Group {
         self.views.is_empty() || reachable >= self.quorum()
     }
 
+    pub(super) fn heard_decided(&self) -> Index {
+        self.detector.peers.values().map(|heard| heard.decided).max().unwrap_or_default()
+    }
+
     pub(super) fn heard_both_ways(&self, now: Instant) -> Vec<Incarnation> {
         let mut hears: Vec<_> =
             self.detector.peers.keys().copied().filter(|&peer| self.hears(peer, now)).collect();

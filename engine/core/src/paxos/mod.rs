@@ -344,6 +344,12 @@ impl Group {
         &self.log
     }
 
+    /// The highest index that this member was told is decided, whether or not it has it.
+    #[must_use]
+    pub fn known_decided(&self) -> Index {
+        self.leader_decided.max(self.log.decided()).max(self.heard_decided())
+    }
+
     /// What was delivered of each origin.
     #[must_use]
     pub fn delivered(&self) -> &Sequencer {

@@ -1,0 +1,290 @@
+//! Performs the engine's disk effects on the group log, the vote file and the local journal.
+//!
+//! Appends are writes into the page cache (or the mapping) on the spot; `fdatasync` runs through
+//! io_uring in a task of its own, the next batch forming meanwhile. A failed sync ends the process: a
+//! second try may lie.
+
+use super::notify::Notify;
+use engine_core::effect::{Input, Vote};
+use engine_log::{Base, DirectoryLock, Journal, Log, LogError, LogOptions, Recovered, VoteFile, VoteRecord};
+use glommio::io::BufferedFile;
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use wire::frame::Frame;
+use wire::id::{Index, Uuid};
+
+/// What the data directory held.
+pub struct Opened {
+    /// The log, open.
+    pub disk: Rc<Disk>,
+    /// What the scan found.
+    pub recovered: Recovered,
+    /// The last vote record.
+    pub vote: Vote,
+    /// Records of the local journal.
+    pub journal: Vec<Vec<u8>>,
+}
+
+/// The member's files.
+pub struct Disk {
+    log: RefCell<Log>,
+    votes: RefCell<VoteFile>,
+    record: RefCell<VoteRecord>,
+    journal: RefCell<Journal>,
+    sync: bool,
+    dirty: Notify,
+    cuts: Cell<u64>,
+    spare: RefCell<Option<SpareSlot>>,
+    boot_id: [u8; 16],
+    _lock: DirectoryLock,
+}
+
+type SpareSlot = Arc<Mutex<Option<Result<engine_log::Spare, LogError>>>>;
+
+/// Name of the group log's directory in the data directory.
+pub const LOG_DIR: &str = "group_log";
+/// Name of the vote file.
+pub const VOTE_FILE: &str = "vote";
+/// Name of the local journal.
+pub const JOURNAL_FILE: &str = "local_journal";
+
+impl Disk {
+    /// Locks and opens a data directory.
+    ///
+    /// # Errors
+    /// Any [`LogError`]: the server does not start.
+    pub fn open(
+        dir: &Path,
+        uuid: Uuid,
+        sync: bool,
+        segment_bytes: u64,
+        progress: &mut dyn FnMut(engine_log::Progress),
+    ) -> Result<Opened, LogError> {
+        let lock = DirectoryLock::acquire(dir)?;
+        let (mut votes, record) = VoteFile::open(&dir.join(VOTE_FILE))?;
+        let known = record.is_some();
+        let record = record.unwrap_or(VoteRecord { server: uuid, ..VoteRecord::default() });
+        let log_dir = dir.join(LOG_DIR);
+        if !log_dir.exists() {
+            std::fs::create_dir(&log_dir).map_err(|source| {
+                let path = log_dir.clone();
+                LogError::Io { operation: "create", path, source }
+            })?;
+        }
+        let options = LogOptions { segment_bytes, sync, cut: record.cut, must_exist: false, ..LogOptions::default() };
+        let (log, recovered) = Log::open_with(&log_dir, options, progress)?;
+        let (journal, records, _) = Journal::open(&dir.join(JOURNAL_FILE))?;
+        let boot_id = engine_log::boot_id()?;
+        let record = VoteRecord {
+            server: uuid,
+            cut: None,
+            sync_binlog: u8::from(sync),
+            unsynced_boot: (!sync).then_some(boot_id),
+            ..record
+        };
+        if known || !sync {
+            // The machine's run stands on disk before the first acknowledgement that rests on its page cache.
+            votes.store(&record)?;
+        }
+        let vote = Vote {
+            generation: 0,
+            promised: record.promised,
+            birth: record.birth,
+            incarnation: record.incarnation,
+            run: record.run,
+            listed: record.listed,
+        };
+        let disk = Rc::new(Self {
+            log: RefCell::new(log),
+            votes: RefCell::new(votes),
+            record: RefCell::new(record),
+            journal: RefCell::new(journal),
+            sync,
+            dirty: Notify::default(),
+            cuts: Cell::new(0),
+            spare: RefCell::new(None),
+            boot_id,
+            _lock: lock,
+        });
+        Ok(Opened { disk, recovered, vote, journal: records })
+    }
+
+    /// Whether Group Replication ran when the process ended last.
+    #[must_use]
+    pub fn was_running(&self) -> bool {
+        self.record.borrow().running
+    }
+
+    /// Notes whether Group Replication runs, with the next vote record.
+    pub fn set_running(&self, running: bool) {
+        self.record.borrow_mut().running = running;
+    }
+
+    /// Appends a frame; with `sync_binlog=1` the sync task is told.
+    ///
+    /// # Errors
+    /// [`LogError`]: nothing was appended.
+    pub fn append(&self, frame: &Frame) -> Result<(), LogError> {
+        self.log.borrow_mut().append(frame)?;
+        if self.sync {
+            self.dirty.raise();
+        }
+        self.prepare_spare();
+        Ok(())
+    }
+
+    /// Keeps a zeroed segment ready, made by a thread of its own.
+    fn prepare_spare(&self) {
+        let mut slot = self.spare.borrow_mut();
+        if let Some(shared) = &*slot {
+            let made = shared.lock().ok().and_then(|mut made| made.take());
+            if let Some(made) = made {
+                // A spare that could not be made is said when the segment is needed.
+                let _ = self.log.borrow_mut().adopt_spare(made);
+                *slot = None;
+            }
+            return;
+        }
+        if let Some(request) = self.log.borrow_mut().spare_request() {
+            let shared: SpareSlot = Arc::default();
+            let result = shared.clone();
+            std::thread::spawn(move || {
+                let made = request.create();
+                if let Ok(mut slot) = result.lock() {
+                    *slot = Some(made);
+                }
+            });
+            *slot = Some(shared);
+        }
+    }
+
+    /// Records a cut in the vote file, then does it.
+    ///
+    /// # Errors
+    /// [`LogError`]: the process must end.
+    pub fn cut(&self, after: Index) -> Result<(), LogError> {
+        let cut = self.log.borrow().cut_point(after)?;
+        self.record.borrow_mut().cut = Some(cut);
+        self.store_record()?;
+        self.log.borrow_mut().cut_after(cut)?;
+        self.record.borrow_mut().cut = None;
+        self.cuts.set(self.cuts.get() + 1);
+        Ok(())
+    }
+
+    /// Drops the whole log.
+    ///
+    /// # Errors
+    /// [`LogError`]: the process must end.
+    pub fn reset(&self) -> Result<(), LogError> {
+        let generation = self.record.borrow().log_generation + 1;
+        self.log.borrow_mut().restart_at(Base::START, generation)?;
+        self.record.borrow_mut().log_generation = generation;
+        self.store_record()?;
+        self.cuts.set(0);
+        Ok(())
+    }
+
+    fn store_record(&self) -> Result<(), LogError> {
+        let record = *self.record.borrow();
+        self.votes.borrow_mut().store(&record)
+    }
+
+    /// Stores a vote record in both slots.
+    ///
+    /// # Errors
+    /// [`LogError`]: the process must end.
+    pub fn store_vote(&self, vote: &Vote) -> Result<(), LogError> {
+        {
+            let mut record = self.record.borrow_mut();
+            record.promised = vote.promised;
+            record.birth = vote.birth;
+            record.incarnation = vote.incarnation;
+            record.run = vote.run;
+            record.listed = vote.listed;
+            record.unsynced_boot = (!self.sync).then_some(self.boot_id);
+        }
+        self.store_record()
+    }
+
+    /// Frames from the one that holds `from` on.
+    #[must_use]
+    pub fn read(&self, from: Index, bytes_max: usize) -> Vec<Frame> {
+        let log = self.log.borrow();
+        if from > log.last_index() || from < log.first_index() {
+            return Vec::new();
+        }
+        let first = match log.frame_at(from) {
+            Ok(frame) => frame.header().first,
+            Err(_) => return Vec::new(),
+        };
+        log.read(first, bytes_max).unwrap_or_default()
+    }
+
+    /// Frames that begin right after `after`; none where no frame ends.
+    #[must_use]
+    pub fn read_after(&self, after: Index, bytes_max: usize) -> Vec<Frame> {
+        let mut frames = self.read(after.next(), bytes_max);
+        if frames.first().is_some_and(|frame| frame.header().first != after.next()) {
+            frames.clear();
+        }
+        frames
+    }
+
+    /// Appends to the local journal and syncs.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn journal(&self, record: &[u8]) -> Result<(), LogError> {
+        self.journal.borrow_mut().append(record)
+    }
+
+    /// Syncs all at a clean end, so that the machine's run need not be remembered.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn finish(&self) -> Result<(), LogError> {
+        self.log.borrow_mut().sync_now()?;
+        {
+            let mut record = self.record.borrow_mut();
+            record.unsynced_boot = None;
+        }
+        self.store_record()
+    }
+
+    /// Syncs whatever is dirty, again and again, and reports each time. With `sync_binlog=0`: each
+    /// second, in the background, with nothing to report.
+    ///
+    /// # Errors
+    /// The sync that failed: the process must end.
+    pub async fn sync_forever(&self, report: impl Fn(Input)) -> Result<(), String> {
+        let mut open: Vec<(Arc<File>, BufferedFile)> = Vec::new();
+        loop {
+            if self.sync {
+                self.dirty.wait().await;
+            } else {
+                glommio::timer::sleep(std::time::Duration::from_secs(1)).await;
+            }
+            let (targets, cuts) = (self.log.borrow().sync_targets(), self.cuts.get());
+            open.retain(|(file, _)| targets.files.iter().any(|target| Arc::ptr_eq(target, file)));
+            for file in &targets.files {
+                if !open.iter().any(|(known, _)| Arc::ptr_eq(known, file)) {
+                    // The same file through io_uring: what one descriptor wrote, the other syncs.
+                    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+                    let buffered = BufferedFile::open(&path).await.map_err(|error| format!("cannot reopen the log: {error}"))?;
+                    open.push((file.clone(), buffered));
+                }
+                let (_, buffered) = open.iter().find(|(known, _)| Arc::ptr_eq(known, file)).expect("just opened");
+                buffered.fdatasync().await.map_err(|error| format!("fdatasync of the group log failed: {error}"))?;
+            }
+            let index = self.log.borrow_mut().synced(&targets);
+            if self.sync {
+                report(Input::Synced { index, cuts });
+            }
+        }
+    }
+}

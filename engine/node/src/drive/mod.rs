@@ -1,0 +1,375 @@
+//! Runs one member on a glommio executor: turns the engine's effects into io_uring operations, and
+//! what the world reports into its inputs. Takes no decision about the protocol.
+
+pub mod clients;
+pub mod disk;
+pub mod net;
+pub mod notify;
+
+use crate::engine::{Engine, OnRole, ReadSettings, World};
+use crate::oplog;
+use disk::{Disk, Opened};
+use engine_core::certify::Certifier;
+use engine_core::effect::{Effect, Input, Level, Note};
+use engine_core::member::MemberConfig;
+use engine_core::paxos::Timing;
+use engine_core::paxos::tail::{Point, Tail};
+use engine_log::Tail as LogTail;
+use engine_sql::host::{LocalChange, Now};
+use engine_sql::server::Server;
+use glommio::{Latency, LocalExecutorBuilder, Placement, Shares};
+use net::{Identity, Net};
+use rustix::rand::{GetRandomFlags, getrandom};
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use wire::frame::Frame;
+use wire::id::{Incarnation, Index, Uuid};
+
+/// What a member process is started with, already validated.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    /// The data directory.
+    pub datadir: PathBuf,
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// `server_uuid`.
+    pub uuid: Uuid,
+    /// `server_id`.
+    pub server_id: u32,
+    /// MEMBER_HOST.
+    pub host: String,
+    /// MEMBER_PORT.
+    pub port: u16,
+    /// `sync_binlog` is not 0.
+    pub sync: bool,
+    /// Size of a log segment in bytes.
+    pub segment_bytes: u64,
+    /// `group_replication_start_on_boot`, with the plugin installed and a group name set.
+    pub start_on_boot: bool,
+    /// `group_replication_compression_threshold`.
+    pub compression_threshold: usize,
+    /// Window in batches.
+    pub write_concurrency: usize,
+}
+
+/// The version that this server announces, as major*10000 + minor*100 + patch.
+pub const VERSION: u32 = 80036;
+
+/// What the SQL half needs at the start: the journal's changes, then its hooks.
+pub struct Hooks {
+    /// Called once with the server, before the log is replayed, with the local journal's changes.
+    pub begin: Box<dyn FnOnce(&Rc<Server>, Vec<LocalChange>) -> Result<(), String>>,
+    /// Reads START's settings.
+    pub settings: Box<dyn FnOnce(Rc<Net>) -> ReadSettings>,
+    /// Hears of roles.
+    pub on_role: OnRole,
+    /// Whether to start Group Replication at once, asked after `begin`.
+    pub start_on_boot: Box<dyn FnOnce(&Rc<Server>) -> bool>,
+}
+
+struct Files {
+    disk: Rc<Disk>,
+    stop: Arc<AtomicBool>,
+}
+
+impl World for Files {
+    fn random(&self) -> u64 {
+        random()
+    }
+
+    fn journal(&self, record: &[u8]) -> Result<(), String> {
+        self.disk.journal(record).map_err(|error| error.to_string())
+    }
+
+    fn read_log(&self, from: Index, bytes_max: usize) -> Vec<Frame> {
+        self.disk.read(from, bytes_max)
+    }
+
+    fn shutdown(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    fn note(&self, note: Note) {
+        oplog::note(&note);
+    }
+}
+
+/// Random bits from the system.
+#[must_use]
+pub fn random() -> u64 {
+    let mut bytes = [0; 8];
+    let count = getrandom(&mut bytes, GetRandomFlags::empty()).expect("getrandom with valid arguments cannot fail");
+    assert_eq!(count, bytes.len(), "eight bytes come whole");
+    u64::from_ne_bytes(bytes)
+}
+
+/// The clock, read once per batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock(Instant);
+
+impl Clock {
+    /// Starts counting.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        // From 1, so that 0 can mean "never".
+        Now { unix_us: unix.as_micros() as u64, monotonic_us: self.0.elapsed().as_micros() as u64 + 1 }
+    }
+}
+
+/// Runs a member until `stop` is set and it has left its group.
+///
+/// # Errors
+/// Why the server cannot start, or must not go on.
+pub fn run(options: NodeOptions, hooks: Hooks, stop: Arc<AtomicBool>) -> Result<(), String> {
+    let listener = std::net::TcpListener::bind(options.listen)
+        .map_err(|error| format!("cannot listen for clients on {}: {error}", options.listen))?;
+    let executor = LocalExecutorBuilder::new(Placement::Unbound)
+        .name("quorate")
+        .preempt_timer(Duration::from_millis(1))
+        .io_memory(1 << 20)
+        .make()
+        .map_err(|error| format!("cannot start an io_uring executor: {error}"))?;
+    executor.run(member(options, hooks, stop, listener))
+}
+
+async fn member(
+    options: NodeOptions,
+    hooks: Hooks,
+    stop: Arc<AtomicBool>,
+    listener: std::net::TcpListener,
+) -> Result<(), String> {
+    let mut last_percent = 0;
+    let mut progress = |progress: engine_log::Progress| {
+        let percent = progress.bytes * 100 / progress.bytes_total.max(1);
+        if percent >= last_percent + 10 {
+            last_percent = percent;
+            oplog::say(Level::System, format!("reading the group log: {percent} %"));
+        }
+    };
+    let opened = Disk::open(&options.datadir, options.uuid, options.sync, options.segment_bytes, &mut progress);
+    let Opened { disk, recovered, vote, journal } = opened.map_err(|error| error.to_string())?;
+    match &recovered.tail {
+        LogTail::Clean => {}
+        tail @ LogTail::Torn { .. } => oplog::say(Level::Warning, format!("the group log's tail was {tail}")),
+        tail @ LogTail::Corrupt { .. } => {
+            return Err(format!("the group log is {tail}; this member must not vote with it: restore it, or remove \
+                the data directory and join anew"));
+        }
+    }
+    let net = Net::new(options.compression_threshold);
+    let world = Files { disk: disk.clone(), stop: stop.clone() };
+    let read_settings = (hooks.settings)(net.clone());
+    let engine = Rc::new(Engine::new(Box::new(world), options.uuid, 1, read_settings, hooks.on_role));
+    let changes = journal.iter().filter_map(|record| LocalChange::from_bytes(record)).collect();
+    (hooks.begin)(engine.server(), changes)?;
+
+    let (certifier, log) = replay(&engine, &disk, &recovered)?;
+    let run = vote.run.successor(random() as u32);
+    let config = MemberConfig {
+        uuid: options.uuid,
+        server_id: options.server_id,
+        host: options.host.clone(),
+        port: options.port,
+        version: VERSION,
+        synced_on_append: !options.sync,
+        write_concurrency: options.write_concurrency,
+        window_bytes: 4 << 20,
+        timing: Timing::default(),
+        seed: random(),
+    };
+    let clock = Clock::start();
+    let start = (hooks.start_on_boot)(engine.server());
+    engine.boot(clock.now(), config, vote, run, log, certifier, start);
+
+    let urgent = glommio::executor().create_task_queue(
+        Shares::Static(1000),
+        Latency::Matters(Duration::from_millis(1)),
+        "group",
+    );
+    let clients = glommio::executor().create_task_queue(
+        Shares::Static(1000),
+        Latency::Matters(Duration::from_millis(1)),
+        "clients",
+    );
+    let sync_failed = Rc::new(std::cell::RefCell::new(None));
+    let (syncing, reports, failed) = (disk.clone(), net.clone(), sync_failed.clone());
+    glommio::spawn_local_into(
+        async move {
+            if let Err(error) = syncing.sync_forever(|input| reports.push(input)).await {
+                *failed.borrow_mut() = Some(error);
+                reports.arrived.raise();
+            }
+        },
+        urgent,
+    )
+    .map_err(|error| error.to_string())?
+    .detach();
+    clients::listen(listener, engine.clone(), clock, clients)?;
+    oplog::say(Level::System, format!("ready for connections on {}, server_uuid {}", options.listen, options.uuid));
+    let driver = Driver { engine, net, disk, clock, stop, sync_failed };
+    let result = glommio::spawn_local_into(async move { driver.drive().await }, urgent)
+        .map_err(|error| error.to_string())?
+        .await;
+    if result.is_ok() {
+        oplog::say(Level::System, "shutdown complete");
+    }
+    result
+}
+
+/// Rebuilds certifier and rows from the decided part of the own log.
+fn replay(engine: &Engine, disk: &Disk, recovered: &engine_log::Recovered) -> Result<(Certifier, Tail), String> {
+    let mut certifier = Certifier::default();
+    let target = recovered.decided.min(recovered.last);
+    let mut base = Point { index: Index(0), ballot: wire::id::Ballot::ZERO, chain: wire::frame::CHAIN_START };
+    let mut undecided = Vec::new();
+    let started = Instant::now();
+    let mut said = started;
+    loop {
+        let after = undecided.last().map_or(base.index, |frame: &Frame| frame.header().last());
+        let frames = disk.read_after(after, 8 << 20);
+        if frames.is_empty() {
+            break;
+        }
+        for frame in frames {
+            if undecided.is_empty() && frame.header().last() <= target {
+                engine.replay(&mut certifier, &frame)?;
+                base = engine_core::paxos::tail::point_after(&frame);
+            } else {
+                undecided.push(frame);
+            }
+        }
+        if said.elapsed() > Duration::from_secs(1) {
+            said = Instant::now();
+            let percent = base.index.0 * 100 / recovered.last.0.max(1);
+            oplog::say(Level::System, format!("rebuilding rows from the group log: {percent} %"));
+        }
+    }
+    let mut log = Tail::new(base);
+    for frame in undecided {
+        log.append(frame);
+    }
+    // Opening the log rewrote and synced what was not known synced.
+    log.on_synced(log.last(), log.cuts());
+    Ok((certifier, log))
+}
+
+struct Driver {
+    engine: Rc<Engine>,
+    net: Rc<Net>,
+    disk: Rc<Disk>,
+    clock: Clock,
+    stop: Arc<AtomicBool>,
+    sync_failed: Rc<std::cell::RefCell<Option<String>>>,
+}
+
+/// A turn comes at least this often: signals and spare segments are looked at then.
+const TICK_US: u64 = 50_000;
+
+impl Driver {
+    async fn drive(&self) -> Result<(), String> {
+        let mut stopping = false;
+        loop {
+            let now = self.clock.now();
+            while let Some(input) = self.net.next_input() {
+                self.engine.input(now, input);
+            }
+            self.engine.turn(now);
+            self.perform()?;
+            if self.engine.has_failed() {
+                return Err("this member's rows no longer follow the group; it stops rather than serve them".into());
+            }
+            if let Some(error) = self.sync_failed.borrow_mut().take() {
+                return Err(error);
+            }
+            if self.stop.load(Ordering::Relaxed) && !stopping {
+                stopping = true;
+                oplog::say(Level::System, "stopping");
+                self.engine.begin_shutdown(now);
+                continue;
+            }
+            if stopping && self.engine.is_stopped() {
+                self.perform()?;
+                return self.disk.finish().map_err(|error| error.to_string());
+            }
+            self.wait(now).await;
+        }
+    }
+
+    /// Until an input comes, a session wants a turn, or time makes one due.
+    async fn wait(&self, now: Now) {
+        let due = self.engine.next_timer(now).min(now.monotonic_us + TICK_US);
+        let pause = Duration::from_micros((due - now.monotonic_us.min(due)).max(1000));
+        let mut timer = std::pin::pin!(glommio::timer::sleep(pause));
+        poll_fn(|cx| {
+            let ready = self.net.arrived.poll(cx).is_ready()
+                | self.engine.poll_wanted(cx).is_ready()
+                | timer.as_mut().poll(cx).is_ready();
+            if ready { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    /// Performs effects in order.
+    fn perform(&self) -> Result<(), String> {
+        let fail = |error: engine_log::LogError| error.to_string();
+        self.become_known();
+        while let Some(effect) = self.engine.pop_effect() {
+            match effect {
+                Effect::Send { to, channel, message, payload } => self.net.send(to, channel, &message, &payload),
+                Effect::Append(frame) => self.disk.append(&frame).map_err(fail)?,
+                Effect::Cut { after } => self.disk.cut(after).map_err(fail)?,
+                Effect::ResetLog => self.disk.reset().map_err(fail)?,
+                Effect::StoreVote(vote) => {
+                    self.disk.set_running(self.engine.with_member(|member| member.is_running()));
+                    self.disk.store_vote(&vote).map_err(fail)?;
+                    self.net.push(Input::VoteStored { generation: vote.generation });
+                }
+                Effect::Read { token, after, bytes_max } => {
+                    let frames = self.disk.read_after(after, bytes_max);
+                    self.net.push(Input::ReadDone { token, frames });
+                }
+                Effect::Connect(members) => self.net.connect(members),
+                Effect::Note(note) => oplog::note(&note),
+                Effect::Apply { .. }
+                | Effect::Deliver(_)
+                | Effect::ResetState
+                | Effect::CommandDone(_)
+                | Effect::MembershipEnded => unreachable!("the engine keeps these to itself"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows peers who this member is now.
+    fn become_known(&self) {
+        let (identity, running) = self.engine.with_member(|member| {
+            let incarnation = member.group().map_or(Incarnation(0), |group| group.me());
+            ((incarnation, member.identity().1), member.is_running())
+        });
+        if running {
+            self.net.set_incarnation(identity.0, identity.1);
+        } else if self.net.is_listening() {
+            self.net.close();
+        }
+    }
+}
+
+/// Who this member is to be to its peers, before its incarnation is known.
+#[must_use]
+pub fn identity(group: Uuid, uuid: Uuid, address: &str) -> Identity {
+    let run = wire::id::Run(0);
+    Identity { group, uuid, incarnation: Incarnation(0), run, address: address.to_owned() }
+}

@@ -1,0 +1,452 @@
+//! Connections between members: three to each peer (liveness, order, bulk), each written by who
+//! opened it. What travels is `engine-core`'s business; here are only sockets and greetings.
+
+use super::notify::Notify;
+use engine_core::effect::{Input, Level, Note, Payload, Peer};
+use futures_lite::future::or;
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use glommio::net::{TcpListener, TcpStream};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::rc::Rc;
+use std::time::Duration;
+use wire::entry::ViewMember;
+use wire::id::{Incarnation, Run, Uuid};
+use wire::message::{Channel, Decoder, Hello, MAGIC, Message, PROTOCOL, encode};
+
+/// What waits for one connection at most; a peer that is slower is cut off and starts over.
+const OUT_BYTES_MAX: usize = 128 << 20;
+/// Pause before a connection is tried again.
+const RETRY: Duration = Duration::from_millis(100);
+/// Longest wait for a connection, a greeting or its answer.
+const GREETING: Duration = Duration::from_secs(5);
+
+/// Who this member is to its peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// `group_replication_group_name`.
+    pub group: Uuid,
+    /// `server_uuid`.
+    pub uuid: Uuid,
+    /// Its incarnation; 0 while it joins.
+    pub incarnation: Incarnation,
+    /// Its run.
+    pub run: Run,
+    /// Its `local_address`.
+    pub address: String,
+}
+
+#[derive(Default)]
+struct Outgoing {
+    out: RefCell<Vec<u8>>,
+    ready: Notify,
+    closed: Cell<bool>,
+    /// The member at that address, once known.
+    member: Cell<Incarnation>,
+}
+
+/// See the module.
+pub struct Net {
+    identity: RefCell<Option<Identity>>,
+    links: RefCell<BTreeMap<(String, Channel), Rc<Outgoing>>>,
+    members: RefCell<BTreeMap<Incarnation, String>>,
+    inputs: RefCell<VecDeque<Input>>,
+    /// Raised when an input waits.
+    pub arrived: Notify,
+    listening: RefCell<Option<Listening>>,
+    compress_above: Cell<usize>,
+    allowlist: RefCell<Allowlist>,
+}
+
+struct Listening {
+    address: String,
+    task: glommio::Task<()>,
+}
+
+/// Which addresses may connect (`group_replication_ip_allowlist`).
+#[derive(Clone, Debug, Default)]
+pub struct Allowlist(Vec<(IpAddr, u8)>);
+
+impl Allowlist {
+    /// Reads AUTOMATIC or a comma list of addresses and host names, each with an optional `/prefix`.
+    ///
+    /// # Errors
+    /// What is wrong with which entry, and what is allowed.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let automatic = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fe80::/10,fd00::/8";
+        let is_automatic = text.trim().eq_ignore_ascii_case("AUTOMATIC") || text.trim().is_empty();
+        let list = if is_automatic { automatic } else { text };
+        let mut allowed = vec![(IpAddr::from([127, 0, 0, 1]), 32), (IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1u16]), 128)];
+        for entry in list.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            if entry.eq_ignore_ascii_case("AUTOMATIC") {
+                return Err("AUTOMATIC cannot stand beside other entries in group_replication_ip_allowlist".into());
+            }
+            let (host, prefix) = entry.split_once('/').map_or((entry, None), |(host, prefix)| (host, Some(prefix)));
+            let addresses: Vec<IpAddr> = match host.parse() {
+                Ok(address) => vec![address],
+                Err(_) => match (host, 0).to_socket_addrs() {
+                    Ok(found) => found.map(|address| address.ip()).collect(),
+                    Err(_) => return Err(format!("'{entry}' in group_replication_ip_allowlist is no address or known host")),
+                },
+            };
+            for address in addresses {
+                let most = if address.is_ipv4() { 32 } else { 128 };
+                let bits = match prefix.map(str::parse::<u8>) {
+                    None => most,
+                    Some(Ok(bits)) if bits <= most => bits,
+                    Some(_) => return Err(format!("'{entry}' in group_replication_ip_allowlist: the prefix is 0 to {most}")),
+                };
+                allowed.push((address, bits));
+            }
+        }
+        Ok(Self(allowed))
+    }
+
+    /// Whether `address` may connect.
+    #[must_use]
+    pub fn allows(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|&(network, bits)| match (network, address) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0);
+                u32::from(network) & mask == u32::from(address) & mask
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0);
+                u128::from(network) & mask == u128::from(address) & mask
+            }
+            _ => false,
+        })
+    }
+}
+
+impl Net {
+    /// No connections yet.
+    #[must_use]
+    pub fn new(compress_above: usize) -> Rc<Self> {
+        Rc::new(Self {
+            identity: RefCell::new(None),
+            links: RefCell::default(),
+            members: RefCell::default(),
+            inputs: RefCell::default(),
+            arrived: Notify::default(),
+            listening: RefCell::new(None),
+            compress_above: Cell::new(compress_above),
+            allowlist: RefCell::default(),
+        })
+    }
+
+    /// The next input that came from a peer or the disk.
+    pub fn next_input(&self) -> Option<Input> {
+        self.inputs.borrow_mut().pop_front()
+    }
+
+    /// Queues an input for the engine.
+    pub fn push(&self, input: Input) {
+        self.inputs.borrow_mut().push_back(input);
+        self.arrived.raise();
+    }
+
+    /// Who may connect from now on.
+    pub fn set_allowlist(&self, allowlist: Allowlist) {
+        *self.allowlist.borrow_mut() = allowlist;
+    }
+
+    /// Payloads above this many bytes are compressed; 0: none.
+    pub fn set_compression(&self, above: usize) {
+        self.compress_above.set(above);
+    }
+
+    /// Becomes `identity` to all peers; connections under another one end.
+    pub fn set_identity(&self, identity: Option<Identity>) {
+        if *self.identity.borrow() != identity {
+            *self.identity.borrow_mut() = identity;
+            for link in std::mem::take(&mut *self.links.borrow_mut()).into_values() {
+                link.closed.set(true);
+                link.ready.raise();
+            }
+        }
+    }
+
+    /// The same member under another incarnation or run.
+    pub fn set_incarnation(&self, incarnation: Incarnation, run: Run) {
+        let identity = self.identity.borrow().clone();
+        if let Some(identity) = identity {
+            self.set_identity(Some(Identity { incarnation, run, ..identity }));
+        }
+    }
+
+    /// Listens for peers on `address`.
+    ///
+    /// # Errors
+    /// What the system said, with the address.
+    pub fn listen(self: &Rc<Self>, address: &str) -> Result<(), String> {
+        if self.listening.borrow().as_ref().is_some_and(|listening| listening.address == address) {
+            return Ok(());
+        }
+        self.close();
+        let resolved: SocketAddr = resolve(address).ok_or_else(|| format!("'{address}' is not a host:port"))?;
+        let listener = TcpListener::bind(resolved).map_err(|error| format!("cannot listen on {address}: {error}"))?;
+        let net = self.clone();
+        let task = glommio::spawn_local(async move {
+            while let Ok(stream) = listener.accept().await {
+                glommio::spawn_local(net.clone().serve(stream)).detach();
+            }
+        });
+        *self.listening.borrow_mut() = Some(Listening { address: address.to_owned(), task });
+        Ok(())
+    }
+
+    /// Whether peers can connect.
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        self.listening.borrow().is_some()
+    }
+
+    /// Listens no more, and ends all connections.
+    pub fn close(&self) {
+        if let Some(listening) = self.listening.borrow_mut().take() {
+            drop(listening.task); // Cancels it: the socket closes with it.
+        }
+        self.set_identity(None);
+    }
+
+    async fn serve(self: Rc<Self>, mut stream: TcpStream) {
+        let _ = stream.set_nodelay(true);
+        let Ok(peer) = stream.peer_addr() else { return };
+        let mut decoder = Decoder::default();
+        let greeting = async { Ok(next_message(&mut stream, &mut decoder).await) };
+        let Ok(Some((Message::Hello(hello), _))) = glommio::timer::timeout(GREETING, greeting).await else { return };
+        let refused = self.refusal(&hello, peer.ip());
+        let mut answer = Vec::new();
+        encode(&Message::Welcome { refused: refused.clone() }, &[], 0, &mut answer);
+        if stream.write_all(&answer).await.is_err() || !refused.is_empty() {
+            return;
+        }
+        let from = hello.incarnation;
+        let identity = self.identity.borrow().clone();
+        while let Some((message, payload)) = next_message(&mut stream, &mut decoder).await {
+            if *self.identity.borrow() != identity {
+                return; // This member began another life: what was said to the old one is void.
+            }
+            self.push(Input::Received { from, address: hello.address.clone(), message, payload });
+        }
+    }
+
+    /// Why a greeting is refused; empty when it is not.
+    fn refusal(&self, hello: &Hello, from: IpAddr) -> String {
+        let identity = self.identity.borrow();
+        let Some(identity) = &*identity else { return "this member is in no group".into() };
+        if hello.magic != MAGIC {
+            return "not a member of a group".into();
+        }
+        if hello.protocol != PROTOCOL {
+            return format!("protocol version {} is not spoken here, only {PROTOCOL}", hello.protocol);
+        }
+        if hello.group != identity.group {
+            return format!("this member belongs to group {}, not {}", identity.group, hello.group);
+        }
+        if !self.allowlist.borrow().allows(from) {
+            return format!("connections from {from} are not in group_replication_ip_allowlist");
+        }
+        if hello.uuid == identity.uuid && hello.incarnation == identity.incarnation {
+            return format!("another server runs as {}", hello.uuid);
+        }
+        String::new()
+    }
+
+    /// The members to be connected with from now on.
+    pub fn connect(self: &Rc<Self>, members: Vec<ViewMember>) {
+        let map: BTreeMap<_, _> = members.into_iter().map(|member| (member.incarnation, member.address)).collect();
+        *self.members.borrow_mut() = map.clone();
+        self.links.borrow_mut().retain(|(address, _), link| {
+            let keep = map.values().any(|wanted| wanted == address);
+            if !keep {
+                link.closed.set(true);
+                link.ready.raise();
+            }
+            keep
+        });
+        for (incarnation, address) in map {
+            for channel in [Channel::Liveness, Channel::Order, Channel::Bulk] {
+                let link = self.link(&address, channel);
+                if link.member.replace(incarnation) != incarnation && channel == Channel::Order {
+                    link.ready.raise();
+                }
+            }
+        }
+    }
+
+    fn link(self: &Rc<Self>, address: &str, channel: Channel) -> Rc<Outgoing> {
+        let mut links = self.links.borrow_mut();
+        if let Some(link) = links.get(&(address.to_owned(), channel)) {
+            return link.clone();
+        }
+        let link = Rc::new(Outgoing::default());
+        links.insert((address.to_owned(), channel), link.clone());
+        let (net, task, address) = (self.clone(), link.clone(), address.to_owned());
+        glommio::spawn_local(async move { net.keep(task, address, channel).await }).detach();
+        link
+    }
+
+    /// Queues a message; losing it is allowed.
+    pub fn send(self: &Rc<Self>, to: Peer, channel: Channel, message: &Message, payload: &Payload) {
+        let address = match to {
+            Peer::Address(address) => address,
+            Peer::Member(incarnation) => match self.members.borrow().get(&incarnation) {
+                Some(address) => address.clone(),
+                None => return,
+            },
+        };
+        let link = self.link(&address, channel);
+        let mut out = link.out.borrow_mut();
+        if out.len() > OUT_BYTES_MAX {
+            out.clear(); // The peer is too slow: it starts over from what it acknowledged.
+            link.closed.set(true);
+            self.links.borrow_mut().remove(&(address, channel));
+        } else {
+            let above = self.compress_above.get();
+            match payload {
+                Payload::None => encode(message, &[], 0, &mut out),
+                Payload::Entries(entries) => encode(message, &[entries], above, &mut out),
+                Payload::Frames(frames) => {
+                    let parts: Vec<&[u8]> = frames.iter().map(|frame| frame.bytes()).collect();
+                    encode(message, &parts, above, &mut out);
+                }
+            }
+        }
+        drop(out);
+        link.ready.raise();
+    }
+
+    /// Keeps one connection up, writing what waits, until it is closed.
+    async fn keep(self: Rc<Self>, link: Rc<Outgoing>, address: String, channel: Channel) {
+        let mut said = String::new();
+        while !link.closed.get() {
+            let told = Cell::new(Incarnation(0));
+            if let Err(error) = self.run(&link, &address, channel, &told).await
+                && channel == Channel::Order
+            {
+                let text = format!("connection to member {address} failed: {error}");
+                if text != said {
+                    crate::oplog::note(&Note { level: Level::Warning, code: 0, text: text.clone() });
+                    said = text;
+                }
+            }
+            if told.get() != Incarnation(0) {
+                self.push(Input::PeerDown(told.get()));
+            }
+            if !link.closed.get() {
+                link.out.borrow_mut().clear();
+                glommio::timer::sleep(RETRY).await;
+            }
+        }
+    }
+
+    async fn run(&self, link: &Outgoing, address: &str, channel: Channel, told: &Cell<Incarnation>) -> io::Result<()> {
+        let refused = |text: String| io::Error::other(text);
+        let resolved = resolve(address).ok_or_else(|| refused(format!("'{address}' does not resolve")))?;
+        let mut stream = TcpStream::connect_timeout(resolved, GREETING).await.map_err(|error| refused(error.to_string()))?;
+        let _ = stream.set_nodelay(true);
+        let Some(identity) = self.identity.borrow().clone() else { return Ok(()) };
+        let hello = Hello {
+            magic: MAGIC,
+            protocol: PROTOCOL,
+            group: identity.group,
+            uuid: identity.uuid,
+            incarnation: identity.incarnation,
+            run: identity.run,
+            address: identity.address,
+            channel,
+        };
+        let mut bytes = Vec::new();
+        encode(&Message::Hello(hello), &[], 0, &mut bytes);
+        stream.write_all(&bytes).await?;
+        let mut decoder = Decoder::default();
+        let greeting = async { Ok(next_message(&mut stream, &mut decoder).await) };
+        match glommio::timer::timeout(GREETING, greeting).await {
+            Ok(Some((Message::Welcome { refused: why }, _))) if why.is_empty() => {}
+            Ok(Some((Message::Welcome { refused: why }, _))) => return Err(refused(why)),
+            _ => return Err(refused("no greeting".into())),
+        }
+        let (mut reader, mut writer) = futures_lite::io::split(stream);
+        let closed = async {
+            // Nothing more comes on this connection but its end.
+            let mut byte = [0; 1];
+            let _ = reader.read(&mut byte).await;
+        };
+        let write = async {
+            let mut bytes = Vec::new();
+            loop {
+                let member = link.member.get();
+                if channel == Channel::Order && member != told.get() {
+                    told.set(member);
+                    self.push(Input::PeerUp(member));
+                }
+                std::mem::swap(&mut bytes, &mut *link.out.borrow_mut());
+                if !bytes.is_empty() {
+                    if writer.write_all(&bytes).await.is_err() {
+                        return;
+                    }
+                    bytes.clear();
+                } else if link.closed.get() {
+                    return;
+                } else {
+                    link.ready.wait().await;
+                }
+            }
+        };
+        or(closed, write).await;
+        Ok(())
+    }
+}
+
+/// The next message of a stream; `None` at its end, and at the first byte that is not a member's.
+async fn next_message(stream: &mut TcpStream, decoder: &mut Decoder) -> Option<(Message, wire::frame::Buffer)> {
+    let mut bytes = vec![0; 64 << 10];
+    loop {
+        match decoder.next_message() {
+            Ok(Some(received)) => return Some((received.message, received.payload)),
+            Ok(None) => {}
+            Err(_) => return None,
+        }
+        match stream.read(&mut bytes).await {
+            Ok(0) | Err(_) => return None,
+            Ok(count) => decoder.feed(&bytes[..count]),
+        }
+    }
+}
+
+/// The first address that `host:port` stands for.
+#[must_use]
+pub fn resolve(address: &str) -> Option<SocketAddr> {
+    address.to_socket_addrs().ok()?.next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_allowlist_follows_the_manual() {
+        let cases = [
+            ("AUTOMATIC", "10.1.2.3", true),
+            ("AUTOMATIC", "8.8.8.8", false),
+            ("AUTOMATIC", "127.0.0.1", true),
+            ("192.0.2.0/24", "192.0.2.77", true),
+            ("192.0.2.0/24", "192.0.3.1", false),
+            ("192.0.2.1", "127.0.0.1", true),
+            ("0.0.0.0/0", "203.0.113.9", true),
+            ("fd00::/8", "fd12::1", true),
+        ];
+        for (list, address, allowed) in cases {
+            let list = Allowlist::parse(list).unwrap();
+            assert_eq!(list.allows(address.parse().unwrap()), allowed, "{list:?} {address}");
+        }
+        for bad in ["AUTOMATIC,10.0.0.1", "10.0.0.1/33", "::1/129", "10.0.0.1/x"] {
+            assert!(Allowlist::parse(bad).is_err(), "{bad}");
+        }
+    }
+}
