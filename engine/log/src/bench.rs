@@ -80,3 +80,26 @@ impl AppendBench {
         self.log.sync_now()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_benchmark_can_append_for_ever() {
+        for sync in [true, false] {
+            let dir = std::env::temp_dir().join(format!("quorate-bench-{}-{sync}", std::process::id()));
+            std::fs::create_dir_all(&dir).unwrap();
+            let mut bench = AppendBench::new(&dir, sync, 256).unwrap();
+            for _ in 0..3 {
+                for frame in bench.frames(100).unwrap() {
+                    assert!((160..=256).contains(&frame.bytes().len()), "{}", frame.bytes().len());
+                    bench.append(&frame).unwrap();
+                }
+                bench.sync().unwrap();
+            }
+            assert_eq!(bench.log.synced_index(), bench.log.last_index());
+            std::fs::remove_dir_all(&dir).unwrap();
+        }
+    }
+}

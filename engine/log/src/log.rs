@@ -587,6 +587,7 @@ impl Log {
         let (mut window, mut begins) = (Vec::new(), mark.offset);
         let (mut offset, mut first) = (mark.offset, mark.first);
         loop {
+            within(segment, offset).map_err(segment.corrupt(offset, index))?;
             let mut inside = (offset - begins) as usize;
             if inside + HEADER_BYTES > window.len() {
                 window = segment.read(offset, (segment.end - offset).min(WINDOW_BYTES) as usize)?;
@@ -687,7 +688,7 @@ impl Log {
             (offset, first) = (cursor_offset, cursor_first);
         }
         let header = loop {
-            assert!(offset < segment.end, "frame {first} lies before the end of its segment");
+            within(segment, offset).map_err(segment.corrupt(offset, index))?;
             #[allow(unsafe_code)]
             // SAFETY: a frame whose first index is decided is a frame that was appended and will not be cut;
             // the file is written to only behind its last frame.
@@ -700,9 +701,12 @@ impl Log {
             (offset, first) = (offset + header.frame_bytes() as u64, header.last().next());
         };
         assert!(header.last() <= decided, "frame {first}..={} is not decided (up to {decided})", header.last());
-        let frame = MappedFrame { map: map.clone(), header, offset };
         let after = offset + header.frame_bytes() as u64;
-        assert!(after <= segment.end, "frame {first} lies before the end of its segment");
+        if after > segment.end {
+            let (needed, found) = (header.frame_bytes(), (segment.end - offset) as usize);
+            return Err(segment.corrupt(offset, index)(FrameError::Short { needed, found }));
+        }
+        let frame = MappedFrame { map: map.clone(), header, offset };
         if offset >= segment.checked_to.get() {
             check_body(&header, frame.body()).map_err(segment.corrupt(offset, index))?;
             if offset == segment.checked_to.get() {
@@ -713,6 +717,12 @@ impl Log {
         self.mapped_to.set(self.mapped_to.get().max(header.last()));
         Ok(frame)
     }
+}
+
+/// Whether a header can lie at `offset`: the one before may be damaged and lead anywhere.
+fn within(segment: &Segment, offset: u64) -> Result<(), FrameError> {
+    let found = segment.end.saturating_sub(offset) as usize;
+    if found < HEADER_BYTES { Err(FrameError::Short { needed: HEADER_BYTES, found }) } else { Ok(()) }
 }
 
 fn expect_first(header: &Header, expected: Index) -> Result<(), FrameError> {

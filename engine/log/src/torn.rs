@@ -62,13 +62,15 @@ pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     bytes.chunks(CHUNK).all(|chunk| chunk[..1] == ZEROS[..1] && *chunk == ZEROS[..chunk.len()])
 }
 
-/// Whether a bad header of `header_bytes` at the start of `bytes` (at file offset `offset`) is one that was
-/// never wholly written.
+/// Whether a bad header of `header_bytes` at the start of `bytes` (at file offset `offset`, and going on to the
+/// end of the file) is one that was never wholly written.
 pub(crate) fn header_is_torn(bytes: &[u8], offset: u64, header_bytes: usize) -> bool {
-    let header = &bytes[..header_bytes.min(bytes.len())];
-    if zero_sectors(header, offset) > 0 {
+    // A missing sector is missing to its end, with whatever would have followed the header there.
+    let sectors_end = (offset + header_bytes as u64).next_multiple_of(SECTOR_BYTES) - offset;
+    if zero_sectors(&bytes[..bytes.len().min(sectors_end as usize)], offset) > 0 {
         return true;
     }
+    let header = &bytes[..header_bytes.min(bytes.len())];
     let Some(mark) = header.get(header_bytes - 4..) else { return false };
     mark == MARK_MAPPED.to_le_bytes() && is_zero(&header[..8])
 }

@@ -131,6 +131,40 @@ fn every_changed_byte_of_the_last_frame_is_damage() {
 }
 
 #[test]
+fn zeros_that_are_not_whole_sectors_are_damage() {
+    let dir = TempDir::in_memory();
+    // Leads that put the header within one sector, and across two.
+    for lead in [100, 300, 330, 350, 500] {
+        let (frames, begins) = log_with(dir.path(), true, &[payload(3, lead), payload(4, 900)]);
+        let good = Picture::take(dir.path());
+        let (start, end) = (begins[1], begins[2]);
+        for (from, length) in
+            (start..end).step_by(16).flat_map(|from| [8, 16, 48, 64, 72, 80, 200, 600].map(|length| (from, length)))
+        {
+            let mut picture = good.clone();
+            let bytes = picture.file(SEGMENT, end);
+            let until = (from + length).min(end);
+            if bytes[from..until].iter().all(|&byte| byte == 0) {
+                continue;
+            }
+            bytes[from..until].fill(0);
+            // Only what is left of the sector need be zeroed: padding is zero anyway.
+            let zeros =
+                |at: usize| bytes[(at * SECTOR).max(start)..((at + 1) * SECTOR).min(end)].iter().all(|&b| b == 0);
+            let whole_sector = (start / SECTOR..end.div_ceil(SECTOR)).any(zeros);
+            let (tail, held) = judge(dir.path(), &picture);
+            assert!(held == frames[..4]);
+            match tail {
+                Tail::Corrupt { offset, .. } => assert_eq!((offset as usize, whole_sector), (start, false)),
+                Tail::Torn { .. } => assert!(whole_sector, "{from}..{until} of {start}..{end}"),
+                Tail::Clean => panic!("{from}..{until} of {start}..{end}"),
+            }
+        }
+        Picture(Vec::new()).restore(dir.path());
+    }
+}
+
+#[test]
 fn every_shortened_file_is_damage() {
     let dir = TempDir::in_memory();
     let (frames, begins) = log_with(dir.path(), true, &[payload(4, 600)]);
