@@ -2,6 +2,7 @@
 //!
 //! Absent on purpose: anything measured. That is in `src/bin` and `benches`.
 
+pub mod consensus;
 pub mod plot;
 pub mod process;
 pub mod table;

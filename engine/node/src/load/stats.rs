@@ -21,8 +21,13 @@ impl Default for Latencies {
 impl Latencies {
     /// Adds one.
     pub fn record(&mut self, latency: Duration) {
+        self.record_many(latency, 1);
+    }
+
+    /// Adds `count` that are equal.
+    pub fn record_many(&mut self, latency: Duration, count: u64) {
         let ns = u64::try_from(latency.as_nanos()).unwrap_or(LATENCY_NS_MAX);
-        self.0.saturating_record(ns.clamp(1, LATENCY_NS_MAX));
+        self.0.saturating_record_n(ns.clamp(1, LATENCY_NS_MAX), count);
     }
 
     /// The latency that `percent` of all do not exceed, in microseconds; 0 when there is none.
