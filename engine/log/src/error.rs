@@ -38,7 +38,7 @@ pub enum LogError {
         source: io::Error,
     },
     /// Another process serves this data directory.
-    #[error("data directory {} is in use{}", path.display(), pid.map(|pid| format!(" by process {pid}")).unwrap_or_default())]
+    #[error("data directory {} is in use{}", path.display(), by_process(*pid))]
     Locked {
         /// The directory.
         path: PathBuf,
@@ -182,4 +182,8 @@ pub enum LogError {
         /// Greatest.
         max: usize,
     },
+}
+
+fn by_process(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" by process {pid}")).unwrap_or_default()
 }

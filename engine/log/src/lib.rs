@@ -11,14 +11,14 @@
 //!
 //! | Module | Holds |
 //! | --- | --- |
-//! | `log` | [`Log`]: append, sync, cut, read, purge |
+//! | `log` | [`Log`]: append, sync, cut, purge; in `log::read`: reading, by `pread` and in place |
 //! | `segment` | one file of the log: header, offsets, creation |
 //! | `recover` | what a start finds: the scan, and the judgement on the tail |
 //! | `torn` | the one rule that tells a torn write from damage |
 //! | `vote` | [`VoteFile`]: promises, runs, cuts |
 //! | `journal` | [`Journal`]: what was changed with `SQL_LOG_BIN=0` |
 //! | `lock` | [`DirectoryLock`] |
-//! | `system` | mapping, syncing, errors of the system; all `unsafe` code |
+//! | `system` | mapping, syncing, errors of the system; what `unsafe` code does, argued where it is called |
 //! | `bench` | a log that a benchmark can append to without end |
 
 pub mod bench;

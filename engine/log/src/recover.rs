@@ -57,7 +57,8 @@ impl fmt::Display for Tail {
             }
             Self::Corrupt { segment, offset, index, synced } => write!(
                 f,
-                "damaged in segment {segment} at offset {offset}: index {index} and later are lost here (synced up to {synced})"
+                "damaged in segment {segment} at offset {offset}: index {index} and later are lost here \
+                 (synced up to {synced})"
             ),
         }
     }

@@ -1,5 +1,5 @@
-//! What the operating system does for us: mapping, syncing, making files durable. All `unsafe` code of the
-//! project is here.
+//! What the operating system does for us: mapping, syncing, making files durable. All that is `unsafe` in the
+//! project is done here; that it may be done is argued here and where the log calls it.
 
 use crate::error::LogError;
 use memmap2::{MmapOptions, MmapRaw};
