@@ -134,3 +134,78 @@ fn attributes(reader: &mut Reader<'_>, capabilities: Capabilities) -> Option<Vec
 pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greeting_is_as_mysql_writes_it() {
+        let mut out = Vec::new();
+        put_greeting(&mut out, "8.0.36-quorate", 258, b"abcdefghijklmnopqrst", PluginKind::CachingSha2, 255);
+        let expected = b"\x0a8.0.36-quorate\0\x02\x01\0\0abcdefgh\0\x0f\xa7\xff\x02\0\xbf\x01\x15\0\0\0\0\0\0\0\0\0\0\
+            ijklmnopqrst\0caching_sha2_password\0";
+        assert_eq!(out, expected);
+    }
+
+    /// Handshake responses and COM_CHANGE_USER as real clients sent them, packet headers and tokens taken out.
+    #[test]
+    fn real_clients_are_understood() {
+        let zeros = "\0".repeat(23);
+        let token = "t".repeat(32);
+        let pymysql = [
+            &b"\x0d\xa2\x3a\0\xff\xff\xff\0\x2d"[..],
+            zeros.as_bytes(),
+            b"n\0\x20",
+            token.as_bytes(),
+            b"d\0caching_sha2_password\0\x36\x0c_client_name\x07pymysql\x0f_client_version\x051.2.4\x04_pid\x0523986",
+        ];
+        let libmysqlclient = [
+            &b"\x8d\xa2\xbf\x19\0\0\0\x40\xff"[..],
+            zeros.as_bytes(),
+            b"n\0\x20",
+            token.as_bytes(),
+            b"d\0caching_sha2_password\0\x20\x0c_client_name\x08libmysql\x03_os\x05Linux",
+        ];
+        let mysql2 = [
+            &b"\xcf\xf3\xba\x08\0\0\0\0\xe0"[..],
+            zeros.as_bytes(),
+            b"n\0\x20",
+            token.as_bytes(),
+            b"d\0caching_sha2_password\0\x31\x0c_client_name\x0cNode-MySQL-2\x0f_client_version\x063.24.5",
+        ];
+        use Capabilities as C;
+        for (parts, name, collation, found_rows, deprecate_eof) in [
+            (pymysql, "pymysql", 45, false, false),
+            (libmysqlclient, "libmysql", 255, false, true),
+            (mysql2, "Node-MySQL-2", 224, true, false),
+        ] {
+            let payload = parts.concat();
+            let login = parse_response(&payload).unwrap();
+            assert_eq!((login.user.as_str(), login.database.as_deref(), login.collation), ("n", Some("d"), collation));
+            assert_eq!(login.plugin.as_deref(), Some("caching_sha2_password"));
+            assert_eq!(login.auth_data, token.as_bytes());
+            assert_eq!(login.attributes[0], ("_client_name".to_owned(), name.to_owned()));
+            assert_eq!(login.capabilities.has(C::FOUND_ROWS), found_rows);
+            assert_eq!(login.capabilities.has(C::DEPRECATE_EOF), deprecate_eof);
+            assert!(!login.capabilities.has(C::QUERY_ATTRIBUTES), "asked for, but not offered");
+            // Cut anywhere, it is either refused or read without what is missing.
+            for end in 0..payload.len() {
+                let cut = parse_response(&payload[..end]);
+                assert!(
+                    cut.is_none_or(|cut| cut.user == "n" && cut.auth_data == login.auth_data),
+                    "{name} cut at {end}"
+                );
+            }
+        }
+
+        let mysql2 = b"s\0\x14aaaabbbbccccddddeeeed\0\xe0\0mysql_native_password\0\0";
+        let login = parse_change_user(mysql2, C::OFFERED).unwrap();
+        assert_eq!((login.user.as_str(), login.database.as_deref(), login.collation), ("s", Some("d"), 224));
+        assert_eq!(login.plugin.as_deref(), Some("mysql_native_password"));
+        assert!(login.change_user && login.attributes.is_empty());
+        for end in 0..mysql2.len() {
+            let _ = parse_change_user(&mysql2[..end], C::OFFERED);
+        }
+    }
+}
