@@ -130,6 +130,13 @@ impl Collation {
         self.info().fold == Fold::None
     }
 
+    /// Whether trailing spaces do not count. The order of such weights is then not quite that of their
+    /// bytes (control characters sort below the missing space): equality is.
+    #[must_use]
+    pub fn pads(self) -> bool {
+        self.info().pad
+    }
+
     /// Longest character of its character set, in bytes.
     #[must_use]
     pub fn bytes_per_char(self) -> u32 {

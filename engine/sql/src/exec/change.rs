@@ -1,0 +1,434 @@
+//! INSERT, REPLACE, UPDATE, DELETE.
+
+use super::cursor::{Cursor, Found, decode, passes};
+use super::{Exec, Rows};
+use crate::catalog::{DefaultValue, Key, Table};
+use crate::collate::Collation;
+use crate::error::{SqlError, error};
+use crate::expr::{Env, Node};
+use crate::key::{index_key, row_key, write_set};
+use crate::plan::{Access, DeletePlan, InsertPlan, UpdatePlan};
+use crate::row::{self, Conversion};
+use crate::server::duplicate_entry;
+use crate::txn::Bytes;
+use crate::value::{Level, Value, Warning};
+use engine_store::{Mode, Space};
+use std::cmp::Ordering;
+use std::rc::Rc;
+
+/// What a data change did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Affected rows, as the client asked to count them.
+    pub affected: u64,
+    /// Rows that matched (UPDATE), or that were given (INSERT).
+    pub matched: u64,
+    /// Rows that now differ (UPDATE); duplicates (INSERT).
+    pub changed: u64,
+    /// First value that AUTO_INCREMENT gave; 0 for none.
+    pub insert_id: u64,
+    /// Which form the info text has.
+    pub is_update: bool,
+    /// More than one row was given to INSERT.
+    pub many: bool,
+}
+
+impl Exec<'_> {
+    /// DML needs a key: 3098 in a group.
+    fn check_key(&self, table: &Table) -> Result<(), SqlError> {
+        if table.clustered().is_some() {
+            return Ok(());
+        }
+        Err(if self.rules.group_running {
+            error(3098, "The table does not comply with the requirements by an external plugin.")
+        } else {
+            error(1235, "This version of Quorate doesn't yet support 'changes of tables without a primary key'")
+        })
+    }
+
+    fn note(&self, warnings: Vec<Warning>) {
+        warnings.into_iter().for_each(|warning| self.env.warn(warning));
+    }
+
+    fn convert(&self, table: &Table, at: usize, value: Value, row: u64, strict: bool) -> Result<Value, SqlError> {
+        let mut warnings = Vec::new();
+        let mut conversion = Conversion { strict, row, warnings: &mut warnings };
+        let converted = conversion.convert(&table.definition.columns[at], value);
+        self.note(warnings);
+        converted
+    }
+
+    /// The value of a column that a row does not give.
+    fn default(&self, table: &Table, at: usize, row: u64, strict: bool) -> Result<Value, SqlError> {
+        let column = &table.definition.columns[at];
+        match &column.default {
+            DefaultValue::Null => Ok(Value::Null),
+            DefaultValue::Literal(text) => self.convert(table, at, Value::text(text.as_str()), row, strict),
+            DefaultValue::None if column.auto_increment => Ok(Value::Null),
+            DefaultValue::None => {
+                let message = format!("Field '{}' doesn't have a default value", column.name);
+                if strict {
+                    return Err(error(1364, message));
+                }
+                self.env.warn(Warning { level: Level::Warning, code: 1364, message });
+                Ok(column.implicit_default())
+            }
+        }
+    }
+
+    pub(super) async fn insert(&mut self, plan: &InsertPlan) -> Result<Changed, SqlError> {
+        let table = &plan.table;
+        self.check_key(table)?;
+        self.txn.touch(table)?;
+        let strict = self.rules.strict && !plan.ignore;
+        let mut changed = Changed::default();
+        let env: &dyn Env = self.env;
+        let mut selected = None;
+        if let Some(select) = &plan.select {
+            let mut rows = Rows::default();
+            self.select(select, &mut rows).await?;
+            selected = Some(rows.rows);
+        }
+        let count = selected.as_ref().map_or(plan.rows.len(), Vec::len);
+        changed.many = count > 1 || plan.select.is_some();
+        for number in 0..count {
+            self.step().await?;
+            let shown = number as u64 + 1;
+            let mut row: Vec<Option<Value>> = vec![None; table.definition.columns.len()];
+            let width = selected.as_ref().map_or_else(|| plan.rows[number].len(), |rows| rows[number].len());
+            for (place, &at) in plan.columns.iter().enumerate().take(width) {
+                let value = match &mut selected {
+                    Some(rows) => Some(std::mem::take(&mut rows[number][place])),
+                    None => match &plan.rows[number][place] {
+                        Some(node) => {
+                            // A value may name columns given before it.
+                            let so_far: Vec<Value> = if node.is_constant() {
+                                Vec::new()
+                            } else {
+                                row.iter().map(|value| value.clone().unwrap_or_default()).collect()
+                            };
+                            Some(node.eval(&so_far, env)?.into_owned())
+                        }
+                        None => None,
+                    },
+                };
+                let Some(value) = value else { continue };
+                let automatic = table.definition.columns[at].auto_increment && value.is_null();
+                row[at] = Some(if automatic { Value::Null } else { self.convert(table, at, value, shown, strict)? });
+            }
+            let mut full = Vec::with_capacity(row.len());
+            for (at, value) in row.into_iter().enumerate() {
+                full.push(match value {
+                    Some(value) => value,
+                    None => self.default(table, at, shown, strict)?,
+                });
+            }
+            if let Some(at) = table.auto_increment() {
+                self.count_up(table, at, &mut full, &mut changed)?;
+            }
+            changed.matched += 1;
+            self.insert_row(plan, full, shown, &mut changed).await?;
+        }
+        Ok(changed)
+    }
+
+    /// Gives an AUTO_INCREMENT column its value.
+    fn count_up(&self, table: &Table, at: usize, row: &mut [Value], changed: &mut Changed) -> Result<(), SqlError> {
+        let zero = matches!(row[at], Value::Int(0) | Value::UInt(0));
+        if row[at].is_null() || (zero && !self.rules.zero_is_a_value) {
+            let next = self.server.next_counter(table.id, self.rules.increment, self.rules.offset);
+            let next = next.ok_or_else(|| error(1467, "Failed to read auto-increment value from storage engine"))?;
+            let value = self.convert(table, at, Value::uint(next), 1, true);
+            row[at] = value.map_err(|_| error(1467, "Failed to read auto-increment value from storage engine"))?;
+            if changed.insert_id == 0 {
+                changed.insert_id = next;
+            }
+        } else {
+            self.server.note_counter(table.id, &row[at]);
+        }
+        Ok(())
+    }
+
+    async fn insert_row(
+        &mut self,
+        plan: &InsertPlan,
+        row: Vec<Value>,
+        number: u64,
+        changed: &mut Changed,
+    ) -> Result<(), SqlError> {
+        let table = &plan.table;
+        loop {
+            let Some((key, found)) = self.find_duplicate(table, &row, None).await? else {
+                self.put_row(table, None, Some(&row)).await?;
+                changed.affected += 1;
+                return Ok(());
+            };
+            if plan.replace {
+                self.put_row(table, Some(&found), None).await?;
+                changed.affected += 1;
+                changed.changed += 1;
+                continue;
+            }
+            if !plan.on_duplicate.is_empty() {
+                changed.changed += 1;
+                self.env.set_inserted(row);
+                let strict = self.rules.strict && !plan.ignore;
+                let new = self.assign(table, &plan.on_duplicate, &found.row, number, strict)?;
+                if row::same(&found.row, &new) {
+                    changed.affected += u64::from(self.rules.found_rows);
+                } else {
+                    self.check_duplicates(table, &new, Some(&found)).await?;
+                    self.put_row(table, Some(&found), Some(&new)).await?;
+                    changed.affected += 2;
+                }
+                return Ok(());
+            }
+            let duplicate = duplicate_entry(table, &key, &row);
+            if plan.ignore {
+                changed.changed += 1;
+                self.env.warn(Warning { level: Level::Warning, code: duplicate.code, message: duplicate.message });
+                return Ok(());
+            }
+            return Err(duplicate);
+        }
+    }
+
+    /// Locks the places of `row` in all unique keys, and finds the first that another row has. Places
+    /// that `old` has itself don't count.
+    async fn find_duplicate(
+        &mut self,
+        table: &Rc<Table>,
+        row: &[Value],
+        old: Option<&Found>,
+    ) -> Result<Option<(Key, Found)>, SqlError> {
+        let own_key = row_key(table, row);
+        let rows = Space { table: table.id, number: 0 };
+        for key in &table.definition.keys {
+            let nulls = key.parts.iter().any(|part| row[usize::from(part.column)].is_null());
+            if !key.unique || nulls {
+                continue;
+            }
+            let space = Space { table: table.id, number: key.space };
+            let place = if key.space == 0 { own_key.clone() } else { index_key(table, key, row, &own_key) };
+            if let Some(old) = old {
+                let before = if key.space == 0 {
+                    old.key.to_vec()
+                } else {
+                    index_key(table, key, &old.row, &old.key)
+                };
+                if before == place {
+                    continue;
+                }
+            }
+            let Some(stored) = self.txn.lock(self.session, space, &place, Mode::Exclusive).await? else { continue };
+            let (row_at, bytes) = if key.space == 0 {
+                (Bytes::from(place), stored)
+            } else {
+                let Some(bytes) = self.txn.lock(self.session, rows, &stored, Mode::Exclusive).await? else {
+                    continue;
+                };
+                (stored, bytes)
+            };
+            let row = decode(table, &bytes)?;
+            return Ok(Some((key.clone(), Found { key: row_at, bytes, row })));
+        }
+        Ok(None)
+    }
+
+    async fn check_duplicates(
+        &mut self,
+        table: &Rc<Table>,
+        row: &[Value],
+        old: Option<&Found>,
+    ) -> Result<(), SqlError> {
+        match self.find_duplicate(table, row, old).await? {
+            Some((key, _)) => Err(duplicate_entry(table, &key, row)),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a row in the place of another (or of none), with its index entries. The unique places of the
+    /// new one are locked and free.
+    async fn put_row(&mut self, table: &Rc<Table>, old: Option<&Found>, new: Option<&[Value]>) -> Result<(), SqlError> {
+        let rows = Space { table: table.id, number: 0 };
+        let mut hashes = Vec::new();
+        let mut scratch = Vec::new();
+        if let Some(old) = old {
+            write_set(table, &old.row, &mut scratch, &mut hashes);
+        }
+        let mut bytes = Vec::new();
+        let new_key = new.map(|new| {
+            write_set(table, new, &mut scratch, &mut hashes);
+            row::encode(&table.definition, new, &mut bytes);
+            row_key(table, new)
+        });
+        let new_bytes = new.map(|_| Bytes::from(bytes));
+        match (old, &new_key) {
+            (Some(old), Some(key)) if *old.key == **key => {
+                self.txn.put(rows, key, Some(old.bytes.clone()), new_bytes, &hashes);
+            }
+            (old, key) => {
+                if let Some(old) = old {
+                    self.txn.put(rows, &old.key, Some(old.bytes.clone()), None, &hashes);
+                }
+                if let Some(key) = key {
+                    self.txn.put(rows, key, None, new_bytes, &hashes);
+                }
+            }
+        }
+        for key in table.indexes() {
+            let space = Space { table: table.id, number: key.space };
+            let before = old.map(|old| (index_key(table, key, &old.row, &old.key), old.key.clone()));
+            let after = match (new, &new_key) {
+                (Some(new), Some(row_key)) => Some((index_key(table, key, new, row_key), Bytes::from(row_key.as_slice()))),
+                _ => None,
+            };
+            match (before, after) {
+                (Some((before, old)), Some((after, new))) if before == after => {
+                    if old != new {
+                        self.lock_entry(space, &after).await?;
+                        self.txn.put(space, &after, Some(old), Some(new), &[]);
+                    }
+                }
+                (before, after) => {
+                    if let Some((key, row)) = before {
+                        self.lock_entry(space, &key).await?;
+                        self.txn.put(space, &key, Some(row), None, &[]);
+                    }
+                    if let Some((key, row)) = after {
+                        self.lock_entry(space, &key).await?;
+                        self.txn.put(space, &key, None, Some(row), &[]);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn lock_entry(&mut self, space: Space, key: &[u8]) -> Result<(), SqlError> {
+        self.txn.lock(self.session, space, key, Mode::Exclusive).await.map(|_| ())
+    }
+
+    /// The new row of UPDATE: assignments from left to right, each seeing those before it.
+    fn assign(
+        &self,
+        table: &Table,
+        set: &[(usize, Option<Node>)],
+        old: &[Value],
+        number: u64,
+        strict: bool,
+    ) -> Result<Vec<Value>, SqlError> {
+        let env: &dyn Env = self.env;
+        let mut new = old.to_vec();
+        for (at, node) in set {
+            new[*at] = match node {
+                Some(node) => {
+                    let value = node.eval(&new, env)?.into_owned();
+                    self.convert(table, *at, value, number, strict)?
+                }
+                None => self.default(table, *at, number, strict)?,
+            };
+        }
+        Ok(new)
+    }
+
+    /// The rows that a change is of: locked, and re-read under the lock.
+    async fn targets(
+        &mut self,
+        table: &Rc<Table>,
+        access: &Access,
+        filter: Option<&Node>,
+        order: &[(Node, bool, Collation)],
+        limit: Option<&Node>,
+    ) -> Result<Vec<Found>, SqlError> {
+        let env = self.env;
+        let most = match limit {
+            None => usize::MAX,
+            Some(node) => {
+                let value = node.eval(&[], env)?;
+                let count = value.to_i128().and_then(|count| usize::try_from(count).ok());
+                count.ok_or_else(|| error(1210, "Incorrect arguments to LIMIT"))?
+            }
+        };
+        let rows = Space { table: table.id, number: 0 };
+        let mut cursor = Cursor::new(self, table, access, false, true)?;
+        let mut found = Vec::new();
+        while order.is_empty() && found.len() < most || !order.is_empty() {
+            let Some(candidate) = cursor.next(self).await? else { break };
+            if !passes(filter, &candidate.row, env)? {
+                continue;
+            }
+            let locked = self.txn.lock(self.session, rows, &candidate.key, Mode::Exclusive).await?;
+            let Some(bytes) = locked else { continue };
+            let row = if bytes == candidate.bytes { candidate.row } else { decode(table, &bytes)? };
+            if passes(filter, &row, env)? {
+                found.push(Found { key: candidate.key, bytes, row });
+            }
+        }
+        if !order.is_empty() {
+            let mut keyed = Vec::with_capacity(found.len());
+            for row in found {
+                let keys = order.iter().map(|(node, ..)| Ok(node.eval(&row.row, env)?.into_owned()));
+                keyed.push((keys.collect::<Result<Vec<Value>, SqlError>>()?, row));
+            }
+            keyed.sort_by(|(left, _), (right, _)| {
+                for ((left, right), (_, descending, collation)) in left.iter().zip(right).zip(order) {
+                    let order = left.order(right, *collation);
+                    if order.is_ne() {
+                        return if *descending { order.reverse() } else { order };
+                    }
+                }
+                Ordering::Equal
+            });
+            found = keyed.into_iter().map(|(_, row)| row).take(most).collect();
+        }
+        Ok(found)
+    }
+
+    pub(super) async fn update(&mut self, plan: &UpdatePlan) -> Result<Changed, SqlError> {
+        let table = &plan.table;
+        self.check_key(table)?;
+        self.txn.touch(table)?;
+        let strict = self.rules.strict && !plan.ignore;
+        let targets =
+            self.targets(table, &plan.access, plan.filter.as_ref(), &plan.order, plan.limit.as_ref()).await?;
+        let mut changed = Changed { is_update: true, ..Changed::default() };
+        for (number, old) in targets.iter().enumerate() {
+            self.step().await?;
+            changed.matched += 1;
+            let new = self.assign(table, &plan.set, &old.row, number as u64 + 1, strict)?;
+            if row::same(&old.row, &new) {
+                let mut hashes = Vec::new();
+                write_set(table, &old.row, &mut Vec::new(), &mut hashes);
+                self.txn.note_read(&hashes[..hashes.len().min(1)]);
+                continue;
+            }
+            if let Err(duplicate) = self.check_duplicates(table, &new, Some(old)).await {
+                if plan.ignore && duplicate.code == 1062 {
+                    self.env.warn(Warning { level: Level::Warning, code: 1062, message: duplicate.message });
+                    continue;
+                }
+                return Err(duplicate);
+            }
+            self.put_row(table, Some(old), Some(&new)).await?;
+            changed.changed += 1;
+        }
+        changed.affected = if self.rules.found_rows { changed.matched } else { changed.changed };
+        Ok(changed)
+    }
+
+    pub(super) async fn delete(&mut self, plan: &DeletePlan) -> Result<Changed, SqlError> {
+        let table = &plan.table;
+        self.check_key(table)?;
+        self.txn.touch(table)?;
+        let targets =
+            self.targets(table, &plan.access, plan.filter.as_ref(), &plan.order, plan.limit.as_ref()).await?;
+        let mut changed = Changed::default();
+        for old in &targets {
+            self.step().await?;
+            self.put_row(table, Some(old), None).await?;
+            changed.affected += 1;
+        }
+        Ok(changed)
+    }
+}

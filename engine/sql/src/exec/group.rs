@@ -1,0 +1,156 @@
+//! Aggregates.
+
+use crate::collate::Collation;
+use crate::decimal::Decimal;
+use crate::error::SqlError;
+use crate::expr::{Aggregate, AggregateKind, BitOp, Env};
+use crate::key::weigh_value;
+use crate::value::{Arithmetic, Value};
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+/// `group_concat_max_len`.
+const CONCAT_BYTES_MAX: usize = 1024;
+
+/// The running state of one aggregate of one group.
+pub(super) struct Accumulator {
+    seen: BTreeSet<Vec<u8>>,
+    count: u64,
+    /// SUM and AVG of integers, exactly; moved to `sum` at its limit.
+    whole: i128,
+    sum: Option<Value>,
+    best: Value,
+    bits: u64,
+    texts: Vec<(Vec<Value>, String)>,
+}
+
+impl Accumulator {
+    pub(super) fn new(aggregate: &Aggregate) -> Self {
+        let bits = if aggregate.kind == AggregateKind::Bits(BitOp::And) { u64::MAX } else { 0 };
+        Self {
+            seen: BTreeSet::new(),
+            count: 0,
+            whole: 0,
+            sum: None,
+            best: Value::Null,
+            bits,
+            texts: Vec::new(),
+        }
+    }
+
+    /// Takes one row.
+    pub(super) fn add(&mut self, aggregate: &Aggregate, row: &[Value], env: &dyn Env) -> Result<(), SqlError> {
+        if aggregate.kind == AggregateKind::CountAll {
+            self.count += 1;
+            return Ok(());
+        }
+        let mut values = Vec::with_capacity(aggregate.args.len());
+        for arg in &aggregate.args {
+            values.push(arg.eval(row, env)?);
+        }
+        if aggregate.kind == AggregateKind::Any {
+            if self.count == 0 {
+                self.best = values[0].clone().into_owned();
+            }
+            self.count += 1;
+            return Ok(());
+        }
+        if values.iter().any(|value| value.is_null()) {
+            return Ok(());
+        }
+        if aggregate.distinct {
+            let mut key = Vec::new();
+            for value in &values {
+                weigh_value(value, aggregate.collation, &mut key);
+            }
+            if !self.seen.insert(key) {
+                return Ok(());
+            }
+        }
+        self.count += 1;
+        let value = &*values[0];
+        match aggregate.kind {
+            AggregateKind::Count | AggregateKind::CountAll | AggregateKind::Any => {}
+            AggregateKind::Sum | AggregateKind::Avg => self.add_number(value),
+            AggregateKind::Min | AggregateKind::Max => {
+                let wanted = if aggregate.kind == AggregateKind::Min { Ordering::Less } else { Ordering::Greater };
+                if self.best.is_null() || value.compare(&self.best, aggregate.collation) == Some(wanted) {
+                    self.best = value.clone();
+                }
+            }
+            AggregateKind::Bits(op) => {
+                let bits = value.to_bits().unwrap_or(0);
+                match op {
+                    BitOp::And => self.bits &= bits,
+                    BitOp::Or => self.bits |= bits,
+                    _ => self.bits ^= bits,
+                }
+            }
+            AggregateKind::GroupConcat => {
+                let text: String = values.iter().filter_map(|value| value.to_text()).collect();
+                let keys = aggregate.order_by.iter().map(|(node, _)| Ok(node.eval(row, env)?.into_owned()));
+                self.texts.push((keys.collect::<Result<_, SqlError>>()?, text));
+            }
+        }
+        Ok(())
+    }
+
+    fn add_number(&mut self, value: &Value) {
+        let whole = match value {
+            Value::Int(value) => Some(i128::from(*value)),
+            Value::UInt(value) => Some(i128::from(*value)),
+            _ => None,
+        };
+        if let Some(sum) = whole.and_then(|whole| self.whole.checked_add(whole)) {
+            self.whole = sum;
+            return;
+        }
+        let number = match value {
+            Value::Text(_) | Value::Bytes(_) => Value::Double(value.to_f64().unwrap_or(0.0)),
+            number => number.clone(),
+        };
+        let before = self.sum.take().unwrap_or(Value::Int(0));
+        // Sums of decimals saturate; sums of doubles may reach infinity, which is shown as the greatest.
+        self.sum = Some(before.calculate(Arithmetic::Add, &number).unwrap_or(Value::Double(f64::MAX)));
+    }
+
+    fn total(&self) -> Value {
+        let whole = Value::Decimal(Decimal::from_int(self.whole));
+        match &self.sum {
+            None => whole,
+            Some(sum) => sum.calculate(Arithmetic::Add, &whole).unwrap_or(Value::Double(f64::MAX)),
+        }
+    }
+
+    /// The result.
+    pub(super) fn finish(mut self, aggregate: &Aggregate) -> Value {
+        match aggregate.kind {
+            AggregateKind::Count | AggregateKind::CountAll => Value::uint(self.count),
+            AggregateKind::Bits(_) => Value::UInt(self.bits),
+            AggregateKind::Min | AggregateKind::Max | AggregateKind::Any => self.best,
+            _ if self.count == 0 => Value::Null,
+            AggregateKind::Sum => self.total(),
+            AggregateKind::Avg => {
+                let total = self.total();
+                total.calculate(Arithmetic::Div, &Value::uint(self.count)).unwrap_or_default()
+            }
+            AggregateKind::GroupConcat => {
+                let order = &aggregate.order_by;
+                self.texts.sort_by(|(left, _), (right, _)| {
+                    let mut orders = left.iter().zip(right).zip(order).map(|((left, right), (_, descending))| {
+                        let order = left.order(right, Collation::DEFAULT);
+                        if *descending { order.reverse() } else { order }
+                    });
+                    orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+                });
+                let texts: Vec<String> = self.texts.into_iter().map(|(_, text)| text).collect();
+                let mut text = texts.join(&aggregate.separator);
+                if text.len() > CONCAT_BYTES_MAX {
+                    let cut = (0..=CONCAT_BYTES_MAX).rev().find(|&at| text.is_char_boundary(at));
+                    text.truncate(cut.unwrap_or(0));
+                }
+                Value::text(text)
+            }
+        }
+    }
+}

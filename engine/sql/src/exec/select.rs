@@ -1,0 +1,360 @@
+//! SELECT.
+
+use super::cursor::{Cursor, decode, passes};
+use super::group::Accumulator;
+use super::{Exec, Rows, Sink, Wait};
+use crate::ast::{LockWait, SetOp};
+use crate::collate::Collation;
+use crate::error::{SqlError, error};
+use crate::expr::{Env, Node, compare_rows};
+use crate::key::{self, weigh_value};
+use crate::plan::{Access, Output, SelectPlan, Source};
+use crate::catalog::Table;
+use crate::value::Value;
+use engine_store::{Mode, Space};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// Rows of a source, one after another.
+enum Feed {
+    Table(Cursor),
+    Locking(Cursor, Rc<Table>, Mode, LockWait),
+    Rows(std::vec::IntoIter<Vec<Value>>),
+}
+
+struct Limits {
+    skip: u64,
+    take: u64,
+}
+
+fn limits(limit: Option<&(Node, Option<Node>)>, env: &dyn Env) -> Result<Limits, SqlError> {
+    let number = |node: &Node| -> Result<u64, SqlError> {
+        let value = node.eval(&[], env)?;
+        match &*value {
+            Value::Int(value) if *value >= 0 => Ok(*value as u64),
+            Value::UInt(value) => Ok(*value),
+            Value::Text(text) => text.trim().parse().map_err(|_| error(1210, "Incorrect arguments to LIMIT")),
+            // mysql2 sends integers of prepared statements as doubles.
+            Value::Double(value) if *value >= 0.0 && value.fract() == 0.0 => Ok(*value as u64),
+            _ => Err(error(1210, "Incorrect arguments to LIMIT")),
+        }
+    };
+    Ok(match limit {
+        None => Limits { skip: 0, take: u64::MAX },
+        Some((count, offset)) => {
+            Limits { skip: offset.as_ref().map(number).transpose()?.unwrap_or(0), take: number(count)? }
+        }
+    })
+}
+
+/// Hands rows on in their order, without the first ones and the last ones.
+struct Window<'a> {
+    limits: Limits,
+    sink: &'a mut dyn Sink,
+}
+
+impl Window<'_> {
+    fn push(&mut self, row: &[Value]) {
+        if self.limits.skip > 0 {
+            self.limits.skip -= 1;
+        } else if self.limits.take > 0 {
+            self.limits.take -= 1;
+            self.sink.row(row);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.limits.take == 0
+    }
+}
+
+impl Exec<'_> {
+    /// Runs a query.
+    pub(super) fn select<'s>(&'s mut self, plan: &'s SelectPlan, sink: &'s mut dyn Sink) -> Wait<'s, ()> {
+        Box::pin(async move {
+            if plan.arms.is_empty() {
+                return self.block(plan, sink, true).await;
+            }
+            let mut rows = Rows::default();
+            self.block(plan, &mut rows, false).await?;
+            let collations: Vec<Collation> = plan.output.iter().map(|output| output.kind.collation).collect();
+            let weigh = |row: &[Value]| {
+                let mut bytes = Vec::new();
+                for (value, collation) in row.iter().zip(&collations) {
+                    weigh_value(value, *collation, &mut bytes);
+                }
+                bytes
+            };
+            for (op, all, arm) in &plan.arms {
+                let mut more = Rows::default();
+                self.select(arm, &mut more).await?;
+                let theirs: BTreeSet<_> = more.rows.iter().map(|row| weigh(row)).collect();
+                match op {
+                    SetOp::Union => rows.rows.append(&mut more.rows),
+                    SetOp::Except => rows.rows.retain(|row| !theirs.contains(&weigh(row))),
+                    SetOp::Intersect => rows.rows.retain(|row| theirs.contains(&weigh(row))),
+                }
+                if !*all {
+                    let mut seen = BTreeSet::new();
+                    rows.rows.retain(|row| seen.insert(weigh(row)));
+                }
+            }
+            rows.rows.sort_by(|left, right| compare_rows(left, right, &plan.union_order));
+            let env: &dyn Env = self.env;
+            let limits = limits(plan.limit.as_ref(), env)?;
+            sink.columns(&rows.output);
+            let mut window = Window { limits, sink };
+            rows.rows.iter().for_each(|row| window.push(row));
+            Ok(())
+        })
+    }
+
+    /// One query block; without its LIMIT when that is the whole UNION's.
+    async fn block(&mut self, plan: &SelectPlan, sink: &mut dyn Sink, limited: bool) -> Result<(), SqlError> {
+        let env = self.env;
+        let limit = limits(plan.limit.as_ref().filter(|_| limited), env)?;
+        let mut feed = self.feed(&plan.source, plan.ordered == Some(true), plan.locking).await?;
+        if let Some(grouping) = &plan.grouping {
+            let rows = self.group(plan, grouping, &mut feed).await?;
+            feed = Feed::Rows(rows.into_iter());
+        }
+        let filter = if plan.grouping.is_some() { plan.having.as_ref() } else { plan.filter.as_ref() };
+        let having = if plan.grouping.is_some() { None } else { plan.having.as_ref() };
+        let sorts = !plan.order.is_empty() && plan.ordered.is_none();
+        let mut seen = BTreeSet::new();
+        let mut sorted: Vec<(Vec<Value>, Vec<Value>)> = Vec::new();
+        let bare = matches!(plan.source, Source::Nothing) && plan.grouping.is_none();
+        if !bare {
+            sink.columns(&plan.output);
+        }
+        let mut announced = !bare;
+        let mut window = Window { limits: limit, sink };
+        let mut out = Vec::with_capacity(plan.output.len());
+        while !window.is_full() || bare {
+            let Some(row) = self.next(&mut feed, filter).await? else { break };
+            if !passes(having, &row, env)? {
+                continue;
+            }
+            out.clear();
+            for output in &plan.output {
+                out.push(output.node.eval(&row, env)?.into_owned());
+            }
+            if bare {
+                announced = true;
+                // Without a table the values say best what they are.
+                let mut output: Vec<Output> = plan.output.clone();
+                output.iter_mut().zip(&out).for_each(|(output, value)| output.fit(value));
+                window.sink.columns(&output);
+            }
+            if plan.distinct {
+                let mut key = Vec::new();
+                for (value, output) in out.iter().zip(&plan.output) {
+                    weigh_value(value, output.kind.collation, &mut key);
+                }
+                if !seen.insert(key) {
+                    continue;
+                }
+            }
+            if sorts {
+                let mut keys = Vec::with_capacity(plan.order.len());
+                for (node, ..) in &plan.order {
+                    keys.push(node.eval(&row, env)?.into_owned());
+                }
+                sorted.push((keys, out.clone()));
+            } else {
+                window.push(&out);
+            }
+            if bare {
+                break;
+            }
+        }
+        if !announced {
+            window.sink.columns(&plan.output);
+        }
+        sorted.sort_by(|(left, _), (right, _)| {
+            for ((left, right), (_, descending, collation)) in left.iter().zip(right).zip(&plan.order) {
+                let order = left.order(right, *collation);
+                if order.is_ne() {
+                    return if *descending { order.reverse() } else { order };
+                }
+            }
+            Ordering::Equal
+        });
+        for (_, row) in &sorted {
+            if window.is_full() {
+                break;
+            }
+            window.push(row);
+        }
+        Ok(())
+    }
+
+    /// The next row that passes the filter.
+    async fn next(&mut self, feed: &mut Feed, filter: Option<&Node>) -> Result<Option<Vec<Value>>, SqlError> {
+        loop {
+            let env = self.env;
+            match feed {
+                Feed::Rows(rows) => {
+                    let Some(row) = rows.next() else { return Ok(None) };
+                    self.step().await?;
+                    if passes(filter, &row, env)? {
+                        return Ok(Some(row));
+                    }
+                }
+                Feed::Table(cursor) => {
+                    let Some(found) = cursor.next(self).await? else { return Ok(None) };
+                    if passes(filter, &found.row, env)? {
+                        return Ok(Some(found.row));
+                    }
+                }
+                Feed::Locking(cursor, table, mode, wait) => {
+                    let Some(found) = cursor.next(self).await? else { return Ok(None) };
+                    if !passes(filter, &found.row, env)? {
+                        continue;
+                    }
+                    let (table, mode, wait) = (table.clone(), *mode, *wait);
+                    let Some(row) = self.lock_row(&table, &found.key, mode, wait).await? else { continue };
+                    if passes(filter, &row, env)? {
+                        return Ok(Some(row));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Locks a row and reads its newest version; `None` when it is gone, or locked and to be skipped.
+    async fn lock_row(
+        &mut self,
+        table: &Table,
+        key: &[u8],
+        mode: Mode,
+        wait: LockWait,
+    ) -> Result<Option<Vec<Value>>, SqlError> {
+        let space = Space { table: table.id, number: 0 };
+        let timeout = self.txn.rules.lock_timeout_us;
+        if wait != LockWait::Wait {
+            self.txn.rules.lock_timeout_us = None;
+        }
+        let locked = self.txn.lock(self.session, space, key, mode).await;
+        self.txn.rules.lock_timeout_us = timeout;
+        let bytes = match locked {
+            Ok(bytes) => bytes,
+            Err(error) if error.code == 3572 && wait == LockWait::SkipLocked => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Some(bytes) = bytes else { return Ok(None) };
+        let row = decode(table, &bytes)?;
+        let mut hashes = Vec::new();
+        key::write_set(table, &row, &mut Vec::new(), &mut hashes);
+        // The first hash is the clustered key's: keys are listed primary first.
+        self.txn.note_read(&hashes[..hashes.len().min(1)]);
+        Ok(Some(row))
+    }
+
+    async fn feed(
+        &mut self,
+        source: &Source,
+        backward: bool,
+        locking: Option<(bool, LockWait)>,
+    ) -> Result<Feed, SqlError> {
+        if let Source::Table { table, access } = source {
+            self.txn.touch(table)?;
+            return Ok(match locking.filter(|_| table.clustered().is_some()) {
+                None => Feed::Table(Cursor::new(self, table, access, backward, false)?),
+                Some((exclusive, wait)) => {
+                    let mode = if exclusive { Mode::Exclusive } else { Mode::Shared };
+                    Feed::Locking(Cursor::new(self, table, access, backward, true)?, table.clone(), mode, wait)
+                }
+            });
+        }
+        Ok(Feed::Rows(self.materialise(source).await?.into_iter()))
+    }
+
+    /// All rows of a source.
+    fn materialise<'s>(&'s mut self, source: &'s Source) -> Wait<'s, Vec<Vec<Value>>> {
+        Box::pin(async move {
+            match source {
+                Source::Nothing => Ok(vec![Vec::new()]),
+                Source::Table { table, .. } => {
+                    self.txn.touch(table)?;
+                    let mut cursor = Cursor::new(self, table, &Access::Full, false, false)?;
+                    let mut rows = Vec::new();
+                    while let Some(found) = cursor.next(self).await? {
+                        rows.push(found.row);
+                    }
+                    Ok(rows)
+                }
+                Source::Virtual { schema, name, .. } => self.env.virtual_rows(schema, name),
+                Source::Derived(plan) => {
+                    let mut rows = Rows::default();
+                    self.select(plan, &mut rows).await?;
+                    Ok(rows.rows)
+                }
+                Source::Join { left, right, outer, on } => {
+                    let left = self.materialise(left).await?;
+                    let right = self.materialise(right).await?;
+                    let mut rows = Vec::new();
+                    for left in &left {
+                        let mut matched = false;
+                        for right in &right {
+                            self.step().await?;
+                            let row: Vec<Value> = left.iter().chain(right).cloned().collect();
+                            if passes(on.as_ref(), &row, self.env)? {
+                                matched = true;
+                                rows.push(row);
+                            }
+                        }
+                        if let (false, Some(width)) = (matched, outer) {
+                            let nulls = std::iter::repeat_n(&Value::Null, *width);
+                            rows.push(left.iter().chain(nulls).cloned().collect());
+                        }
+                    }
+                    Ok(rows)
+                }
+                Source::Exchanged { source, front } => {
+                    let mut rows = self.materialise(source).await?;
+                    rows.iter_mut().for_each(|row| row.rotate_left(*front));
+                    Ok(rows)
+                }
+            }
+        })
+    }
+
+    /// One row per group: the group's first row, then its aggregates.
+    async fn group(
+        &mut self,
+        plan: &SelectPlan,
+        grouping: &crate::plan::Grouping,
+        feed: &mut Feed,
+    ) -> Result<Vec<Vec<Value>>, SqlError> {
+        let env: &dyn Env = self.env;
+        let fresh = || grouping.aggregates.iter().map(Accumulator::new).collect::<Vec<_>>();
+        let mut groups: BTreeMap<Vec<u8>, (Vec<Value>, Vec<Accumulator>)> = BTreeMap::new();
+        let mut width = None;
+        while let Some(row) = self.next(feed, plan.filter.as_ref()).await? {
+            width = Some(row.len());
+            let mut key = Vec::new();
+            for (node, collation) in &grouping.by {
+                weigh_value(&*node.eval(&row, env)?, *collation, &mut key);
+            }
+            let (_, accumulators) = match groups.get_mut(&key) {
+                Some(group) => group,
+                None => groups.entry(key).or_insert((row.clone(), fresh())),
+            };
+            for (accumulator, aggregate) in accumulators.iter_mut().zip(&grouping.aggregates) {
+                accumulator.add(aggregate, &row, env)?;
+            }
+        }
+        if groups.is_empty() && grouping.by.is_empty() {
+            let width = width.unwrap_or_else(|| plan.source.width());
+            groups.insert(Vec::new(), (vec![Value::Null; width], fresh()));
+        }
+        let finish = |(mut row, accumulators): (Vec<Value>, Vec<Accumulator>)| {
+            let results = accumulators.into_iter().zip(&grouping.aggregates);
+            row.extend(results.map(|(accumulator, aggregate)| accumulator.finish(aggregate)));
+            row
+        };
+        Ok(groups.into_values().map(finish).collect())
+    }
+}

@@ -1,0 +1,142 @@
+//! Ways to the rows of a base table, from the conditions that AND joins.
+
+use crate::catalog::{ColumnType, Key, Table};
+use crate::collate::Collation;
+use crate::expr::{Comparison, Node};
+
+/// One end of a range: its value, and whether it is in the range.
+pub type Bound = Option<(Node, bool)>;
+
+/// How rows are found. The whole WHERE is checked on each of them nevertheless.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// All rows, by the clustered key.
+    Full,
+    /// A stretch of a key.
+    Key {
+        /// Its key space: 0 is the clustered key.
+        space: u16,
+        /// Values of its first parts.
+        equal: Vec<Node>,
+        /// Values that the next part may have.
+        among: Option<Vec<Node>>,
+        /// Lower end of the next part.
+        low: Bound,
+        /// Upper end of the next part.
+        high: Bound,
+    },
+    /// No row.
+    Nothing,
+}
+
+#[derive(Default)]
+struct Conditions<'a> {
+    equal: Option<&'a Node>,
+    among: Option<&'a [Node]>,
+    low: Option<(&'a Node, bool)>,
+    high: Option<(&'a Node, bool)>,
+}
+
+/// Collects what the conditions say of one column.
+fn conditions<'a>(table: &Table, conjuncts: &[&'a Node], column: usize) -> Conditions<'a> {
+    let mut found = Conditions::default();
+    let kind = &table.definition.columns[column];
+    // A text compared under another collation than its key's is not found by the key.
+    let usable = |collation: Collation| !kind.kind.is_text() || collation == kind.collation();
+    for node in conjuncts {
+        match node {
+            Node::Compare(left, op, right, collation) if usable(*collation) => {
+                let is = |node: &Node| matches!(node, Node::Column(at) if *at == column);
+                let (value, op) = if is(left) && right.is_constant() {
+                    (&**right, *op)
+                } else if is(right) && left.is_constant() {
+                    let mirrored = match op {
+                        Comparison::Lt => Comparison::Gt,
+                        Comparison::Le => Comparison::Ge,
+                        Comparison::Gt => Comparison::Lt,
+                        Comparison::Ge => Comparison::Le,
+                        same => *same,
+                    };
+                    (&**left, mirrored)
+                } else {
+                    continue;
+                };
+                match op {
+                    Comparison::Eq => found.equal = found.equal.or(Some(value)),
+                    Comparison::Gt => found.low = found.low.or(Some((value, false))),
+                    Comparison::Ge => found.low = found.low.or(Some((value, true))),
+                    Comparison::Lt => found.high = found.high.or(Some((value, false))),
+                    Comparison::Le => found.high = found.high.or(Some((value, true))),
+                    Comparison::Ne | Comparison::NullSafeEq => {}
+                }
+            }
+            Node::Between { expr, low, high, negated: false, collation } if usable(*collation) => {
+                if matches!(**expr, Node::Column(at) if at == column) && low.is_constant() && high.is_constant() {
+                    found.low = found.low.or(Some((low, true)));
+                    found.high = found.high.or(Some((high, true)));
+                }
+            }
+            Node::In { expr, list, negated: false, collation } if usable(*collation) => {
+                if matches!(**expr, Node::Column(at) if at == column) && list.iter().all(Node::is_constant) {
+                    found.among = found.among.or(Some(list));
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Whether values of such a column can be looked up by their key bytes.
+fn indexable(kind: &ColumnType, prefix: u32) -> bool {
+    // FLOAT compares as the double that it rounds to, which no literal is; prefixes hold a part only.
+    !matches!(kind, ColumnType::Double { single: true, .. }) && prefix == 0
+}
+
+/// Chooses the way to the rows that `filter` leaves.
+#[must_use]
+pub fn choose(table: &Table, filter: Option<&Node>) -> Access {
+    let Some(filter) = filter else { return Access::Full };
+    let mut conjuncts = Vec::new();
+    filter.conjuncts(&mut conjuncts);
+    let mut best: Option<((u32, u32), Access)> = None;
+    for key in &table.definition.keys {
+        let Some((score, access)) = by_key(table, key, &conjuncts) else { continue };
+        if best.as_ref().is_none_or(|(before, _)| score > *before) {
+            best = Some((score, access));
+        }
+    }
+    best.map_or(Access::Full, |(_, access)| access)
+}
+
+fn by_key(table: &Table, key: &Key, conjuncts: &[&Node]) -> Option<((u32, u32), Access)> {
+    let mut equal = Vec::new();
+    let mut among = None;
+    let (mut low, mut high) = (None, None);
+    for part in &key.parts {
+        let column = usize::from(part.column);
+        if !indexable(&table.definition.columns[column].kind, part.prefix) {
+            break;
+        }
+        let found = conditions(table, conjuncts, column);
+        if let Some(value) = found.equal {
+            equal.push(value.clone());
+            continue;
+        }
+        if let Some(list) = found.among {
+            among = Some(list.to_vec());
+        } else {
+            low = found.low.map(|(node, inclusive)| (node.clone(), inclusive));
+            high = found.high.map(|(node, inclusive)| (node.clone(), inclusive));
+        }
+        break;
+    }
+    let whole = equal.len() == key.parts.len() && key.unique;
+    let parts = equal.len() as u32 * 4 + u32::from(among.is_some()) * 3 + u32::from(low.is_some()) + u32::from(high.is_some());
+    if parts == 0 {
+        return None;
+    }
+    let clustered = u32::from(key.space == 0);
+    let score = if whole { (1000 + clustered, parts) } else { (parts, clustered) };
+    Some((score, Access::Key { space: key.space, equal, among, low, high }))
+}

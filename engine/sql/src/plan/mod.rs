@@ -1,0 +1,570 @@
+//! Plans: statements resolved against the catalogue, with a way to the rows chosen. A plan is good for
+//! any parameters, for as long as the catalogue's generation stays.
+//!
+//! Choice is by rule, not by cost: a whole clustered key, a whole unique key, the index with most equal
+//! parts, a range of its next part, else everything. Joins are nested loops in the order written.
+//!
+//! Absent on purpose: correlated subqueries, common table expressions, window functions, multi-table
+//! UPDATE and DELETE (1235, or 1054 for the outer column).
+
+mod access;
+mod select;
+
+pub use access::{Access, Bound, choose};
+
+use crate::ast::{self, Expr, InsertSource, LockWait, ObjectName, SetOp, TableRef};
+use crate::catalog::{Catalog, Column, ColumnType, Table};
+use crate::collate::Collation;
+use crate::error::{SqlError, error};
+use crate::expr::{Aggregate, Node, Pending, Resolver, Scope, ScopeColumn, Type};
+use std::rc::Rc;
+use wire::client::constant::{ColumnType as WireType, column_flag};
+
+/// A statement with rows, ready to run.
+#[derive(Debug)]
+pub struct Plan {
+    /// What it does.
+    pub body: Body,
+    /// What runs before it, last first; [`Node::Prepared`] names the place.
+    pub pending: Vec<PendingPlan>,
+    /// Generation of the catalogue that it was made for.
+    pub generation: u64,
+}
+
+/// What a plan does.
+#[derive(Debug)]
+pub enum Body {
+    /// SELECT.
+    Select(SelectPlan),
+    /// INSERT and REPLACE.
+    Insert(InsertPlan),
+    /// UPDATE.
+    Update(UpdatePlan),
+    /// DELETE.
+    Delete(DeletePlan),
+}
+
+/// See [`Pending`].
+#[derive(Debug)]
+pub enum PendingPlan {
+    /// An uncorrelated subquery.
+    Select(SelectPlan),
+    /// A function that waits.
+    Call {
+        /// Its name.
+        name: String,
+        /// Its arguments.
+        args: Vec<Node>,
+    },
+}
+
+/// A query block, with the arms of its UNION.
+#[derive(Debug)]
+pub struct SelectPlan {
+    /// Where rows come from.
+    pub source: Source,
+    /// WHERE.
+    pub filter: Option<Node>,
+    /// GROUP BY, or aggregates without one.
+    pub grouping: Option<Grouping>,
+    /// HAVING.
+    pub having: Option<Node>,
+    /// What is selected.
+    pub output: Vec<Output>,
+    /// DISTINCT.
+    pub distinct: bool,
+    /// ORDER BY: expressions over the source's (or group's) row.
+    pub order: Vec<(Node, bool, Collation)>,
+    /// Rows come in the right order by themselves; true: read backward.
+    pub ordered: Option<bool>,
+    /// LIMIT: (count, offset).
+    pub limit: Option<(Node, Option<Node>)>,
+    /// FOR UPDATE (exclusive) or FOR SHARE.
+    pub locking: Option<(bool, LockWait)>,
+    /// Further arms; the order is then by output columns.
+    pub arms: Vec<(SetOp, bool, SelectPlan)>,
+    /// ORDER BY of a UNION: (output column, descending, collation).
+    pub union_order: Vec<(usize, bool, Collation)>,
+}
+
+/// Groups and their aggregates. The grouped row is the group's first row, then the aggregates.
+#[derive(Debug)]
+pub struct Grouping {
+    /// By what; empty: one group, even of no rows.
+    pub by: Vec<(Node, Collation)>,
+    /// What is computed of each.
+    pub aggregates: Vec<Aggregate>,
+}
+
+/// A selected column.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Its heading.
+    pub name: String,
+    /// Its value.
+    pub node: Node,
+    /// Its type.
+    pub kind: Type,
+    /// The table column that it is, where it is one.
+    pub origin: Option<ScopeColumn>,
+}
+
+/// Where rows come from.
+#[derive(Debug)]
+pub enum Source {
+    /// One row without columns.
+    Nothing,
+    /// A base table.
+    Table {
+        /// Which.
+        table: Rc<Table>,
+        /// How its rows are found.
+        access: Access,
+    },
+    /// A table that is computed.
+    Virtual {
+        /// Its database.
+        schema: String,
+        /// Its name.
+        name: String,
+        /// How many columns it has.
+        columns: usize,
+    },
+    /// A subquery.
+    Derived(Box<SelectPlan>),
+    /// A join by nested loops.
+    Join {
+        /// Outer side.
+        left: Box<Source>,
+        /// Inner side, read once.
+        right: Box<Source>,
+        /// LEFT: rows without a partner stay, with so many NULLs.
+        outer: Option<usize>,
+        /// On what.
+        on: Option<Node>,
+    },
+    /// Columns in another order (the sides of a RIGHT JOIN were exchanged).
+    Exchanged {
+        /// The rows.
+        source: Box<Source>,
+        /// How many columns go to the end.
+        front: usize,
+    },
+}
+
+impl Source {
+    /// How many columns its rows have, as far as a group of no rows needs to know: at least as many as
+    /// expressions name.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Table { table, .. } => table.definition.columns.len(),
+            Self::Virtual { columns, .. } => *columns,
+            Self::Derived(plan) => plan.output.len(),
+            Self::Join { left, right, .. } => left.width() + right.width(),
+            Self::Exchanged { source, .. } => source.width(),
+        }
+    }
+}
+
+/// INSERT and REPLACE.
+#[derive(Debug)]
+pub struct InsertPlan {
+    /// Into what.
+    pub table: Rc<Table>,
+    /// REPLACE.
+    pub replace: bool,
+    /// IGNORE.
+    pub ignore: bool,
+    /// Which columns get values.
+    pub columns: Vec<usize>,
+    /// The rows: `None` is DEFAULT.
+    pub rows: Vec<Vec<Option<Node>>>,
+    /// INSERT ... SELECT.
+    pub select: Option<SelectPlan>,
+    /// ON DUPLICATE KEY UPDATE.
+    pub on_duplicate: Vec<(usize, Option<Node>)>,
+}
+
+/// UPDATE of one table.
+#[derive(Debug)]
+pub struct UpdatePlan {
+    /// What.
+    pub table: Rc<Table>,
+    /// How its rows are found.
+    pub access: Access,
+    /// IGNORE.
+    pub ignore: bool,
+    /// Which columns become what; `None` is DEFAULT.
+    pub set: Vec<(usize, Option<Node>)>,
+    /// WHERE.
+    pub filter: Option<Node>,
+    /// ORDER BY.
+    pub order: Vec<(Node, bool, Collation)>,
+    /// LIMIT.
+    pub limit: Option<Node>,
+}
+
+/// DELETE from one table.
+#[derive(Debug)]
+pub struct DeletePlan {
+    /// From what.
+    pub table: Rc<Table>,
+    /// How its rows are found.
+    pub access: Access,
+    /// WHERE.
+    pub filter: Option<Node>,
+    /// ORDER BY.
+    pub order: Vec<(Node, bool, Collation)>,
+    /// LIMIT.
+    pub limit: Option<Node>,
+}
+
+/// Tables that are computed: what the planner asks about them.
+pub trait VirtualTables {
+    /// The columns of a computed table; `None`: there is none of that name.
+    fn columns(&self, schema: &str, name: &str) -> Option<Vec<(String, Type)>>;
+}
+
+/// Makes plans.
+pub struct Planner<'a> {
+    /// The catalogue.
+    pub catalog: &'a Catalog,
+    /// Computed tables.
+    pub tables: &'a dyn VirtualTables,
+    /// The current database.
+    pub database: Option<&'a str>,
+    /// `collation_connection`.
+    pub collation: Collation,
+    /// No NO_BACKSLASH_ESCAPES.
+    pub backslash: bool,
+    pending: Vec<Pending>,
+}
+
+/// 1235.
+#[must_use]
+pub fn unsupported(what: &str) -> SqlError {
+    error(1235, format!("This version of Quorate doesn't yet support '{what}'"))
+}
+
+impl<'a> Planner<'a> {
+    /// A planner for one statement.
+    #[must_use]
+    pub fn new(
+        catalog: &'a Catalog,
+        tables: &'a dyn VirtualTables,
+        database: Option<&'a str>,
+        collation: Collation,
+        backslash: bool,
+    ) -> Self {
+        Self { catalog, tables, database, collation, backslash, pending: Vec::new() }
+    }
+
+    /// Plans a SELECT, INSERT, REPLACE, UPDATE or DELETE.
+    ///
+    /// # Errors
+    /// What is wrong with the statement, with MySQL's numbers.
+    pub fn plan(mut self, statement: &ast::Statement) -> Result<Plan, SqlError> {
+        let body = match statement {
+            ast::Statement::Select(select) => Body::Select(self.select(select)?),
+            ast::Statement::Insert(insert) => Body::Insert(self.insert(insert)?),
+            ast::Statement::Update(update) => Body::Update(self.update(update)?),
+            ast::Statement::Delete(delete) => Body::Delete(self.delete(delete)?),
+            _ => return Err(unsupported("this statement here")),
+        };
+        self.finish(body)
+    }
+
+    /// Plans expressions that stand alone (SET, DO): a SELECT without FROM.
+    ///
+    /// # Errors
+    /// See [`Planner::plan`].
+    pub fn plan_values(mut self, exprs: &[Expr]) -> Result<Plan, SqlError> {
+        let select = ast::Select {
+            projection: exprs
+                .iter()
+                .map(|expr| ast::SelectItem::Expr { expr: expr.clone(), alias: None, heading: String::new() })
+                .collect(),
+            ..ast::Select::default()
+        };
+        let body = Body::Select(self.select(&select)?);
+        self.finish(body)
+    }
+
+    fn finish(mut self, body: Body) -> Result<Plan, SqlError> {
+        let mut pending = Vec::new();
+        // Planning a subquery may add further ones behind it.
+        while pending.len() < self.pending.len() {
+            let next = self.pending[pending.len()].clone();
+            pending.push(match next {
+                Pending::Select(select) => PendingPlan::Select(self.select(&select)?),
+                Pending::Call { name, args } => PendingPlan::Call { name, args },
+            });
+        }
+        Ok(Plan { body, pending, generation: self.catalog.generation() })
+    }
+
+    fn resolver<'r>(&'r mut self, scope: &'r Scope, clause: &'static str) -> Resolver<'r> {
+        Resolver {
+            scope,
+            clause,
+            pending: &mut self.pending,
+            aggregates: None,
+            aliases: &[],
+            aliases_first: false,
+            inserted: None,
+            collation: self.collation,
+            backslash: self.backslash,
+        }
+    }
+
+    /// The database of a name.
+    fn schema_of(&self, name: &ObjectName) -> Result<String, SqlError> {
+        match name.schema.as_deref().or(self.database) {
+            Some(schema) => Ok(self.catalog.database_name(schema)),
+            None => Err(error(1046, "No database selected")),
+        }
+    }
+
+    /// A base table.
+    ///
+    /// # Errors
+    /// 1046, 1049, 1146; 1044-like refusal for computed tables is the caller's.
+    pub fn base_table(&self, name: &ObjectName) -> Result<Rc<Table>, SqlError> {
+        let schema = self.schema_of(name)?;
+        if let Some(table) = self.catalog.table(&schema, &name.name) {
+            return Ok(table.clone());
+        }
+        if self.tables.columns(&schema, &name.name).is_some() {
+            return Err(error(
+                1142,
+                format!("Changes are denied for table '{}'", name.name),
+            ));
+        }
+        if self.catalog.database(&schema).is_none() {
+            return Err(error(1049, format!("Unknown database '{schema}'")));
+        }
+        Err(error(1146, format!("Table '{schema}.{}' doesn't exist", name.name)))
+    }
+
+    /// The one base table of a single-table UPDATE or DELETE, with its scope.
+    fn target(&self, from: &[TableRef], what: &str) -> Result<(Rc<Table>, Scope), SqlError> {
+        let [TableRef::Table { name, alias, .. }] = from else { return Err(unsupported(what)) };
+        let table = self.base_table(name)?;
+        let scope = table_scope(&table, alias.as_deref());
+        Ok((table, scope))
+    }
+
+    fn assignments(
+        &mut self,
+        table: &Table,
+        scope: &Scope,
+        list: &[ast::Assignment],
+        inserted: Option<(&Scope, Option<&str>)>,
+    ) -> Result<Vec<(usize, Option<Node>)>, SqlError> {
+        let mut set = Vec::with_capacity(list.len());
+        for assignment in list {
+            let at = scope.find(&assignment.column, "field list")?;
+            let value = match &assignment.value {
+                Expr::Default(None) => None,
+                value => {
+                    let mut resolver = self.resolver(scope, "field list");
+                    resolver.inserted = inserted;
+                    Some(resolver.node(value)?)
+                }
+            };
+            debug_assert!(at < table.definition.columns.len());
+            set.push((at, value));
+        }
+        Ok(set)
+    }
+
+    fn insert(&mut self, insert: &ast::Insert) -> Result<InsertPlan, SqlError> {
+        let table = self.base_table(&insert.table)?;
+        let scope = table_scope(&table, None);
+        let mut columns = Vec::new();
+        for name in &insert.columns {
+            let at = table
+                .column(name)
+                .ok_or_else(|| error(1054, format!("Unknown column '{name}' in 'field list'")))?;
+            if columns.contains(&at) {
+                return Err(error(1110, format!("Column '{name}' specified twice")));
+            }
+            columns.push(at);
+        }
+        let listed = !insert.columns.is_empty();
+        if !listed {
+            columns = (0..table.definition.columns.len()).filter(|&at| !table.definition.columns[at].invisible).collect();
+        }
+        let (mut rows, mut select) = (Vec::new(), None);
+        match &insert.source {
+            InsertSource::Rows(list) => {
+                for (number, values) in list.iter().enumerate() {
+                    // VALUES () is a row of defaults, whatever the columns.
+                    if values.len() != columns.len() && !(values.is_empty() && !listed) {
+                        let text = format!("Column count doesn't match value count at row {}", number + 1);
+                        return Err(error(1136, text));
+                    }
+                    let mut row = Vec::with_capacity(values.len());
+                    for value in values {
+                        row.push(match value {
+                            Expr::Default(None) => None,
+                            value => Some(self.resolver(&scope, "field list").node(value)?),
+                        });
+                    }
+                    rows.push(row);
+                }
+            }
+            InsertSource::Select(query) => {
+                let plan = self.select(query)?;
+                if plan.output.len() != columns.len() {
+                    return Err(error(1136, "Column count doesn't match value count at row 1"));
+                }
+                select = Some(plan);
+            }
+        }
+        let alias = insert.row_alias.as_ref().map(|(alias, _)| alias.as_str());
+        let on_duplicate = self.assignments(&table, &scope, &insert.on_duplicate, Some((&scope, alias)))?;
+        Ok(InsertPlan {
+            table,
+            replace: insert.replace,
+            ignore: insert.ignore,
+            columns,
+            rows,
+            select,
+            on_duplicate,
+        })
+    }
+
+    fn update(&mut self, update: &ast::Update) -> Result<UpdatePlan, SqlError> {
+        let (table, scope) = self.target(&update.from, "multi-table UPDATE")?;
+        let set = self.assignments(&table, &scope, &update.set, None)?;
+        let (filter, access, order, limit) =
+            self.changed_rows(&table, &scope, update.filter.as_ref(), &update.order_by, update.limit.as_ref())?;
+        Ok(UpdatePlan { table, access, ignore: update.ignore, set, filter, order, limit })
+    }
+
+    fn delete(&mut self, delete: &ast::Delete) -> Result<DeletePlan, SqlError> {
+        if !delete.targets.is_empty() {
+            return Err(unsupported("multi-table DELETE"));
+        }
+        let (table, scope) = self.target(&delete.from, "multi-table DELETE")?;
+        let (filter, access, order, limit) =
+            self.changed_rows(&table, &scope, delete.filter.as_ref(), &delete.order_by, delete.limit.as_ref())?;
+        Ok(DeletePlan { table, access, filter, order, limit })
+    }
+
+    #[allow(clippy::type_complexity, reason = "four parts of a plan, taken apart at once")]
+    fn changed_rows(
+        &mut self,
+        table: &Rc<Table>,
+        scope: &Scope,
+        filter: Option<&Expr>,
+        order_by: &[ast::OrderBy],
+        limit: Option<&Expr>,
+    ) -> Result<(Option<Node>, Access, Vec<(Node, bool, Collation)>, Option<Node>), SqlError> {
+        let filter = filter.map(|filter| self.resolver(scope, "where clause").node(filter)).transpose()?;
+        let mut order = Vec::new();
+        for item in order_by {
+            let (node, kind) = self.resolver(scope, "order clause").resolve(&item.expr)?;
+            order.push((node, item.descending, kind.collation));
+        }
+        let limit = limit.map(|limit| self.resolver(scope, "limit clause").node(limit)).transpose()?;
+        let access = choose(table, filter.as_ref());
+        Ok((filter, access, order, limit))
+    }
+}
+
+/// The type of a table's column.
+#[must_use]
+pub fn column_type(column: &Column) -> Type {
+    let (kind, length, decimals) = match &column.kind {
+        ColumnType::Int { bytes, unsigned, width, .. } => {
+            let (kind, digits) = match (bytes, unsigned) {
+                (1, false) => (WireType::Tiny, 4),
+                (1, true) => (WireType::Tiny, 3),
+                (2, false) => (WireType::Short, 6),
+                (2, true) => (WireType::Short, 5),
+                (3, false) => (WireType::Int24, 9),
+                (3, true) => (WireType::Int24, 8),
+                (4, false) => (WireType::Long, 11),
+                (4, true) => (WireType::Long, 10),
+                _ => (WireType::LongLong, 20),
+            };
+            (kind, width.map_or(digits, u32::from), 0)
+        }
+        ColumnType::Double { single: true, .. } => (WireType::Float, 12, 31),
+        ColumnType::Double { .. } => (WireType::Double, 22, 31),
+        ColumnType::Decimal { precision, scale, unsigned } => {
+            let length = u32::from(*precision) + u32::from(*scale > 0) + u32::from(!unsigned);
+            (WireType::NewDecimal, length, *scale)
+        }
+        ColumnType::Char(length) | ColumnType::Binary(length) => (WireType::String, *length, 0),
+        ColumnType::VarChar(length) | ColumnType::VarBinary(length) => (WireType::VarString, *length, 0),
+        ColumnType::Text(prefix) | ColumnType::Blob(prefix) => {
+            let bytes = (1_u64 << (u32::from(*prefix).min(4) * 8)) - 1;
+            (WireType::Blob, (bytes / u64::from(column.collation().bytes_per_char())) as u32, 0)
+        }
+    };
+    let unsigned = matches!(
+        column.kind,
+        ColumnType::Int { unsigned: true, .. }
+            | ColumnType::Double { unsigned: true, .. }
+            | ColumnType::Decimal { unsigned: true, .. }
+    );
+    Type {
+        kind,
+        length,
+        decimals,
+        collation: column.collation(),
+        coercibility: if column.kind.is_text() || column.kind.is_bytes() { 2 } else { 5 },
+        unsigned,
+        not_null: !column.nullable,
+    }
+}
+
+fn column_flags(table: &Table, at: usize) -> u16 {
+    let column = &table.definition.columns[at];
+    let mut flags = 0;
+    for key in &table.definition.keys {
+        let in_key = key.parts.iter().any(|part| usize::from(part.column) == at);
+        if in_key && key.is_primary() {
+            flags |= column_flag::PRI_KEY;
+        } else if key.parts.first().is_some_and(|part| usize::from(part.column) == at) {
+            flags |= if key.unique && key.parts.len() == 1 { column_flag::UNIQUE_KEY } else { column_flag::MULTIPLE_KEY };
+        }
+    }
+    if column.auto_increment {
+        flags |= column_flag::AUTO_INCREMENT;
+    }
+    if column.kind.is_blob() {
+        flags |= column_flag::BLOB;
+    }
+    if matches!(column.default, crate::catalog::DefaultValue::None) && !column.auto_increment {
+        flags |= column_flag::NO_DEFAULT_VALUE;
+    }
+    if let ColumnType::Int { zerofill: true, .. } = column.kind {
+        flags |= column_flag::ZEROFILL;
+    }
+    flags
+}
+
+/// The columns of a base table, under its alias.
+#[must_use]
+pub fn table_scope(table: &Table, alias: Option<&str>) -> Scope {
+    let schema: Rc<str> = table.schema.as_str().into();
+    let org_table: Rc<str> = table.name.as_str().into();
+    let name: Rc<str> = alias.map_or_else(|| org_table.clone(), Rc::from);
+    let columns = table.definition.columns.iter().enumerate().map(|(at, column)| ScopeColumn {
+        schema: schema.clone(),
+        table: name.clone(),
+        org_table: org_table.clone(),
+        name: column.name.clone(),
+        kind: column_type(column),
+        flags: column_flags(table, at),
+        hidden: column.invisible,
+        shadowed: false,
+    });
+    Scope { columns: columns.collect() }
+}

@@ -1,0 +1,385 @@
+//! Plans of query blocks.
+
+use super::{Access, Grouping, Output, Planner, SelectPlan, Source, choose, table_scope, unsupported};
+use crate::ast::{self, Expr, JoinCondition, JoinKind, Literal, Select, SelectItem, TableRef};
+use crate::error::{SqlError, error};
+use crate::expr::{Aggregate, Comparison, Node, Scope, ScopeColumn, Type};
+use crate::value::Value;
+use std::rc::Rc;
+use wire::client::constant::ColumnType as WireType;
+
+impl Planner<'_> {
+    pub(super) fn select(&mut self, select: &Select) -> Result<SelectPlan, SqlError> {
+        if !select.with.is_empty() {
+            return Err(unsupported("WITH"));
+        }
+        if select.rollup {
+            return Err(unsupported("WITH ROLLUP"));
+        }
+        if !select.values.is_empty() {
+            return Err(unsupported("VALUES ROW"));
+        }
+        let (mut source, scope) = self.from(&select.from)?;
+        let filter = match &select.filter {
+            Some(filter) => Some(self.resolver(&scope, "where clause").node(filter)?),
+            None => None,
+        };
+        if let Source::Table { table, access } = &mut source {
+            *access = choose(table, filter.as_ref());
+        }
+        let mut aggregates = Vec::new();
+        let output = self.projection(select, &scope, &mut aggregates)?;
+        if output.is_empty() {
+            return Err(error(1096, "No tables used"));
+        }
+        let aliases: Vec<(String, Node, Type)> =
+            output.iter().map(|column| (column.name.clone(), column.node.clone(), column.kind.clone())).collect();
+        let mut by = Vec::new();
+        for expr in &select.group_by {
+            let (node, kind) = match position(expr, &output, "group statement")? {
+                Some(column) => (column.node.clone(), column.kind.clone()),
+                None => {
+                    let mut resolver = self.resolver(&scope, "group statement");
+                    resolver.aliases = &aliases;
+                    resolver.resolve(expr)?
+                }
+            };
+            if touches_aggregate(&node, scope.columns.len()) {
+                return Err(error(1056, "Can't group on an aggregate"));
+            }
+            by.push((node, kind.collation));
+        }
+        let having = match &select.having {
+            Some(having) => {
+                let mut resolver = self.resolver(&scope, "having clause");
+                resolver.aliases = &aliases;
+                resolver.aggregates = Some(&mut aggregates);
+                Some(resolver.node(having)?)
+            }
+            None => None,
+        };
+        let mut arms = Vec::new();
+        for union in &select.unions {
+            let plan = self.select(&union.select)?;
+            if plan.output.len() != output.len() {
+                return Err(error(1222, "The used SELECT statements have a different number of columns"));
+            }
+            arms.push((union.op, union.all, plan));
+        }
+        let (mut order, mut union_order) = (Vec::new(), Vec::new());
+        for item in &select.order_by {
+            if arms.is_empty() {
+                let (node, kind) = match position(&item.expr, &output, "order clause")? {
+                    Some(column) => (column.node.clone(), column.kind.clone()),
+                    None => {
+                        let mut resolver = self.resolver(&scope, "order clause");
+                        resolver.aliases = &aliases;
+                        resolver.aliases_first = true;
+                        resolver.aggregates = Some(&mut aggregates);
+                        resolver.resolve(&item.expr)?
+                    }
+                };
+                order.push((node, item.descending, kind.collation));
+            } else {
+                let at = union_column(&item.expr, &output)?;
+                union_order.push((at, item.descending, output[at].kind.collation));
+            }
+        }
+        let limit = match &select.limit {
+            Some(limit) => {
+                let nothing = Scope::default();
+                let count = self.resolver(&nothing, "limit clause").node(&limit.count)?;
+                let offset = match &limit.offset {
+                    Some(offset) => Some(self.resolver(&nothing, "limit clause").node(offset)?),
+                    None => None,
+                };
+                Some((count, offset))
+            }
+            None => None,
+        };
+        let grouping =
+            (!by.is_empty() || !aggregates.is_empty()).then_some(Grouping { by, aggregates });
+        let ordered = if grouping.is_none() && !select.distinct { key_order(&source, &order) } else { None };
+        Ok(SelectPlan {
+            source,
+            filter,
+            grouping,
+            having,
+            output,
+            distinct: select.distinct,
+            order,
+            ordered,
+            limit,
+            locking: select.locking.as_ref().map(|locking| (locking.exclusive, locking.wait)),
+            arms,
+            union_order,
+        })
+    }
+
+    fn projection(
+        &mut self,
+        select: &Select,
+        scope: &Scope,
+        aggregates: &mut Vec<Aggregate>,
+    ) -> Result<Vec<Output>, SqlError> {
+        let mut output = Vec::new();
+        let column = |at: usize| Output {
+            name: scope.columns[at].name.clone(),
+            node: Node::Column(at),
+            kind: scope.columns[at].kind.clone(),
+            origin: Some(scope.columns[at].clone()),
+        };
+        for item in &select.projection {
+            match item {
+                SelectItem::All => {
+                    if scope.columns.is_empty() {
+                        return Err(error(1096, "No tables used"));
+                    }
+                    output.extend((0..scope.columns.len()).filter(|&at| !scope.columns[at].hidden).map(column));
+                }
+                SelectItem::AllOf(name) => {
+                    let of = |candidate: &ScopeColumn| {
+                        candidate.table.eq_ignore_ascii_case(&name.name)
+                            && name.schema.as_ref().is_none_or(|schema| candidate.schema.eq_ignore_ascii_case(schema))
+                    };
+                    let before = output.len();
+                    output.extend((0..scope.columns.len()).filter(|&at| of(&scope.columns[at])).map(column));
+                    if output.len() == before {
+                        return Err(error(1051, format!("Unknown table '{}'", name.name)));
+                    }
+                }
+                SelectItem::Expr { expr, alias, heading } => {
+                    let mut resolver = self.resolver(scope, "field list");
+                    resolver.aggregates = Some(aggregates);
+                    let (node, kind) = resolver.resolve(expr)?;
+                    let origin = match node {
+                        Node::Column(at) => scope.columns.get(at).cloned(),
+                        _ => None,
+                    };
+                    let name = match (alias, &origin) {
+                        (Some(alias), _) => alias.clone(),
+                        (None, Some(column)) => column.name.clone(),
+                        (None, None) => heading.clone(),
+                    };
+                    output.push(Output { name, node, kind, origin });
+                }
+            }
+        }
+        Ok(output)
+    }
+
+    fn from(&mut self, from: &[TableRef]) -> Result<(Source, Scope), SqlError> {
+        let mut joined: Option<(Source, Scope)> = None;
+        for table in from {
+            let (source, scope) = self.table_ref(table)?;
+            joined = Some(match joined {
+                None => (source, scope),
+                Some((left, left_scope)) => {
+                    unique_names(&left_scope, &scope)?;
+                    let scope = side_by_side(left_scope, scope);
+                    let join = Source::Join { left: Box::new(left), right: Box::new(source), outer: None, on: None };
+                    (join, scope)
+                }
+            });
+        }
+        Ok(joined.unwrap_or((Source::Nothing, Scope::default())))
+    }
+
+    fn table_ref(&mut self, table: &TableRef) -> Result<(Source, Scope), SqlError> {
+        match table {
+            TableRef::Table { name, alias, .. } => {
+                let schema = self.schema_of(name)?;
+                if let Some(table) = self.catalog.table(&schema, &name.name) {
+                    let scope = table_scope(table, alias.as_deref());
+                    return Ok((Source::Table { table: table.clone(), access: Access::Full }, scope));
+                }
+                if let Some(columns) = self.tables.columns(&schema, &name.name) {
+                    let width = columns.len();
+                    let scope = named_scope(&schema, &name.name, alias.as_deref().unwrap_or(&name.name), columns);
+                    return Ok((Source::Virtual { schema, name: name.name.clone(), columns: width }, scope));
+                }
+                self.base_table(name).map(|_| (Source::Nothing, Scope::default()))
+            }
+            TableRef::Derived { select, alias, columns, lateral } => {
+                if *lateral {
+                    return Err(unsupported("LATERAL"));
+                }
+                let plan = self.select(select)?;
+                if !columns.is_empty() && columns.len() != plan.output.len() {
+                    return Err(error(1353, "In definition of view, derived table or common table expression, SELECT list and column names list have different column counts"));
+                }
+                let named = plan.output.iter().enumerate().map(|(at, output)| {
+                    (columns.get(at).cloned().unwrap_or_else(|| output.name.clone()), output.kind.clone())
+                });
+                let scope = named_scope("", "", alias, named.collect());
+                Ok((Source::Derived(Box::new(plan)), scope))
+            }
+            TableRef::Join { left, right, kind, on } => self.join(left, right, *kind, on),
+        }
+    }
+
+    fn join(
+        &mut self,
+        left: &TableRef,
+        right: &TableRef,
+        kind: JoinKind,
+        on: &JoinCondition,
+    ) -> Result<(Source, Scope), SqlError> {
+        let (mut left, mut left_scope) = self.table_ref(left)?;
+        let (mut right, mut right_scope) = self.table_ref(right)?;
+        unique_names(&left_scope, &right_scope)?;
+        if kind == JoinKind::Right {
+            std::mem::swap(&mut left, &mut right);
+            std::mem::swap(&mut left_scope, &mut right_scope);
+        }
+        let (left_width, right_width) = (left_scope.columns.len(), right_scope.columns.len());
+        let using: Vec<String> = match on {
+            JoinCondition::Using(names) => names.clone(),
+            JoinCondition::Natural => {
+                let both = |name: &&ScopeColumn| {
+                    right_scope.columns.iter().any(|column| column.name.eq_ignore_ascii_case(&name.name))
+                };
+                left_scope.columns.iter().filter(both).map(|column| column.name.clone()).collect()
+            }
+            _ => Vec::new(),
+        };
+        let mut condition = None;
+        for name in &using {
+            let bare = ast::ColumnRef::bare(name.clone());
+            let left_at = left_scope.find(&bare, "from clause")?;
+            let right_at = right_scope.find(&bare, "from clause")?;
+            let collation = left_scope.columns[left_at].kind.collation;
+            let equal = Node::Compare(
+                Box::new(Node::Column(left_at)),
+                Comparison::Eq,
+                Box::new(Node::Column(left_width + right_at)),
+                collation,
+            );
+            right_scope.columns[right_at].hidden = true;
+            right_scope.columns[right_at].shadowed = true;
+            condition = Some(match condition {
+                Some(before) => Node::And(Box::new(before), Box::new(equal)),
+                None => equal,
+            });
+        }
+        if kind != JoinKind::Inner {
+            for column in &mut right_scope.columns {
+                column.kind.not_null = false;
+            }
+        }
+        let scope = side_by_side(left_scope, right_scope);
+        if let JoinCondition::On(on) = on {
+            condition = Some(self.resolver(&scope, "on clause").node(on)?);
+        }
+        let outer = (kind != JoinKind::Inner).then_some(right_width);
+        let join = Source::Join { left: Box::new(left), right: Box::new(right), outer, on: condition };
+        if kind != JoinKind::Right {
+            return Ok((join, scope));
+        }
+        let mut columns = scope.columns;
+        columns.rotate_left(left_width);
+        Ok((Source::Exchanged { source: Box::new(join), front: left_width }, Scope { columns }))
+    }
+}
+
+fn side_by_side(mut left: Scope, right: Scope) -> Scope {
+    left.columns.extend(right.columns);
+    left
+}
+
+fn unique_names(left: &Scope, right: &Scope) -> Result<(), SqlError> {
+    for column in &right.columns {
+        if left.columns.iter().any(|other| other.table == column.table && other.schema == column.schema) {
+            return Err(error(1066, format!("Not unique table/alias: '{}'", column.table)));
+        }
+    }
+    Ok(())
+}
+
+fn named_scope(schema: &str, org_table: &str, table: &str, columns: Vec<(String, Type)>) -> Scope {
+    let (schema, org_table, table): (Rc<str>, Rc<str>, Rc<str>) = (schema.into(), org_table.into(), table.into());
+    let columns = columns.into_iter().map(|(name, kind)| ScopeColumn {
+        schema: schema.clone(),
+        table: table.clone(),
+        org_table: org_table.clone(),
+        name,
+        kind,
+        flags: 0,
+        hidden: false,
+        shadowed: false,
+    });
+    Scope { columns: columns.collect() }
+}
+
+/// ORDER BY 2, GROUP BY 1.
+fn position<'o>(expr: &Expr, output: &'o [Output], clause: &str) -> Result<Option<&'o Output>, SqlError> {
+    let Expr::Literal(Literal::UInt(at)) = expr else { return Ok(None) };
+    let found = usize::try_from(*at).ok().and_then(|at| output.get(at.checked_sub(1)?));
+    found.map(Some).ok_or_else(|| error(1054, format!("Unknown column '{at}' in '{clause}'")))
+}
+
+fn union_column(expr: &Expr, output: &[Output]) -> Result<usize, SqlError> {
+    let found = match expr {
+        Expr::Literal(Literal::UInt(at)) => {
+            usize::try_from(*at).ok().and_then(|at| at.checked_sub(1)).filter(|&at| at < output.len())
+        }
+        Expr::Column(column) => output.iter().position(|output| output.name.eq_ignore_ascii_case(&column.column)),
+        _ => return Err(unsupported("expressions in ORDER BY of a UNION")),
+    };
+    found.ok_or_else(|| error(1054, "Unknown column in 'order clause'"))
+}
+
+fn touches_aggregate(node: &Node, width: usize) -> bool {
+    let mut found = false;
+    node.visit(&mut |node| found |= matches!(node, Node::Column(at) if *at >= width));
+    found
+}
+
+/// Whether reading the source by its key gives the rows in this order: `Some(true)` backward.
+fn key_order(source: &Source, order: &[(Node, bool, crate::collate::Collation)]) -> Option<bool> {
+    let Source::Table { table, access } = source else { return None };
+    let first = order.first()?;
+    if order.iter().any(|(_, descending, _)| *descending != first.1) {
+        return None;
+    }
+    let (space, fixed) = match access {
+        Access::Full => (0, 0),
+        Access::Key { among: Some(_), .. } | Access::Nothing => return None,
+        Access::Key { space, equal, .. } => (*space, equal.len()),
+    };
+    let key = table.definition.keys.iter().find(|key| key.space == space)?;
+    let mut parts = key.parts.iter().skip(fixed);
+    for (node, _, collation) in order {
+        let part = parts.next()?;
+        let column = &table.definition.columns[usize::from(part.column)];
+        let same = matches!(node, Node::Column(at) if *at == usize::from(part.column));
+        let padded = column.kind.is_text() && (column.collation().pads() || *collation != column.collation());
+        if !same || part.prefix > 0 || padded {
+            return None;
+        }
+    }
+    Some(first.1)
+}
+
+impl Output {
+    /// Adjusts the type to a value that it is known to give.
+    pub fn fit(&mut self, value: &Value) {
+        let of = Type::of(value);
+        let number = |kind: &Type| !kind.is_string() && kind.kind != WireType::Null;
+        if value.is_null() {
+            return;
+        }
+        if self.kind.kind == WireType::Null || number(&of) != number(&self.kind) || of.kind != self.kind.kind && number(&of)
+        {
+            let collation = self.kind.collation;
+            self.kind = of;
+            if self.kind.is_string() && collation != crate::collate::Collation::BINARY {
+                self.kind.collation = collation;
+            }
+        }
+        if self.kind.is_string() {
+            self.kind.length = self.kind.length.max(Type::of(value).length);
+        }
+    }
+}
+
