@@ -5,7 +5,7 @@ use super::auth::{Credential, Exchange, FastDigest, PluginKind, RsaKey, SCRAMBLE
 use super::constant::{Capabilities, collation, command};
 use super::error::ServerError;
 use super::handshake::{self, Login};
-use super::packet::{BUFFER_KEEP_BYTES, Incoming, Payload};
+use super::packet::{BUFFER_KEEP_BYTES, CHUNK_BYTES_MAX, HEADER_BYTES, Incoming, Payload};
 use super::request::{self, Request};
 use std::sync::Arc;
 
@@ -152,16 +152,22 @@ impl Connection {
 
     /// Takes bytes from the client, in pieces of any size. Nothing is kept after [`Connection::is_closing`].
     pub fn feed(&mut self, bytes: &[u8]) {
+        // Beyond one payload, room for what a caller reads at once; before the login nobody sends ahead.
+        let bytes_max = match self.phase {
+            Phase::Command => self.options.payload_bytes_max + 2 * (CHUNK_BYTES_MAX + HEADER_BYTES),
+            _ => 2 * LOGIN_BYTES_MAX,
+        };
         if !self.is_closing() && !self.flooded {
-            self.flooded = !self.incoming.feed(bytes, self.options.payload_bytes_max);
+            self.flooded = !self.incoming.feed(bytes, bytes_max);
         }
     }
 
     /// Whether more bytes are needed for the next request. Reading on while this is false only fills memory, up
-    /// to `payload_bytes_max` and 32 MiB, where the connection ends.
+    /// to `payload_bytes_max` and 32 MiB (256 KiB before the login), where the connection ends.
     #[must_use]
     pub fn wants_bytes(&self) -> bool {
-        !self.is_closing() && !self.incoming.is_ready()
+        let reads = matches!(self.phase, Phase::Handshake | Phase::Exchange(..) | Phase::Command);
+        reads && !self.flooded && !self.incoming.is_ready()
     }
 
     /// The next request, if all of its bytes are there. `None` while an answer to [`Request::Authenticate`] or

@@ -82,14 +82,14 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    /// Takes bytes in. At most `payload_bytes_max` and two chunks are kept unread: more come only from a caller
-    /// that does not ask for requests, or a client that must be cut off.
-    pub(super) fn feed(&mut self, bytes: &[u8], payload_bytes_max: usize) -> bool {
+    /// Takes bytes in, unless more than `bytes_max` would lie unread: so many come only from a caller that does
+    /// not ask for requests, or a client that must be cut off.
+    pub(super) fn feed(&mut self, bytes: &[u8], bytes_max: usize) -> bool {
         if self.start > self.buffered() {
             self.buffer.drain(..self.start);
             (self.start, self.scanned) = (0, self.scanned - self.start);
         }
-        if self.buffered() + bytes.len() > payload_bytes_max + 2 * (CHUNK_BYTES_MAX + HEADER_BYTES) {
+        if self.buffered() + bytes.len() > bytes_max {
             return false;
         }
         self.buffer.extend_from_slice(bytes);
@@ -256,7 +256,7 @@ mod tests {
         let refused = incoming.next(&mut 0, 1000).unwrap_err();
         assert_eq!(refused, PacketError::TooLarge { bytes: 0x10_0000, bytes_max: 1000 });
         let mut incoming = Incoming::default();
-        assert!(!incoming.feed(&vec![0; 1000 + 2 * CHUNK_BYTES_MAX + 9], 1000), "an endless flood is cut");
+        assert!(!incoming.feed(&[0; 1001], 1000), "an endless flood is cut");
     }
 
     #[test]

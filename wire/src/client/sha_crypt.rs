@@ -10,7 +10,8 @@ const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkl
 /// Characters of a hash.
 pub(super) const HASH_CHARS: usize = 43;
 
-/// The hash of `password` under `salt`, in crypt's own base 64. Costs about `rounds` * 0.5 us.
+/// The hash of `password` under `salt`, in crypt's own base 64. Each round costs two or three blocks of
+/// SHA-256.
 pub(super) fn sha256_crypt(password: &[u8], salt: &[u8], rounds: u32) -> [u8; HASH_CHARS] {
     let sum = |parts: &[&[u8]]| -> [u8; 32] {
         let mut hasher = Sha256::new();

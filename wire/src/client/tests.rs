@@ -505,6 +505,15 @@ fn broken_packets_end_the_connection_with_a_word() {
     assert!(matches!(pair.connection.next_request(), Err(PacketError::TooLarge { bytes: 1025, bytes_max: 1024 })));
     assert_eq!(code_of(&mut pair.connection), (1153, "#08S01".into()));
 
+    // A flood is cut off, small before the login.
+    let mut connection = Connection::new(1, [1; 20], "h", Arc::default());
+    connection.feed(&packet(1, &[0; 8])[..9]);
+    assert!(connection.wants_bytes());
+    (0..300).for_each(|_| connection.feed(&[0; 1024]));
+    assert!(!connection.wants_bytes());
+    assert!(connection.next_request().is_err());
+    assert!(connection.is_closing());
+
     // Malformed handshakes: too short, before 4.1, TLS wanted.
     for payload in [&b""[..], b"\0", &[0; 40], &[0xff; 32], b"\x05\xa6\x03\0\0\0\x01\x2d\0\0\0\0\0\0\0\0root"] {
         let mut connection = Connection::new(1, [1; 20], "h", Arc::default());
