@@ -17,3 +17,5 @@ pub mod expr;
 pub mod option_file;
 pub mod plan;
 pub mod txn;
+pub mod account;
+pub mod exec;
