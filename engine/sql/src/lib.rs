@@ -19,3 +19,5 @@ pub mod plan;
 pub mod txn;
 pub mod account;
 pub mod exec;
+pub mod binlog;
+pub mod normalize;

@@ -24,6 +24,7 @@ use crate::error::{self, SqlError};
 use crate::sysvar::sql_mode::SqlMode;
 use lex::{Lexer, Op, Tok, Token};
 
+pub(crate) use expr::number;
 pub use lex::VERSION_ID;
 
 /// How deeply a statement may be nested: parentheses, calls, subqueries, CASE. A level costs up to 45 KiB of
@@ -105,6 +106,14 @@ pub fn split_statements(text: &[u8], mode: SqlMode) -> Vec<&[u8]> {
     }
     parts.push(rest);
     parts
+}
+
+/// Decodes a text that is one string literal, quotes and all, with backslash escapes.
+pub(crate) fn one_string(text: &[u8]) -> Option<Vec<u8>> {
+    match Lexer::new(text, SqlMode::EMPTY).next(None).ok()? {
+        Token { tok: Tok::Str(bytes), end, .. } if end == text.len() => Some(bytes),
+        _ => None,
+    }
 }
 
 pub(crate) type Result1<T> = Result<T, SqlError>;
