@@ -8,12 +8,17 @@
 //! Invariant: `auto.cnf` comes last and whole. A directory without it was never initialised; one with
 //! it was initialised completely, also if the machine went down meanwhile.
 
+use crate::drive::disk::JOURNAL_FILE;
+use engine_log::{Journal, LogError};
+use engine_sql::account::Account;
+use engine_sql::host::LocalChange;
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use wire::client::auth::RsaKey;
+use wire::entry::{CatalogChange, ObjectKind};
 use wire::id::Uuid;
 
 /// The file that holds the server's uuid.
@@ -60,6 +65,9 @@ pub enum InitError {
         /// The answer.
         source: io::Error,
     },
+    /// The local journal could not be written.
+    #[error(transparent)]
+    Journal(#[from] LogError),
     /// No key pair could be made.
     #[error("cannot make the key pair for passwords: {0}")]
     Key(#[from] wire::client::auth::AuthError),
@@ -78,6 +86,7 @@ pub fn initialize_insecure(dir: &Path) -> Result<Uuid, InitError> {
     let key = RsaKey::generate(KEY_BITS, &mut random)?;
     write_whole(dir, PRIVATE_KEY, key.private_pem().as_bytes(), 0o600)?;
     write_whole(dir, PUBLIC_KEY, key.public_pem().as_bytes(), 0o644)?;
+    write_journal(dir)?;
     let uuid = random_uuid();
     write_whole(dir, AUTO_CNF, format!("[auto]\nserver-uuid={uuid}\n").as_bytes(), 0o640)?;
     Ok(uuid)
@@ -96,6 +105,26 @@ fn random() -> u64 {
     let count = getrandom(&mut bytes, GetRandomFlags::empty()).expect("getrandom with valid arguments cannot fail");
     assert_eq!(count, bytes.len());
     u64::from_ne_bytes(bytes)
+}
+
+/// `root`@`localhost` is this server's own: it is made before the server is in any group.
+fn root() -> LocalChange {
+    LocalChange::Catalog(vec![CatalogChange::Create {
+        kind: ObjectKind::Account,
+        schema: "localhost".to_owned(),
+        name: "root".to_owned(),
+        definition: Account::all_powerful().to_bytes(),
+        if_not_exists: false,
+    }])
+}
+
+fn write_journal(dir: &Path) -> Result<(), InitError> {
+    let (path, unfinished) = (dir.join(JOURNAL_FILE), dir.join(format!("{JOURNAL_FILE}.tmp")));
+    let (mut journal, _, _) = Journal::open(&unfinished)?;
+    journal.append(&root().to_bytes())?;
+    drop(journal);
+    fs::rename(&unfinished, &path).map_err(cannot("write", &path))?;
+    sync_directory(dir)
 }
 
 fn require_empty_or_make(dir: &Path) -> Result<(), InitError> {
@@ -175,6 +204,11 @@ mod tests {
         let key = fs::read_to_string(dir.join(PRIVATE_KEY)).expect("it was written");
         let key = RsaKey::from_pem(&key).expect("it is a key");
         assert_eq!(fs::read_to_string(dir.join(PUBLIC_KEY)).expect("it was written"), key.public_pem());
+        let (_, records, torn) = Journal::open(&dir.join(JOURNAL_FILE)).expect("it was written");
+        let changes: Vec<LocalChange> =
+            records.iter().map(|record| LocalChange::from_bytes(record).expect("it is a change")).collect();
+        assert!(!torn);
+        assert_eq!(changes, [root()]);
         let unfinished = fs::read_dir(&dir).expect("it is there").filter_map(Result::ok);
         assert_eq!(unfinished.filter(|entry| entry.file_name().to_string_lossy().ends_with(".tmp")).count(), 0);
         assert!(matches!(initialize_insecure(&dir), Err(InitError::NotEmpty { .. })));

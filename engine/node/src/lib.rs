@@ -10,10 +10,9 @@ pub mod oplog;
 pub mod sandbox;
 pub mod status;
 
-/// Runs a member in the foreground until it is told to stop. `arguments` are the server's options as
-/// given on the command line, `--defaults-file` among them.
+/// Runs a member in the foreground until it is told to stop.
 #[must_use]
-pub fn serve(_arguments: Vec<String>) -> std::process::ExitCode {
+pub fn serve(_options: engine_sql::option_file::ServerOptions) -> std::process::ExitCode {
     eprintln!("quorate: running a member is not built yet");
     std::process::ExitCode::FAILURE
 }

@@ -4,10 +4,12 @@
 //! nothing sensible.
 
 pub mod flags;
+pub mod options;
 
 pub use flags::{Flags, UsageError};
 
 use crate::{init, sandbox};
+use engine_sql::option_file::ServerOptions;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -46,17 +48,17 @@ fn usage(error: &UsageError) -> ExitCode {
     ExitCode::from(2)
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Command {
     Help(&'static str),
     Version,
     InitializeInsecure { datadir: PathBuf },
     Sandbox(sandbox::Options),
-    Serve { arguments: Vec<String> },
+    Serve(Box<ServerOptions>),
 }
 
 impl Command {
-    fn parse(arguments: Vec<String>) -> Result<Self, UsageError> {
+    fn parse(mut arguments: Vec<String>) -> Result<Self, UsageError> {
         let given = |names: &[&str]| arguments.iter().any(|argument| names.contains(&argument.as_str()));
         let sandbox = arguments.first().is_some_and(|first| first == "sandbox");
         if given(&["--help", "-?", "-h"]) {
@@ -72,18 +74,20 @@ impl Command {
             let message = "--initialize would need a random password; use --initialize-insecure and set one";
             return Err(UsageError(message.to_owned()));
         }
-        if given(&["--initialize-insecure"]) {
-            let mut flags = Flags::parse(arguments, &["initialize-insecure"])?;
-            flags.switch("initialize-insecure");
-            let datadir = flags.text("datadir").filter(|datadir| !datadir.is_empty());
-            flags.finish()?;
-            let datadir = datadir.ok_or_else(|| UsageError("--initialize-insecure needs --datadir=DIR".to_owned()))?;
-            return Ok(Self::InitializeInsecure { datadir: datadir.into() });
-        }
         if arguments.is_empty() {
             return Err(UsageError("nothing was asked for".to_owned()));
         }
-        Ok(Self::Serve { arguments })
+        let initialize = given(&["--initialize-insecure"]);
+        arguments.retain(|argument| argument != "--initialize-insecure");
+        let options = options::read(&arguments).map_err(|error| UsageError(error.to_string()))?;
+        if !initialize {
+            return Ok(Self::Serve(Box::new(options)));
+        }
+        let datadir = options.globals.text("datadir");
+        if datadir.is_empty() {
+            return Err(UsageError("--initialize-insecure needs --datadir=DIR".to_owned()));
+        }
+        Ok(Self::InitializeInsecure { datadir: datadir.into() })
     }
 
     fn run(self) -> ExitCode {
@@ -105,8 +109,8 @@ impl Command {
                 Err(error) => failed(&error),
             },
             Self::Sandbox(options) => sandbox::main(&options),
-            Self::Serve { arguments } => match die_with_parent() {
-                Ok(()) => crate::serve(arguments),
+            Self::Serve(options) => match die_with_parent() {
+                Ok(()) => crate::serve(*options),
                 Err(error) => failed(&error),
             },
         }
@@ -140,13 +144,14 @@ mod tests {
 
     #[test]
     fn commands_are_told_apart() {
-        assert_eq!(parse("--help"), Ok(Command::Help(HELP)));
-        assert_eq!(parse("sandbox --help"), Ok(Command::Help(sandbox::HELP)));
-        assert_eq!(parse("--version"), Ok(Command::Version));
-        assert_eq!(parse("--initialize-insecure --datadir=d"), Ok(Command::InitializeInsecure { datadir: "d".into() }));
+        assert!(matches!(parse("--help"), Ok(Command::Help(HELP))));
+        assert!(matches!(parse("sandbox --help"), Ok(Command::Help(sandbox::HELP))));
+        assert!(matches!(parse("--version"), Ok(Command::Version)));
+        let initialize = parse("--initialize-insecure --datadir=d");
+        assert!(matches!(initialize, Ok(Command::InitializeInsecure { datadir }) if datadir == *"d"));
         assert!(matches!(parse("sandbox --members 5"), Ok(Command::Sandbox(options)) if options.members == Some(5)));
-        let arguments = vec!["--defaults-file=s1.cnf".to_owned(), "--port=1".to_owned()];
-        assert_eq!(parse("--defaults-file=s1.cnf --port=1"), Ok(Command::Serve { arguments }));
+        let serve = parse("--datadir=d --port=7 --loose-nonsense=1");
+        assert!(matches!(serve, Ok(Command::Serve(options)) if options.globals.number("port") == 7));
     }
 
     #[test]
@@ -155,10 +160,10 @@ mod tests {
             ("", "nothing was asked for"),
             ("--initialize-insecure", "--initialize-insecure needs --datadir=DIR"),
             ("--initialize-insecure --datadir=", "--initialize-insecure needs --datadir=DIR"),
-            ("--initialize-insecure --datadir=d --port=1", "unknown option --port"),
+            ("--datadir=d --nonsense=1", "command line: unknown option 'nonsense'"),
             ("sandbox now", "unexpected argument 'now'"),
         ] {
-            assert_eq!(parse(line), Err(message.to_owned()), "{line}");
+            assert_eq!(parse(line).err().as_deref(), Some(message), "{line}");
         }
         assert!(parse("--initialize --datadir=d").is_err());
     }
