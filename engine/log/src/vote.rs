@@ -165,8 +165,7 @@ impl VoteFile {
         let (generation, record) = slots[newest].expect("chosen because it is good");
         votes.file = Some(file);
         votes.generation = generation + 1;
-        // The other slot first: the newest may be the only good one.
-        votes.write_slots(&record, [1 - newest, newest])?;
+        votes.write_slots(&record, healing_order(newest))?;
         Ok((votes, Some(record)))
     }
 
@@ -203,6 +202,11 @@ impl VoteFile {
         }
         Ok(())
     }
+}
+
+/// The other slot first: the newest may be the only good one, and a torn write may not cost it.
+fn healing_order(newest: usize) -> [usize; 2] {
+    [1 - newest, newest]
 }
 
 enum Slot {
@@ -261,6 +265,11 @@ fn checksum(slot: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_only_good_slot_is_not_the_first_written_over() {
+        assert_eq!((healing_order(0), healing_order(1)), ([1, 0], [0, 1]));
+    }
 
     #[test]
     fn a_record_reads_back() {
