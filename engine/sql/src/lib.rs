@@ -21,3 +21,6 @@ pub mod account;
 pub mod exec;
 pub mod binlog;
 pub mod normalize;
+pub mod show;
+pub mod virtual_table;
+pub mod session;

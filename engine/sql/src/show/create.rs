@@ -1,0 +1,130 @@
+//! SHOW CREATE TABLE and SHOW CREATE DATABASE, in MySQL 8.0's exact layout: tools read it with regular expressions.
+
+use super::collation;
+use crate::catalog::{Column, DefaultValue, TableDefinition};
+use std::fmt::Write as _;
+
+/// `` `name` ``.
+#[must_use]
+pub fn ident(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// `'text'`, with MySQL's escapes.
+#[must_use]
+pub fn literal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('\'');
+    for c in text.chars() {
+        match c {
+            '\'' => out.push_str("''"),
+            '\\' => out.push_str("\\\\"),
+            '\0' => out.push_str("\\0"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            c => out.push(c),
+        }
+    }
+    out.push('\'');
+    out
+}
+
+fn column_text(column: &Column, table: &TableDefinition) -> String {
+    let mut out = format!("{} {}", ident(&column.name), column.kind.declaration());
+    if column.kind.is_text() {
+        let (own, default) = (column.collation(), collation(table.collation));
+        // As MySQL: the character set where the collation is not the table's, the collation where it is not its
+        // character set's first one.
+        if own != default {
+            let _ = write!(out, " CHARACTER SET {}", own.charset());
+        }
+        if !own.is_charset_default() || (own != default && own.charset() == "utf8mb4") {
+            let _ = write!(out, " COLLATE {}", own.name());
+        }
+    }
+    if !column.nullable {
+        out.push_str(" NOT NULL");
+    }
+    if column.auto_increment {
+        out.push_str(" AUTO_INCREMENT");
+    } else {
+        match &column.default {
+            DefaultValue::Literal(text) => {
+                let _ = write!(out, " DEFAULT {}", literal(text));
+            }
+            DefaultValue::Null | DefaultValue::None if column.nullable && !column.kind.is_blob() => {
+                out.push_str(" DEFAULT NULL");
+            }
+            DefaultValue::Null | DefaultValue::None => {}
+        }
+    }
+    if column.invisible {
+        out.push_str(" /*!80023 INVISIBLE */");
+    }
+    if !column.comment.is_empty() {
+        let _ = write!(out, " COMMENT {}", literal(&column.comment));
+    }
+    out
+}
+
+/// The CREATE TABLE that makes this table. `next` is the next value of its AUTO_INCREMENT column, shown from 2 on.
+#[must_use]
+pub fn table_text(name: &str, table: &TableDefinition, next: Option<u64>) -> String {
+    let mut lines: Vec<String> = table.columns.iter().map(|column| column_text(column, table)).collect();
+    for key in &table.keys {
+        let part = |part: &crate::catalog::KeyPart| {
+            let mut out = ident(&table.columns[usize::from(part.column)].name);
+            if part.prefix != 0 {
+                let _ = write!(out, "({})", part.prefix);
+            }
+            if part.descending {
+                out.push_str(" DESC");
+            }
+            out
+        };
+        let parts = key.parts.iter().map(part).collect::<Vec<_>>().join(",");
+        let mut line = if key.is_primary() {
+            format!("PRIMARY KEY ({parts})")
+        } else if key.unique {
+            format!("UNIQUE KEY {} ({parts})", ident(&key.name))
+        } else {
+            format!("KEY {} ({parts})", ident(&key.name))
+        };
+        if !key.comment.is_empty() {
+            let _ = write!(line, " COMMENT {}", literal(&key.comment));
+        }
+        if key.invisible {
+            line.push_str(" /*!80000 INVISIBLE */");
+        }
+        lines.push(line);
+    }
+    let mut out = format!("CREATE TABLE {} (\n  {}\n) ENGINE=InnoDB", ident(name), lines.join(",\n  "));
+    if let Some(next) = next.filter(|&next| next > 1) {
+        let _ = write!(out, " AUTO_INCREMENT={next}");
+    }
+    let default = collation(table.collation);
+    let _ = write!(out, " DEFAULT CHARSET={}", default.charset());
+    // MySQL 8 leaves a default collation out, except that of utf8mb4.
+    if !default.is_charset_default() || default.charset() == "utf8mb4" {
+        let _ = write!(out, " COLLATE={}", default.name());
+    }
+    if !table.row_format.is_empty() {
+        let _ = write!(out, " ROW_FORMAT={}", table.row_format);
+    }
+    if !table.comment.is_empty() {
+        let _ = write!(out, " COMMENT={}", literal(&table.comment));
+    }
+    out
+}
+
+/// The CREATE DATABASE that makes this database.
+#[must_use]
+pub fn database_text(name: &str, collation_id: u16, if_not_exists: bool) -> String {
+    let default = collation(collation_id);
+    let condition = if if_not_exists { "/*!32312 IF NOT EXISTS*/ " } else { "" };
+    let mut options = format!("DEFAULT CHARACTER SET {}", default.charset());
+    if !default.is_charset_default() || default.charset() == "utf8mb4" {
+        let _ = write!(options, " COLLATE {}", default.name());
+    }
+    format!("CREATE DATABASE {condition}{} /*!40100 {options} */ /*!80016 DEFAULT ENCRYPTION='N' */", ident(name))
+}
