@@ -16,9 +16,13 @@ pub(crate) use alter::duplicate_entry;
 pub(crate) use wait::deadlock;
 pub use wait::{Ended, SessionHandle, SessionInfo, TxnHandle};
 
+use crate::account::Accounts;
 use crate::catalog::{Catalog, DatabaseDefinition, DefinitionError, Effect, Table, TableDefinition};
 use crate::error::SqlError;
-use crate::host::Host;
+use crate::host::{Host, LocalChange};
+use crate::normalize::PlanCache;
+use crate::plan::Plan;
+use crate::sysvar::Globals;
 use crate::row;
 use crate::value::Value;
 use engine_store::{Change, Divergence, Locks, Space, Store, Txn};
@@ -26,7 +30,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::Waker;
-use wire::entry::{ArchivedTransaction, ObjectKind};
+use wire::entry::{ArchivedTransaction, CatalogChange, ObjectKind};
 use wire::id::{Csn, TableId};
 
 /// Why a certified transaction could not be applied here. The member can't go on as ONLINE.
@@ -60,11 +64,23 @@ pub enum ApplyError {
     },
 }
 
+/// Plans kept, and bytes of their texts.
+const PLANS_MAX: usize = 4096;
+const PLAN_BYTES_MAX: usize = 16 << 20;
+
 /// The SQL half of one member.
 pub struct Server {
     pub(crate) host: Rc<dyn Host>,
     pub(crate) store: RefCell<Store>,
     pub(crate) catalog: RefCell<Catalog>,
+    pub(crate) accounts: RefCell<Accounts>,
+    /// Accounts of this server alone, by (host, user): they outlive a rebuild.
+    local_accounts: RefCell<BTreeMap<(String, String), Vec<u8>>>,
+    /// Settings of this server alone (recovery credentials, installed plugins ...).
+    settings: RefCell<BTreeMap<String, String>>,
+    /// System variables. The node sets what it decides (`super_read_only`, `server_uuid` ...).
+    pub globals: RefCell<Globals>,
+    pub(crate) plans: RefCell<PlanCache<Plan>>,
     locks: RefCell<Locks>,
     txns: RefCell<BTreeMap<Txn, Rc<TxnHandle>>>,
     next_txn: Cell<u64>,
@@ -89,6 +105,11 @@ impl Server {
             host,
             store: RefCell::new(Store::new(shards)),
             catalog: RefCell::new(Catalog::new()),
+            accounts: RefCell::new(Accounts::new()),
+            local_accounts: RefCell::default(),
+            settings: RefCell::default(),
+            globals: RefCell::new(Globals::new()),
+            plans: RefCell::new(PlanCache::new(PLANS_MAX, PLAN_BYTES_MAX)),
             locks: RefCell::new(Locks::new()),
             txns: RefCell::default(),
             next_txn: Cell::new(1),
@@ -256,11 +277,61 @@ impl Server {
         self.counters.borrow_mut().remove(&table);
     }
 
-    fn put_account(&self, _host: &str, _user: &str, _version: Csn, _definition: &[u8]) -> Result<(), ApplyError> {
+    fn put_account(&self, host: &str, user: &str, version: Csn, definition: &[u8]) -> Result<(), ApplyError> {
+        if self.accounts.borrow_mut().put(host, user, version, definition) {
+            return Ok(());
+        }
+        let kind = ObjectKind::Account;
+        Err(DefinitionError { kind, schema: host.to_owned(), name: user.to_owned() }.into())
+    }
+
+    fn drop_account(&self, host: &str, user: &str) {
+        self.accounts.borrow_mut().remove(host, user);
+    }
+
+    /// Carries out a change of this server alone: at start what its journal holds, later what was just
+    /// written there.
+    ///
+    /// # Errors
+    /// [`DefinitionError`] for an account that this version cannot read.
+    pub fn replay_local(&self, change: &LocalChange) -> Result<(), ApplyError> {
+        match change {
+            LocalChange::Setting { name, value } if name == "plugin/group_replication" => {
+                self.globals.borrow_mut().set_plugin_installed(value.is_some());
+            }
+            LocalChange::Setting { name, value: Some(value) } => {
+                self.settings.borrow_mut().insert(name.clone(), value.clone());
+            }
+            LocalChange::Setting { name, value: None } => {
+                self.settings.borrow_mut().remove(name);
+            }
+            LocalChange::Catalog(changes) => {
+                for change in changes {
+                    match change {
+                        CatalogChange::Create { kind: ObjectKind::Account, schema, name, definition, .. }
+                        | CatalogChange::Replace { kind: ObjectKind::Account, schema, name, definition, .. } => {
+                            self.put_account(schema, name, Csn(0), definition)?;
+                            let key = (schema.clone(), name.clone());
+                            self.local_accounts.borrow_mut().insert(key, definition.clone());
+                        }
+                        CatalogChange::Drop { kind: ObjectKind::Account, schema, name, .. } => {
+                            self.drop_account(schema, name);
+                            self.local_accounts.borrow_mut().remove(&(schema.clone(), name.clone()));
+                        }
+                        // Only accounts are ever local: tables must be the same everywhere.
+                        CatalogChange::Create { .. } | CatalogChange::Replace { .. } | CatalogChange::Drop { .. } => {}
+                    }
+                }
+            }
+        }
         Ok(())
     }
 
-    fn drop_account(&self, _host: &str, _user: &str) {}
+    /// A setting of this server alone, such as `channel/group_replication_recovery/user`.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> Option<String> {
+        self.settings.borrow().get(name).cloned()
+    }
 
     /// Forgets all replicated state: what precedes a rebuild from a donor. Sessions stay, without
     /// their transactions.
@@ -269,6 +340,13 @@ impl Server {
         *self.store.borrow_mut() = Store::new(1);
         *self.catalog.borrow_mut() = Catalog::new();
         self.counters.borrow_mut().clear();
+        let mut accounts = Accounts::new();
+        for ((host, user), definition) in self.local_accounts.borrow().iter() {
+            accounts.put(host, user, Csn(0), definition);
+        }
+        *self.accounts.borrow_mut() = accounts;
+        self.plans.borrow_mut().clear();
+        self.ddl_failures.borrow_mut().clear();
         self.applied.set(Csn(0));
         self.visible.set(Csn(0));
     }

@@ -92,6 +92,15 @@ impl SessionHandle {
         }
     }
 
+    /// Whether somebody ended it; if nobody has yet, `waker` is woken then.
+    pub(crate) fn watch(&self, waker: &Waker) -> Option<Ended> {
+        if self.ended.get() != Some(Ended::Statement) && self.check(waker).is_err() {
+            return self.ended.get();
+        }
+        *self.waker.borrow_mut() = Some(waker.clone());
+        self.ended.get()
+    }
+
     fn check(&self, waker: &Waker) -> Result<(), SqlError> {
         if let Some(ended) = self.ended.get() {
             return Err(ended.error());

@@ -1,0 +1,274 @@
+//! Statements that change databases and tables: each becomes one entry of the order, after an implicit
+//! commit. Whether it may happen is decided at its place in the order; checks here only answer early.
+
+use super::define::{self, check_name};
+use super::{Session, Stop};
+use crate::account::{require_database, require_table};
+use crate::ast::{self, ObjectName, Statement};
+use crate::catalog::{Catalog, DatabaseDefinition, Table, TableDefinition};
+use crate::collate::Collation;
+use crate::error::{SqlError, error};
+use crate::plan::unsupported;
+use crate::value::Level;
+use std::rc::Rc;
+use wire::client::Connection;
+use wire::entry::{CatalogChange, ObjectKind};
+use wire::id::Csn;
+
+/// Times that a DDL is made anew because its object changed meanwhile.
+const RETRIES: u32 = 5;
+
+fn create(kind: ObjectKind, schema: &str, name: &str, definition: Vec<u8>, if_not_exists: bool) -> CatalogChange {
+    CatalogChange::Create { kind, schema: schema.to_owned(), name: name.to_owned(), definition, if_not_exists }
+}
+
+fn drop_object(kind: ObjectKind, schema: &str, name: &str, if_exists: bool) -> CatalogChange {
+    CatalogChange::Drop { kind, schema: schema.to_owned(), name: name.to_owned(), if_exists }
+}
+
+fn replace_table(table: &Table, definition: &TableDefinition) -> CatalogChange {
+    CatalogChange::Replace {
+        kind: ObjectKind::Table,
+        schema: table.schema.clone(),
+        name: table.name.clone(),
+        version: table.version,
+        definition: definition.to_bytes(),
+    }
+}
+
+impl Session {
+    /// Runs a DDL statement.
+    pub(super) async fn ddl(
+        &mut self,
+        statement: &Statement,
+        text: &str,
+        conn: &mut Connection,
+        more: bool,
+    ) -> Result<(), Stop> {
+        self.implicit_commit().await?;
+        self.check_writable()?;
+        if !self.state.vars.borrow().log_bin {
+            let what = "changes of databases and tables with sql_log_bin=0: they could not be kept apart from the group's";
+            return Err(unsupported(what).into());
+        }
+        let mut tries = 0;
+        loop {
+            let Some((changes, affected)) = self.changes(statement)? else {
+                self.done(0, None, conn, more);
+                return Ok(());
+            };
+            if changes.is_empty() {
+                self.done(0, None, conn, more);
+                return Ok(());
+            }
+            let gone = match statement {
+                Statement::DropDatabase { name, .. } => Some(name.clone()),
+                _ => None,
+            };
+            match self.propose_ddl(text.trim(), changes).await {
+                Ok(gtid) => {
+                    if gone.is_some() && *self.state.database.borrow() == gone {
+                        *self.state.database.borrow_mut() = None;
+                    }
+                    self.done(affected, gtid, conn, more);
+                    return Ok(());
+                }
+                // Another change was first: what is asked for is made of what is there now.
+                Err(Stop::Conflict(_)) if tries < RETRIES => tries += 1,
+                Err(Stop::Error(error)) if error.code == 1213 && tries < RETRIES => tries += 1,
+                Err(stop) => return Err(stop),
+            }
+        }
+    }
+
+    fn schema(&self, name: &ObjectName) -> Result<String, SqlError> {
+        match &name.schema {
+            Some(schema) => Ok(schema.clone()),
+            None => self.state.database.borrow().clone().ok_or_else(|| error(1046, "No database selected")),
+        }
+    }
+
+    fn writable_database(&self, catalog: &Catalog, schema: &str) -> Result<Collation, SqlError> {
+        let database =
+            catalog.database(schema).ok_or_else(|| error(1049, format!("Unknown database '{schema}'")))?;
+        if database.built_in {
+            let who = self.state.account.borrow();
+            let text = format!("Access denied for user '{}'@'{}' to database '{schema}'", who.user, who.host);
+            return Err(error(1044, text));
+        }
+        Ok(Collation::from_id(database.definition.collation).unwrap_or_default())
+    }
+
+    fn table(&self, catalog: &Catalog, name: &ObjectName) -> Result<Rc<Table>, SqlError> {
+        let schema = self.schema(name)?;
+        self.writable_database(catalog, &schema)?;
+        let found = catalog.table(&schema, &name.name).cloned();
+        found.ok_or_else(|| error(1146, format!("Table '{schema}.{}' doesn't exist", name.name)))
+    }
+
+    fn may(&self, privilege: &str, schema: &str, table: Option<&str>) -> Result<(), SqlError> {
+        let name = self.state.account.borrow();
+        let account = self.account();
+        match table {
+            Some(table) => require_table(&name, &account, privilege, schema, table),
+            None => require_database(&name, &account, privilege, schema),
+        }
+    }
+
+    /// What a statement changes, and how many rows it answers.
+    fn changes(&self, statement: &Statement) -> Result<Option<(Vec<CatalogChange>, u64)>, SqlError> {
+        let server = self.state.server.clone();
+        let catalog = server.catalog.borrow();
+        let mut changes = Vec::new();
+        let mut affected = 0;
+        match statement {
+            Statement::CreateDatabase(database) => {
+                check_name(&database.name)?;
+                self.may("CREATE", &database.name, None)?;
+                if catalog.database(&database.name).is_some() {
+                    let message = format!("Can't create database '{}'; database exists", database.name);
+                    if !database.if_not_exists {
+                        return Err(error(1007, message));
+                    }
+                    self.state.warn(Level::Note, 1007, message);
+                    return Ok(None);
+                }
+                let (charset, name) = (database.options.charset.as_deref(), database.options.collation.as_deref());
+                let collation = define::collation(charset, name, Collation::DEFAULT)?;
+                let definition = DatabaseDefinition { collation: collation.id() };
+                let bytes = definition.to_bytes();
+                changes.push(create(ObjectKind::Database, "", &database.name, bytes, database.if_not_exists));
+                affected = 1;
+            }
+            Statement::AlterDatabase { name, options } => {
+                let name = match name {
+                    Some(name) => name.clone(),
+                    None => self.state.database.borrow().clone().ok_or_else(|| error(1046, "No database selected"))?,
+                };
+                self.may("ALTER", &name, None)?;
+                let old = self.writable_database(&catalog, &name)?;
+                let collation = define::collation(options.charset.as_deref(), options.collation.as_deref(), old)?;
+                changes.push(CatalogChange::Replace {
+                    kind: ObjectKind::Database,
+                    schema: String::new(),
+                    version: catalog.database(&name).map_or(Csn(0), |database| database.version),
+                    name,
+                    definition: DatabaseDefinition { collation: collation.id() }.to_bytes(),
+                });
+                affected = 1;
+            }
+            Statement::DropDatabase { if_exists, name } => {
+                self.may("DROP", name, None)?;
+                match catalog.database(name) {
+                    None => {
+                        let message = format!("Can't drop database '{name}'; database doesn't exist");
+                        if !if_exists {
+                            return Err(error(1008, message));
+                        }
+                        self.state.warn(Level::Note, 1008, message);
+                        return Ok(None);
+                    }
+                    Some(database) => affected = database.tables.len() as u64,
+                }
+                self.writable_database(&catalog, name)?;
+                changes.push(drop_object(ObjectKind::Database, "", name, *if_exists));
+            }
+            Statement::CreateTable(table) => return self.create_table(&catalog, table),
+            Statement::DropTable { temporary, if_exists, names } => {
+                if *temporary {
+                    return Err(unsupported("temporary tables"));
+                }
+                let mut missing = Vec::new();
+                for name in names {
+                    let schema = self.schema(name)?;
+                    self.may("DROP", &schema, Some(&name.name))?;
+                    if catalog.table(&schema, &name.name).is_none() {
+                        missing.push(format!("{schema}.{}", name.name));
+                    } else {
+                        changes.push(drop_object(ObjectKind::Table, &schema, &name.name, *if_exists));
+                    }
+                }
+                if !missing.is_empty() {
+                    let message = format!("Unknown table '{}'", missing.join(","));
+                    if !if_exists {
+                        return Err(error(1051, message));
+                    }
+                    self.state.warn(Level::Note, 1051, message);
+                }
+            }
+            Statement::Truncate(name) => {
+                let table = self.table(&catalog, name)?;
+                self.may("DROP", &table.schema, Some(&table.name))?;
+                let mut definition = table.definition.clone();
+                definition.origins = Vec::new();
+                // A new table under the name: no row of the old one is ever in it.
+                changes.push(drop_object(ObjectKind::Table, &table.schema, &table.name, false));
+                changes.push(create(ObjectKind::Table, &table.schema, &table.name, definition.to_bytes(), false));
+            }
+            Statement::AlterTable { name, changes: list } => {
+                let table = self.table(&catalog, name)?;
+                self.may("ALTER", &table.schema, Some(&table.name))?;
+                if list.is_empty() {
+                    return Ok(None);
+                }
+                changes.push(replace_table(&table, &define::altered(&table, list)?));
+            }
+            Statement::CreateIndex { table, key } => {
+                let table = self.table(&catalog, table)?;
+                self.may("INDEX", &table.schema, Some(&table.name))?;
+                let change = [ast::AlterTable::AddKey(key.clone())];
+                changes.push(replace_table(&table, &define::altered(&table, &change)?));
+            }
+            Statement::DropIndex { table, name } => {
+                let table = self.table(&catalog, table)?;
+                self.may("INDEX", &table.schema, Some(&table.name))?;
+                let change = [ast::AlterTable::DropKey(name.clone())];
+                changes.push(replace_table(&table, &define::altered(&table, &change)?));
+            }
+            Statement::RenameTable(_) => return Err(unsupported("RENAME TABLE")),
+            _ => return Err(unsupported("this statement")),
+        }
+        Ok(Some((changes, affected)))
+    }
+
+    fn create_table(
+        &self,
+        catalog: &Catalog,
+        table: &ast::CreateTable,
+    ) -> Result<Option<(Vec<CatalogChange>, u64)>, SqlError> {
+        let schema = self.schema(&table.name)?;
+        let name = table.name.name.as_str();
+        self.may("CREATE", &schema, Some(name))?;
+        let collation = self.writable_database(catalog, &schema)?;
+        if catalog.table(&schema, name).is_some() {
+            let message = format!("Table '{name}' already exists");
+            if !table.if_not_exists {
+                return Err(error(1050, message));
+            }
+            self.state.warn(Level::Note, 1050, message);
+            return Ok(None);
+        }
+        let now_us = self.host().now().unix_us;
+        let definition = match &table.like {
+            Some(like) => {
+                check_name(name)?;
+                let like_schema = self.schema(like)?;
+                let old = catalog
+                    .table(&like_schema, &like.name)
+                    .ok_or_else(|| error(1146, format!("Table '{like_schema}.{}' doesn't exist", like.name)))?;
+                TableDefinition {
+                    auto_increment: 0,
+                    created_us: now_us,
+                    origins: Vec::new(),
+                    ..old.definition.clone()
+                }
+            }
+            None => define::table(table, collation, now_us)?,
+        };
+        let needs_key = self.state.vars.borrow().named("sql_require_primary_key").to_text() == "ON";
+        if needs_key && !definition.keys.iter().any(crate::catalog::Key::is_primary) {
+            return Err(error(3750, "Unable to create or change a table without a primary key, when the system variable 'sql_require_primary_key' is set. Add a primary key to the table or unset this variable to avoid this message. Note that tables without a primary key can cause performance problems in row-based replication, so please consult your DBA before changing this setting."));
+        }
+        Ok(Some((vec![create(ObjectKind::Table, &schema, name, definition.to_bytes(), table.if_not_exists)], 0)))
+    }
+}

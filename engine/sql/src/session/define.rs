@@ -1,0 +1,518 @@
+//! Table definitions out of CREATE TABLE and ALTER TABLE.
+
+use crate::ast::{self, AlterTable, ColumnPlace, DataType, Expr, KeyDef, KeyKind, Literal, UnaryOp};
+use crate::catalog::{Column, ColumnType, DefaultValue, Key, KeyPart, Table, TableDefinition};
+use crate::collate::Collation;
+use crate::error::{SqlError, error};
+use crate::plan::unsupported;
+use crate::row::Conversion;
+use crate::value::Value;
+
+/// Longest key, in bytes.
+const KEY_BYTES_MAX: u64 = 3072;
+/// Most columns of a table.
+const COLUMNS_MAX: usize = 1017;
+/// Most keys of a table.
+const KEYS_MAX: usize = 64;
+/// Longest name, in characters.
+const NAME_CHARS_MAX: usize = 64;
+
+/// 1059 or 1103 for a bad name.
+pub(super) fn check_name(name: &str) -> Result<(), SqlError> {
+    if name.is_empty() || name.ends_with(' ') {
+        return Err(error(1103, format!("Incorrect table name '{name}'")));
+    }
+    if name.chars().count() > NAME_CHARS_MAX {
+        return Err(error(1059, format!("Identifier name '{name}' is too long")));
+    }
+    Ok(())
+}
+
+/// The collation that a pair of options means; `default` where neither is given.
+pub(super) fn collation(
+    charset: Option<&str>,
+    collation: Option<&str>,
+    default: Collation,
+) -> Result<Collation, SqlError> {
+    let of = |charset: &str| {
+        Collation::of_charset(charset).ok_or_else(|| error(1115, format!("Unknown character set: '{charset}'")))
+    };
+    match (charset, collation) {
+        (charset, Some(name)) => {
+            let found =
+                Collation::from_name(name).ok_or_else(|| error(1273, format!("Unknown collation: '{name}'")))?;
+            if let Some(charset) = charset
+                && of(charset)?.charset() != found.charset()
+            {
+                let text = format!("COLLATION '{name}' is not valid for CHARACTER SET '{charset}'");
+                return Err(error(1253, text));
+            }
+            Ok(found)
+        }
+        (Some(charset), None) => of(charset),
+        (None, None) => Ok(default),
+    }
+}
+
+fn column_kind(data_type: &DataType) -> Result<ColumnType, SqlError> {
+    Ok(match data_type {
+        DataType::Int { bytes, unsigned, width, zerofill } => {
+            ColumnType::Int { bytes: *bytes, unsigned: *unsigned, width: *width, zerofill: *zerofill }
+        }
+        DataType::Decimal { precision, scale, unsigned } => {
+            ColumnType::Decimal { precision: *precision, scale: *scale, unsigned: *unsigned }
+        }
+        DataType::Float { unsigned } => ColumnType::Double { unsigned: *unsigned, single: true },
+        DataType::Double { unsigned } => ColumnType::Double { unsigned: *unsigned, single: false },
+        DataType::Char(length) => ColumnType::Char(*length),
+        DataType::VarChar(length) => ColumnType::VarChar(*length),
+        DataType::Binary(length) => ColumnType::Binary(*length),
+        DataType::VarBinary(length) => ColumnType::VarBinary(*length),
+        DataType::Text(prefix) => ColumnType::Text(*prefix),
+        DataType::Blob(prefix) => ColumnType::Blob(*prefix),
+        DataType::Bit(_) => return Err(unsupported("BIT columns")),
+        DataType::Date | DataType::Time(_) | DataType::DateTime(_) | DataType::Timestamp(_) | DataType::Year => {
+            return Err(unsupported("date and time columns"));
+        }
+        DataType::Enum(_) | DataType::Set(_) => return Err(unsupported("ENUM and SET columns")),
+        DataType::Json => return Err(unsupported("JSON columns")),
+    })
+}
+
+/// A literal default as text.
+fn default_text(column: &str, expr: &Expr) -> Result<Option<String>, SqlError> {
+    let invalid = || error(1067, format!("Invalid default value for '{column}'"));
+    Ok(match expr {
+        Expr::Literal(Literal::Null) => None,
+        Expr::Literal(Literal::Bool(value)) => Some(u8::from(*value).to_string()),
+        Expr::Literal(Literal::UInt(value)) => Some(value.to_string()),
+        Expr::Literal(Literal::Decimal(digits)) => Some(digits.clone()),
+        Expr::Literal(Literal::Double(value)) => Some(value.to_string()),
+        Expr::Literal(Literal::String { text, .. }) => Some(text.clone()),
+        Expr::Literal(Literal::Bytes { bytes, .. }) => {
+            Some(String::from_utf8(bytes.clone()).map_err(|_| invalid())?)
+        }
+        Expr::Unary(UnaryOp::Minus, inner) => default_text(column, inner)?.map(|text| format!("-{text}")),
+        Expr::Unary(UnaryOp::Plus, inner) => default_text(column, inner)?,
+        _ => return Err(unsupported("expressions as defaults")),
+    })
+}
+
+fn column(def: &ast::ColumnDef, table_collation: Collation) -> Result<Column, SqlError> {
+    check_name(&def.name)?;
+    if def.generated.is_some() {
+        return Err(unsupported("generated columns"));
+    }
+    if def.on_update.is_some() {
+        return Err(unsupported("ON UPDATE CURRENT_TIMESTAMP"));
+    }
+    let mut kind = column_kind(&def.data_type)?;
+    let mut chosen = Collation::BINARY;
+    if kind.is_text() {
+        chosen = collation(def.charset.as_deref(), def.collation.as_deref(), table_collation)?;
+        if chosen == Collation::BINARY {
+            kind = match kind {
+                ColumnType::Char(length) => ColumnType::Binary(length),
+                ColumnType::VarChar(length) => ColumnType::VarBinary(length),
+                ColumnType::Text(prefix) => ColumnType::Blob(prefix),
+                other => other,
+            };
+        }
+    }
+    match kind {
+        ColumnType::Char(length) | ColumnType::Binary(length) if length > 255 => {
+            let text = format!("Column length too big for column '{}' (max = 255); use BLOB or TEXT instead", def.name);
+            return Err(error(1074, text));
+        }
+        ColumnType::VarChar(length) | ColumnType::VarBinary(length)
+            if u64::from(length) * u64::from(chosen.bytes_per_char()) > 65_535 =>
+        {
+            let most = 65_535 / chosen.bytes_per_char();
+            let text =
+                format!("Column length too big for column '{}' (max = {most}); use BLOB or TEXT instead", def.name);
+            return Err(error(1074, text));
+        }
+        ColumnType::Decimal { precision, scale, .. } if precision > 65 || scale > 30 || scale > precision => {
+            return Err(error(1427, format!("For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '{}').", def.name)));
+        }
+        _ => {}
+    }
+    let nullable = def.nullable.unwrap_or(true);
+    let mut column = Column {
+        name: def.name.clone(),
+        kind,
+        nullable,
+        default: if nullable { DefaultValue::Null } else { DefaultValue::None },
+        auto_increment: def.auto_increment,
+        comment: def.comment.clone().unwrap_or_default(),
+        collation: chosen.id(),
+        invisible: def.invisible,
+    };
+    if column.auto_increment {
+        if !matches!(column.kind, ColumnType::Int { .. }) {
+            return Err(error(1063, format!("Incorrect column specifier for column '{}'", def.name)));
+        }
+        if def.default.is_some() {
+            return Err(error(1067, format!("Invalid default value for '{}'", def.name)));
+        }
+        column.nullable = false;
+        column.default = DefaultValue::None;
+    }
+    if let Some(default) = &def.default {
+        match default_text(&def.name, default)? {
+            None if !nullable => return Err(error(1067, format!("Invalid default value for '{}'", def.name))),
+            None => column.default = DefaultValue::Null,
+            Some(_) if column.kind.is_blob() => {
+                let text = format!("BLOB, TEXT, GEOMETRY or JSON column '{}' can't have a default value", def.name);
+                return Err(error(1101, text));
+            }
+            Some(text) => {
+                let mut warnings = Vec::new();
+                let mut conversion = Conversion { strict: true, row: 1, warnings: &mut warnings };
+                let converted = conversion.convert(&column, Value::text(text.as_str()));
+                let value =
+                    converted.map_err(|_| error(1067, format!("Invalid default value for '{}'", def.name)))?;
+                column.default = DefaultValue::Literal(value.to_text().unwrap_or_default().into_owned());
+            }
+        }
+    }
+    Ok(column)
+}
+
+/// What a new table is.
+pub(super) fn table(
+    create: &ast::CreateTable,
+    database_collation: Collation,
+    created_us: u64,
+) -> Result<TableDefinition, SqlError> {
+    check_name(&create.name.name)?;
+    if create.temporary {
+        return Err(unsupported("temporary tables"));
+    }
+    if create.select.is_some() {
+        return Err(unsupported("CREATE TABLE ... SELECT"));
+    }
+    if !create.foreign_keys.is_empty() {
+        return Err(unsupported("foreign keys"));
+    }
+    if !create.checks.is_empty() {
+        return Err(unsupported("CHECK constraints"));
+    }
+    check_engine(&create.options)?;
+    let default = collation(
+        create.options.charset.as_deref(),
+        create.options.collation.as_deref(),
+        database_collation,
+    )?;
+    let mut definition = TableDefinition {
+        columns: Vec::new(),
+        keys: Vec::new(),
+        collation: default.id(),
+        comment: create.options.comment.clone().unwrap_or_default(),
+        row_format: create.options.row_format.clone().unwrap_or_default(),
+        auto_increment: create.options.auto_increment.unwrap_or(0),
+        next_space: 1,
+        created_us,
+        origins: Vec::new(),
+    };
+    if create.columns.is_empty() {
+        return Err(error(1113, "A table must have at least 1 column"));
+    }
+    for def in &create.columns {
+        let column = column(def, default)?;
+        if definition.columns.iter().any(|other| other.name.eq_ignore_ascii_case(&column.name)) {
+            return Err(error(1060, format!("Duplicate column name '{}'", column.name)));
+        }
+        definition.columns.push(column);
+    }
+    for key in &create.keys {
+        add_key(&mut definition, key, &create.columns)?;
+    }
+    // The rows lie by the primary key, or by the first unique key that is never NULL.
+    let first = definition.keys.iter().position(|key| {
+        key.is_primary()
+            || key.unique
+                && key.parts.iter().all(|part| {
+                    !definition.columns[usize::from(part.column)].nullable && part.prefix == 0
+                })
+    });
+    let primary = definition.keys.iter().position(Key::is_primary).or(first);
+    if let Some(at) = primary {
+        definition.keys[at].space = 0;
+    }
+    finish(&mut definition)?;
+    Ok(definition)
+}
+
+fn check_engine(options: &ast::TableOptions) -> Result<(), SqlError> {
+    match options.engine.as_deref() {
+        None => Ok(()),
+        Some(engine) if engine.eq_ignore_ascii_case("innodb") => Ok(()),
+        Some(engine) => Err(error(1286, format!("Unknown storage engine '{engine}'"))),
+    }
+}
+
+/// Checks of the whole, and the order in which keys are listed.
+fn finish(definition: &mut TableDefinition) -> Result<(), SqlError> {
+    if definition.columns.len() > COLUMNS_MAX {
+        return Err(error(1117, "Too many columns"));
+    }
+    if definition.keys.len() > KEYS_MAX {
+        return Err(error(1069, "Too many keys specified; max 64 keys allowed"));
+    }
+    let automatic: Vec<usize> =
+        (0..definition.columns.len()).filter(|&at| definition.columns[at].auto_increment).collect();
+    let keyed = |at: usize| {
+        definition.keys.iter().any(|key| key.parts.first().is_some_and(|part| usize::from(part.column) == at))
+    };
+    if automatic.len() > 1 || automatic.iter().any(|&at| !keyed(at)) {
+        return Err(error(
+            1075,
+            "Incorrect table definition; there can be only one auto column and it must be defined as a key",
+        ));
+    }
+    let columns = &definition.columns;
+    let rank = |key: &Key| {
+        let nullable = key.parts.iter().any(|part| columns[usize::from(part.column)].nullable);
+        match (key.is_primary(), key.unique, nullable) {
+            (true, ..) => 0,
+            (_, true, false) => 1,
+            (_, true, true) => 2,
+            _ => 3,
+        }
+    };
+    definition.keys.sort_by_key(|key| (rank(key), key.space != 0 && rank(key) < 2));
+    Ok(())
+}
+
+/// Adds a key under a space of its own.
+fn add_key(definition: &mut TableDefinition, key: &KeyDef, columns: &[ast::ColumnDef]) -> Result<(), SqlError> {
+    let primary = key.kind == KeyKind::Primary;
+    if matches!(key.kind, KeyKind::FullText | KeyKind::Spatial) {
+        return Err(unsupported("FULLTEXT and SPATIAL keys"));
+    }
+    if primary && definition.keys.iter().any(Key::is_primary) {
+        return Err(error(1068, "Multiple primary key defined"));
+    }
+    let mut parts: Vec<KeyPart> = Vec::with_capacity(key.parts.len());
+    let mut bytes = 0_u64;
+    for part in &key.parts {
+        let found = definition.columns.iter().position(|column| column.name.eq_ignore_ascii_case(&part.column));
+        let at = found
+            .ok_or_else(|| error(1072, format!("Key column '{}' doesn't exist in table", part.column)))?;
+        if parts.iter().any(|other| usize::from(other.column) == at) {
+            return Err(error(1060, format!("Duplicate column name '{}'", part.column)));
+        }
+        let column = &mut definition.columns[at];
+        let string = column.kind.is_text() || column.kind.is_bytes();
+        let whole = match column.kind {
+            ColumnType::Char(length)
+            | ColumnType::VarChar(length)
+            | ColumnType::Binary(length)
+            | ColumnType::VarBinary(length) => Some(length),
+            _ => None,
+        };
+        let prefix = match part.prefix {
+            Some(prefix) if !string || whole.is_some_and(|whole| prefix > whole) || prefix == 0 => {
+                return Err(error(
+                    1089,
+                    "Incorrect prefix key; the used key part isn't a string, the used length is longer than the key part, or the storage engine doesn't support unique prefix keys",
+                ));
+            }
+            Some(prefix) if Some(prefix) == whole => 0,
+            Some(prefix) => prefix,
+            None if column.kind.is_blob() => {
+                let text =
+                    format!("BLOB/TEXT column '{}' used in key specification without a key length", column.name);
+                return Err(error(1170, text));
+            }
+            None => 0,
+        };
+        let chars = if prefix > 0 { prefix } else { whole.unwrap_or(8) };
+        bytes += u64::from(chars) * u64::from(column.collation().bytes_per_char());
+        if primary {
+            let explicit = columns.iter().any(|def| {
+                def.name.eq_ignore_ascii_case(&column.name) && def.nullable == Some(true)
+            });
+            if explicit {
+                return Err(error(
+                    1171,
+                    "All parts of a PRIMARY KEY must be NOT NULL; if you need NULL in a key, use UNIQUE instead",
+                ));
+            }
+            if column.nullable {
+                column.nullable = false;
+                if column.default == DefaultValue::Null {
+                    column.default = DefaultValue::None;
+                }
+            }
+        }
+        parts.push(KeyPart { column: at as u16, prefix, descending: part.descending });
+    }
+    if bytes > KEY_BYTES_MAX {
+        return Err(error(1071, "Specified key was too long; max key length is 3072 bytes"));
+    }
+    let name = match (&key.name, &key.constraint) {
+        _ if primary => "PRIMARY".to_owned(),
+        (Some(name), _) | (None, Some(name)) => name.clone(),
+        (None, None) => free_name(definition, &definition.columns[usize::from(parts[0].column)].name),
+    };
+    if definition.keys.iter().any(|other| other.name.eq_ignore_ascii_case(&name)) {
+        return Err(error(1061, format!("Duplicate key name '{name}'")));
+    }
+    let space = definition.next_space;
+    definition.next_space = space.checked_add(1).ok_or_else(|| error(1069, "Too many keys specified"))?;
+    definition.keys.push(Key {
+        name,
+        unique: primary || key.kind == KeyKind::Unique,
+        parts,
+        space,
+        comment: key.comment.clone().unwrap_or_default(),
+        invisible: key.invisible,
+    });
+    Ok(())
+}
+
+fn free_name(definition: &TableDefinition, column: &str) -> String {
+    let taken = |name: &str| definition.keys.iter().any(|key| key.name.eq_ignore_ascii_case(name));
+    let mut name = column.to_owned();
+    let mut number = 2;
+    while taken(&name) {
+        name = format!("{column}_{number}");
+        number += 1;
+    }
+    name
+}
+
+/// What a table becomes by ALTER TABLE.
+pub(super) fn altered(table: &Table, changes: &[AlterTable]) -> Result<TableDefinition, SqlError> {
+    let mut definition = table.definition.clone();
+    definition.origins = (0..definition.columns.len()).map(|at| Some(at as u16)).collect();
+    let default = Collation::from_id(definition.collation).unwrap_or_default();
+    for change in changes {
+        match change {
+            AlterTable::AddColumn(def, place) => {
+                let column = column(def, default)?;
+                if find(&definition, &def.name).is_some() {
+                    return Err(error(1060, format!("Duplicate column name '{}'", def.name)));
+                }
+                let at = definition.columns.len();
+                definition.columns.push(column);
+                definition.origins.push(None);
+                move_column(&mut definition, at, place)?;
+            }
+            AlterTable::DropColumn(name) => {
+                let at = find(&definition, name).ok_or_else(|| missing(name))?;
+                if definition.columns.len() == 1 {
+                    return Err(error(1090, "You can't delete all columns with ALTER TABLE; use DROP TABLE instead"));
+                }
+                let touches = |key: &Key| key.parts.iter().any(|part| usize::from(part.column) == at);
+                if definition.keys.iter().any(|key| key.space == 0 && touches(key)) {
+                    return Err(unsupported("changes of the primary key"));
+                }
+                for key in &mut definition.keys {
+                    key.parts.retain(|part| usize::from(part.column) != at);
+                    key.parts.iter_mut().filter(|part| usize::from(part.column) > at).for_each(|part| part.column -= 1);
+                }
+                definition.keys.retain(|key| !key.parts.is_empty());
+                definition.columns.remove(at);
+                definition.origins.remove(at);
+            }
+            AlterTable::ChangeColumn(name, def, place) => {
+                let at = find(&definition, name).ok_or_else(|| error(1054, format!("Unknown column '{name}' in '{}'", table.name)))?;
+                let mut changed = column(def, default)?;
+                if find(&definition, &def.name).is_some_and(|other| other != at) {
+                    return Err(error(1060, format!("Duplicate column name '{}'", def.name)));
+                }
+                let clustered = definition
+                    .keys
+                    .iter()
+                    .any(|key| key.space == 0 && key.parts.iter().any(|part| usize::from(part.column) == at));
+                let old = &definition.columns[at];
+                if clustered {
+                    changed.nullable = false;
+                    if changed.default == DefaultValue::Null {
+                        changed.default = DefaultValue::None;
+                    }
+                    if old.kind != changed.kind || old.collation != changed.collation {
+                        return Err(unsupported("changes of the primary key"));
+                    }
+                }
+                definition.columns[at] = changed;
+                move_column(&mut definition, at, place)?;
+            }
+            AlterTable::RenameColumn(from, to) => {
+                let at = find(&definition, from).ok_or_else(|| missing(from))?;
+                check_name(to)?;
+                if find(&definition, to).is_some_and(|other| other != at) {
+                    return Err(error(1060, format!("Duplicate column name '{to}'")));
+                }
+                definition.columns[at].name.clone_from(to);
+            }
+            AlterTable::AddKey(key) if key.kind == KeyKind::Primary => {
+                return Err(unsupported("changes of the primary key"));
+            }
+            AlterTable::AddKey(key) => add_key(&mut definition, key, &[])?,
+            AlterTable::DropKey(name) => {
+                let at = definition.keys.iter().position(|key| key.name.eq_ignore_ascii_case(name));
+                let at = at.ok_or_else(|| missing(name))?;
+                if definition.keys[at].space == 0 {
+                    return Err(unsupported("changes of the primary key"));
+                }
+                definition.keys.remove(at);
+            }
+            AlterTable::DropPrimaryKey => return Err(unsupported("changes of the primary key")),
+            AlterTable::AddForeignKey(_) | AlterTable::DropForeignKey(_) => return Err(unsupported("foreign keys")),
+            AlterTable::RenameTo(_) => return Err(unsupported("RENAME TABLE")),
+            AlterTable::Options(options) => {
+                check_engine(options)?;
+                let asked = collation(options.charset.as_deref(), options.collation.as_deref(), default)?;
+                definition.collation = asked.id();
+                if let Some(comment) = &options.comment {
+                    definition.comment.clone_from(comment);
+                }
+                if let Some(row_format) = &options.row_format {
+                    definition.row_format.clone_from(row_format);
+                }
+                if let Some(first) = options.auto_increment {
+                    definition.auto_increment = first;
+                }
+            }
+        }
+    }
+    finish(&mut definition)?;
+    Ok(definition)
+}
+
+fn missing(name: &str) -> SqlError {
+    error(1091, format!("Can't DROP '{name}'; check that column/key exists"))
+}
+
+fn find(definition: &TableDefinition, name: &str) -> Option<usize> {
+    definition.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
+}
+
+/// Moves a column, and what keys say of columns with it.
+fn move_column(definition: &mut TableDefinition, from: usize, place: &ColumnPlace) -> Result<(), SqlError> {
+    let to = match place {
+        ColumnPlace::Default => return Ok(()),
+        ColumnPlace::First => 0,
+        ColumnPlace::After(name) => {
+            let after = find(definition, name)
+                .ok_or_else(|| error(1054, format!("Unknown column '{name}' in 'table definition'")))?;
+            if after < from { after + 1 } else { after }
+        }
+    };
+    let mut places: Vec<usize> = (0..definition.columns.len()).collect();
+    let moved = places.remove(from);
+    places.insert(to, moved);
+    let columns = places.iter().map(|&at| definition.columns[at].clone()).collect();
+    let origins = places.iter().map(|&at| definition.origins[at]).collect();
+    for part in definition.keys.iter_mut().flat_map(|key| &mut key.parts) {
+        let now = places.iter().position(|&at| at == usize::from(part.column));
+        part.column = now.expect("a permutation has every place") as u16;
+    }
+    definition.columns = columns;
+    definition.origins = origins;
+    Ok(())
+}

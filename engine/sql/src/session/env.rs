@@ -1,0 +1,277 @@
+//! What expressions and statements ask of their session.
+
+use crate::account::AccountName;
+use crate::ast::{Scope, SystemVariable};
+use crate::collate::Collation;
+use crate::error::{SqlError, error};
+use crate::exec::{StatementEnv, Wait};
+use crate::expr::{Env, Type};
+use crate::host::Now;
+use crate::plan::VirtualTables;
+use crate::server::{Server, SessionHandle};
+use crate::sysvar::SessionVars;
+use crate::sysvar::sql_mode::SqlMode;
+use crate::value::{Level, Value, Warning};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use wire::gtid::GtidSet;
+
+/// Most warnings that a statement keeps (`max_error_count`).
+const WARNINGS_MAX: usize = 1024;
+
+/// The parts of a session that a running statement reads and writes.
+pub struct State {
+    /// Its server.
+    pub server: Rc<Server>,
+    /// Its place in the process list.
+    pub handle: Rc<SessionHandle>,
+    /// Its system variables.
+    pub vars: RefCell<SessionVars>,
+    /// `@a`, names in lower case.
+    pub user_variables: RefCell<BTreeMap<String, Value>>,
+    /// What SHOW WARNINGS shows.
+    pub warnings: RefCell<Vec<Warning>>,
+    /// The current database.
+    pub database: RefCell<Option<String>>,
+    /// USER(), as logged in: name and host.
+    pub login: RefCell<(String, String)>,
+    /// The account that it logged in to.
+    pub account: RefCell<AccountName>,
+    /// LAST_INSERT_ID().
+    pub last_insert_id: Cell<u64>,
+    /// ROW_COUNT().
+    pub row_count: Cell<i64>,
+    /// FOUND_ROWS().
+    pub found_rows: Cell<u64>,
+}
+
+impl State {
+    /// Notes something for SHOW WARNINGS.
+    pub fn warn(&self, level: Level, code: u16, message: impl Into<String>) {
+        let mut warnings = self.warnings.borrow_mut();
+        if warnings.len() < WARNINGS_MAX {
+            warnings.push(Warning { level, code, message: message.into() });
+        }
+    }
+
+    /// How many warnings the statement has.
+    pub fn warning_count(&self) -> u16 {
+        u16::try_from(self.warnings.borrow().len()).unwrap_or(u16::MAX)
+    }
+
+    /// `collation_connection`.
+    pub fn collation(&self) -> Collation {
+        let name = self.vars.borrow().named("collation_connection").to_text();
+        Collation::from_name(&name).unwrap_or_default()
+    }
+
+    /// `sql_mode`.
+    pub fn sql_mode(&self) -> SqlMode {
+        self.vars.borrow().sql_mode
+    }
+
+    /// Whether strict mode is on.
+    pub fn strict(&self) -> bool {
+        let mode = self.sql_mode();
+        mode.has(SqlMode::STRICT_TRANS_TABLES) || mode.has(SqlMode::STRICT_ALL_TABLES)
+    }
+
+    /// The value of a system variable.
+    ///
+    /// # Errors
+    /// 1193, 1238.
+    pub fn variable(&self, variable: &SystemVariable) -> Result<Value, SqlError> {
+        let name = variable.name.to_ascii_lowercase();
+        let session = !matches!(variable.scope, Some(Scope::Global | Scope::Persist | Scope::PersistOnly));
+        match name.as_str() {
+            "gtid_executed" if !session || variable.scope.is_none() => {
+                return Ok(Value::text(self.server.host.status().gtid_executed.as_str()));
+            }
+            "last_insert_id" | "identity" if session => return Ok(Value::uint(self.last_insert_id.get())),
+            "warning_count" if session => return Ok(Value::Int(i64::from(self.warning_count()))),
+            "error_count" if session => {
+                let errors = self.warnings.borrow().iter().filter(|warning| warning.level == Level::Error).count();
+                return Ok(Value::Int(errors as i64));
+            }
+            "timestamp" if session => {
+                return Ok(Value::Double(self.server.host.now().unix_us as f64 / 1e6));
+            }
+            "pseudo_thread_id" if session => return Ok(Value::uint(u64::from(self.handle.id()))),
+            _ => {}
+        }
+        let globals = self.server.globals.borrow();
+        globals.read(variable.scope, &variable.name, &self.vars.borrow()).map(|setting| setting.to_value())
+    }
+}
+
+/// One statement's view of its session.
+pub struct Statement {
+    state: Rc<State>,
+    params: Rc<[Value]>,
+    slots: Vec<OnceCell<Vec<Vec<Value>>>>,
+    inserted: RefCell<Vec<Value>>,
+    now: Now,
+    is_change: bool,
+}
+
+impl Statement {
+    /// A statement with its parameters and so many places for what runs beforehand.
+    pub fn new(state: Rc<State>, params: Rc<[Value]>, slots: usize, is_change: bool) -> Self {
+        let now = state.server.host.now();
+        let slots = (0..slots).map(|_| OnceCell::new()).collect();
+        Self { state, params, slots, inserted: RefCell::default(), now, is_change }
+    }
+}
+
+impl Env for Statement {
+    fn param(&self, at: u16) -> Result<&Value, SqlError> {
+        self.params.get(usize::from(at)).ok_or_else(|| error(1210, "Incorrect arguments to EXECUTE"))
+    }
+
+    fn prepared(&self, at: usize) -> &[Vec<Value>] {
+        self.slots.get(at).and_then(OnceCell::get).map_or(&[], Vec::as_slice)
+    }
+
+    fn inserted(&self, column: usize) -> Value {
+        self.inserted.borrow().get(column).cloned().unwrap_or_default()
+    }
+
+    fn system_variable(&self, variable: &SystemVariable) -> Result<Value, SqlError> {
+        self.state.variable(variable)
+    }
+
+    fn user_variable(&self, name: &str) -> Value {
+        self.state.user_variables.borrow().get(name).cloned().unwrap_or_default()
+    }
+
+    fn set_user_variable(&self, name: &str, value: Value) {
+        self.state.user_variables.borrow_mut().insert(name.to_owned(), value);
+    }
+
+    fn now(&self) -> Now {
+        self.now
+    }
+
+    fn random(&self) -> u64 {
+        self.state.server.host.random()
+    }
+
+    fn database(&self) -> Option<String> {
+        self.state.database.borrow().clone()
+    }
+
+    fn user(&self) -> String {
+        let login = self.state.login.borrow();
+        format!("{}@{}", login.0, login.1)
+    }
+
+    fn current_user(&self) -> String {
+        let account = self.state.account.borrow();
+        format!("{}@{}", account.user, account.host)
+    }
+
+    fn connection_id(&self) -> u32 {
+        self.state.handle.id()
+    }
+
+    fn last_insert_id(&self, set: Option<u64>) -> u64 {
+        if let Some(id) = set {
+            self.state.last_insert_id.set(id);
+        }
+        self.state.last_insert_id.get()
+    }
+
+    fn row_count(&self) -> i64 {
+        self.state.row_count.get()
+    }
+
+    fn found_rows(&self) -> u64 {
+        self.state.found_rows.get()
+    }
+
+    fn version(&self) -> String {
+        self.state.server.globals.borrow().text("version")
+    }
+
+    fn zero_divisor_is_error(&self) -> bool {
+        self.is_change && self.state.strict() && self.state.sql_mode().has(SqlMode::ERROR_FOR_DIVISION_BY_ZERO)
+    }
+
+    fn warn(&self, warning: Warning) {
+        self.state.warn(warning.level, warning.code, warning.message);
+    }
+
+    fn session_function(&self, _name: &str, _args: &[Value]) -> Option<Result<Value, SqlError>> {
+        None
+    }
+}
+
+impl StatementEnv for Statement {
+    fn set_prepared(&self, at: usize, rows: Vec<Vec<Value>>) {
+        let set = self.slots[at].set(rows);
+        assert!(set.is_ok(), "a place is filled once");
+    }
+
+    fn set_inserted(&self, row: Vec<Value>) {
+        *self.inserted.borrow_mut() = row;
+    }
+
+    fn virtual_rows(&self, schema: &str, name: &str) -> Result<Vec<Vec<Value>>, SqlError> {
+        super::tables::rows(&self.state, schema, name)
+    }
+
+    fn waiting_call<'a>(&'a self, name: &'a str, args: Vec<Value>) -> Wait<'a, Value> {
+        Box::pin(async move {
+            match name {
+                "SLEEP" => {
+                    let seconds = args.first().and_then(Value::to_f64).unwrap_or(0.0).clamp(0.0, 1e9);
+                    self.state.server.sleep(&self.state.handle, (seconds * 1e6) as u64).await?;
+                    Ok(Value::Int(0))
+                }
+                "WAIT_FOR_EXECUTED_GTID_SET" => self.wait_for_gtids(&args).await,
+                "GROUP_REPLICATION_GET_WRITE_CONCURRENCY" => {
+                    Ok(Value::uint(self.state.server.host.status().write_concurrency))
+                }
+                "GROUP_REPLICATION_GET_COMMUNICATION_PROTOCOL" => Ok(Value::text("8.0.27")),
+                other => Err(error(1235, format!("This version of Quorate doesn't yet support '{}'", other.to_lowercase()))),
+            }
+        })
+    }
+}
+
+impl Statement {
+    async fn wait_for_gtids(&self, args: &[Value]) -> Result<Value, SqlError> {
+        let Some(text) = args.first().and_then(Value::to_text) else { return Ok(Value::Null) };
+        let parse = |text: &str| {
+            GtidSet::parse(text).map_err(|_| error(1772, format!("Malformed GTID set specification '{text}'.")))
+        };
+        let wanted = parse(&text)?;
+        let server = &self.state.server;
+        let begun = server.host.now().monotonic_us;
+        let deadline = match args.get(1).and_then(Value::to_f64) {
+            Some(seconds) if seconds > 0.0 => begun.saturating_add((seconds * 1e6) as u64),
+            _ => u64::MAX,
+        };
+        loop {
+            let executed = parse(&server.host.status().gtid_executed)?;
+            if wanted.is_subset(&executed) {
+                return Ok(Value::Int(0));
+            }
+            let now = server.host.now().monotonic_us;
+            if now >= deadline {
+                return Ok(Value::Int(1));
+            }
+            server.sleep(&self.state.handle, (deadline - now).min(10_000)).await?;
+        }
+    }
+}
+
+/// The computed tables, for the planner.
+pub struct Tables;
+
+impl VirtualTables for Tables {
+    fn columns(&self, schema: &str, name: &str) -> Option<Vec<(String, Type)>> {
+        super::tables::columns(schema, name)
+    }
+}

@@ -1,0 +1,430 @@
+//! One client's session: login, commands, statements, its transaction.
+//!
+//! A session is driven by awaiting [`Session::handle`] for each request of its connection, to its end:
+//! a future that is dropped half way rolls back what was not proposed, and nothing else. Errors go to the
+//! client as MySQL's numbers and texts; only an unknown outcome closes the connection without an answer.
+//!
+//! Absent on purpose: sockets, buffers, TLS (the node's), and what the protocol looks like (`wire`).
+
+mod admin;
+mod commit;
+mod ddl;
+mod define;
+mod env;
+mod prepared;
+mod query;
+mod result;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use crate::account::{Account, AccountName};
+use crate::collate::Collation;
+use crate::error::{SqlError, error};
+use crate::normalize::Normal;
+use crate::server::{Ended, Server, SessionInfo};
+use crate::sysvar::{SessionVars, Setting};
+use crate::txn::{ReadRules, Transaction};
+use crate::value::Level;
+use env::State;
+use prepared::Prepared;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use wire::client::{Capabilities, Connection, Done, Login, Request, Status, Track};
+use wire::entry::Gtid;
+
+/// What becomes of the connection after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// The next request may come.
+    Continue,
+    /// The connection closes, once what is in the out buffer is sent.
+    Close,
+}
+
+/// Why a statement did not get to its end.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// An error for the client.
+    Error(SqlError),
+    /// The order decided a conflict: the same, but a single statement may be tried again.
+    Conflict(SqlError),
+    /// The outcome is unknown: no answer is right.
+    Close,
+}
+
+impl From<SqlError> for Stop {
+    fn from(error: SqlError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// One client's session.
+pub struct Session {
+    state: Rc<State>,
+    txn: Option<Transaction>,
+    /// SET TRANSACTION without a scope: of the next transaction only.
+    next_isolation: Option<crate::ast::Isolation>,
+    next_read_only: Option<bool>,
+    prepared: BTreeMap<u32, Prepared>,
+    next_prepared: u32,
+    named: BTreeMap<String, String>,
+    normal: Normal,
+    /// What the client and this server agreed on.
+    capabilities: Capabilities,
+    multi_statements: bool,
+    authenticated: bool,
+}
+
+impl Session {
+    /// A session for a connection from `host` (`address` alone, as accounts match it). Its number is the
+    /// connection id of the greeting.
+    #[must_use]
+    pub fn new(server: &Rc<Server>, host: &str) -> Self {
+        let info = SessionInfo {
+            user: "unauthenticated user".into(),
+            host: host.to_owned(),
+            command: "Connect",
+            state: "login",
+            since_us: server.host.now().monotonic_us,
+            ..SessionInfo::default()
+        };
+        let handle = server.register(info);
+        let vars = SessionVars::new(&server.globals.borrow());
+        let state = State {
+            server: server.clone(),
+            handle,
+            vars: RefCell::new(vars),
+            user_variables: RefCell::default(),
+            warnings: RefCell::default(),
+            database: RefCell::new(None),
+            login: RefCell::new((String::new(), host.to_owned())),
+            account: RefCell::new(AccountName::new("", "")),
+            last_insert_id: Cell::new(0),
+            row_count: Cell::new(0),
+            found_rows: Cell::new(0),
+        };
+        Self {
+            state: Rc::new(state),
+            txn: None,
+            next_isolation: None,
+            next_read_only: None,
+            prepared: BTreeMap::new(),
+            next_prepared: 1,
+            named: BTreeMap::new(),
+            normal: Normal::default(),
+            capabilities: Capabilities::default(),
+            multi_statements: false,
+            authenticated: false,
+        }
+    }
+
+    /// Its connection id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.state.handle.id()
+    }
+
+    /// Answers one request.
+    pub async fn handle(&mut self, request: Request, conn: &mut Connection) -> Flow {
+        if let Some(ended) = self.state.handle.ended()
+            && ended != Ended::Statement
+        {
+            conn.fatal(&ended.error());
+            return Flow::Close;
+        }
+        self.state.handle.next_statement();
+        let result = self.command(request, conn).await;
+        self.idle();
+        match result {
+            Ok(flow) => flow,
+            Err(Stop::Error(error) | Stop::Conflict(error)) => {
+                self.state.warn(Level::Error, error.code, error.message.clone());
+                conn.answer().error(&error);
+                match self.state.handle.ended() {
+                    None | Some(Ended::Statement) => Flow::Continue,
+                    Some(_) => {
+                        conn.close();
+                        Flow::Close
+                    }
+                }
+            }
+            Err(Stop::Close) => {
+                self.txn = None;
+                conn.close();
+                Flow::Close
+            }
+        }
+    }
+
+    async fn command(&mut self, request: Request, conn: &mut Connection) -> Result<Flow, Stop> {
+        match request {
+            Request::Authenticate(login) => self.authenticate(&login, conn),
+            Request::LoggedIn { login, .. } => self.logged_in(&login, conn),
+            Request::Quit => {
+                self.txn = None;
+                conn.close();
+                Ok(Flow::Close)
+            }
+            _ if !self.authenticated => Err(error(1045, "Access denied").into()),
+            Request::InitDb(name) => {
+                let name = String::from_utf8_lossy(&name).into_owned();
+                self.use_database(&name)?;
+                let track = [Track::Schema(&name)];
+                conn.answer().ok(&Done { status: self.status(), track: &track, ..Done::default() });
+                Ok(Flow::Continue)
+            }
+            Request::Query(payload) => {
+                let result = self.query(&payload, conn).await;
+                conn.recycle(payload);
+                result.map(|()| self.flow(conn))
+            }
+            Request::FieldList { table, .. } => {
+                self.field_list(&table, conn)?;
+                Ok(Flow::Continue)
+            }
+            Request::Statistics => {
+                let sessions = self.state.server.session_list().len();
+                conn.answer().text(&format!("Uptime: 0  Threads: {sessions}  Questions: 0  Slow queries: 0  Opens: 0  Flush tables: 0  Open tables: 0  Queries per second avg: 0.000"));
+                Ok(Flow::Continue)
+            }
+            Request::Ping => {
+                self.ok(conn);
+                Ok(Flow::Continue)
+            }
+            Request::ProcessKill(id) => {
+                self.kill(u64::from(id), false)?;
+                self.ok(conn);
+                Ok(Flow::Continue)
+            }
+            Request::Debug => {
+                conn.answer().eof(self.status(), 0);
+                Ok(Flow::Continue)
+            }
+            Request::ResetConnection => {
+                self.reset();
+                self.ok(conn);
+                Ok(Flow::Continue)
+            }
+            Request::SetOption { multi_statements } => {
+                self.multi_statements = multi_statements;
+                conn.answer().eof(self.status(), 0);
+                Ok(Flow::Continue)
+            }
+            Request::Prepare(payload) => {
+                let result = self.prepare(&payload, conn);
+                conn.recycle(payload);
+                result.map(|()| Flow::Continue)
+            }
+            Request::Execute(execute) => {
+                self.execute_prepared(execute, conn).await?;
+                Ok(self.flow(conn))
+            }
+            Request::SendLongData { statement, parameter, data } => {
+                self.long_data(statement, parameter, &data);
+                conn.recycle(data);
+                Ok(Flow::Continue)
+            }
+            Request::CloseStatement(id) => {
+                self.prepared.remove(&id);
+                Ok(Flow::Continue)
+            }
+            Request::ResetStatement(id) => {
+                self.reset_prepared(id)?;
+                self.ok(conn);
+                Ok(Flow::Continue)
+            }
+            Request::Fetch { .. } => Err(error(1235, "This version of Quorate doesn't yet support 'cursors'").into()),
+            Request::RegisterReplica(_) | Request::BinlogDump(_) => {
+                Err(error(1235, "This version of Quorate doesn't yet support 'replicas of its binary log'").into())
+            }
+        }
+    }
+
+    fn flow(&self, conn: &Connection) -> Flow {
+        if conn.is_closing() { Flow::Close } else { Flow::Continue }
+    }
+
+    fn ok(&self, conn: &mut Connection) {
+        conn.answer().ok(&Done { status: self.status(), ..Done::default() });
+    }
+
+    // ---- login ----
+
+    fn authenticate(&mut self, login: &Login, conn: &mut Connection) -> Result<Flow, Stop> {
+        let server = &self.state.server;
+        let most = server.globals.borrow().number("max_connections") as usize;
+        if !login.change_user && server.session_list().len() > most {
+            conn.fatal(&error(1040, "Too many connections"));
+            return Ok(Flow::Close);
+        }
+        let accounts = server.accounts.borrow();
+        let credential = accounts.find(&login.user, conn.host()).and_then(|(_, account)| account.credential());
+        conn.credential(credential);
+        Ok(if conn.is_closing() { Flow::Close } else { Flow::Continue })
+    }
+
+    fn logged_in(&mut self, login: &Login, conn: &mut Connection) -> Result<Flow, Stop> {
+        if login.change_user {
+            self.reset();
+            *self.state.database.borrow_mut() = None;
+        }
+        let found = {
+            let accounts = self.state.server.accounts.borrow();
+            accounts.find(&login.user, conn.host()).map(|(name, account)| (name.clone(), account.clone()))
+        };
+        let Some((name, account)) = found else {
+            let text = format!("Access denied for user '{}'@'{}' (using password: YES)", login.user, conn.host());
+            conn.refuse(&error(1045, text));
+            return Ok(Flow::Close);
+        };
+        let offline = self.state.server.globals.borrow().on("offline_mode");
+        if offline && !account.has_global("CONNECTION_ADMIN") {
+            conn.refuse(&error(3032, "The server is currently in offline mode"));
+            return Ok(Flow::Close);
+        }
+        *self.state.login.borrow_mut() = (login.user.clone(), conn.host().to_owned());
+        *self.state.account.borrow_mut() = name;
+        self.authenticated = true;
+        self.capabilities = login.capabilities;
+        self.multi_statements = login.capabilities.has(Capabilities::MULTI_STATEMENTS);
+        if let Some(collation) = Collation::from_id(login.collation) {
+            let mut vars = self.state.vars.borrow_mut();
+            let charset = Setting::text(collation.charset());
+            for name in ["character_set_client", "character_set_connection", "character_set_results"] {
+                vars.put(name, charset.clone());
+            }
+            vars.put("collation_connection", Setting::text(collation.name()));
+        }
+        {
+            let mut info = self.state.handle.info.borrow_mut();
+            info.user.clone_from(&login.user);
+        }
+        if let Some(database) = login.database.as_deref().filter(|name| !name.is_empty())
+            && let Err(error) = self.use_database(database)
+        {
+            conn.refuse(&error);
+            return Ok(Flow::Close);
+        }
+        conn.accept(&Done { status: self.status(), ..Done::default() });
+        Ok(Flow::Continue)
+    }
+
+    /// COM_RESET_CONNECTION: as if newly logged in.
+    fn reset(&mut self) {
+        self.txn = None;
+        self.prepared.clear();
+        self.named.clear();
+        self.next_isolation = None;
+        self.next_read_only = None;
+        let vars = SessionVars::new(&self.state.server.globals.borrow());
+        *self.state.vars.borrow_mut() = vars;
+        self.state.user_variables.borrow_mut().clear();
+        self.state.warnings.borrow_mut().clear();
+        self.state.last_insert_id.set(0);
+    }
+
+    /// The account that the session logged in to, as it is now; one without privileges when it was dropped.
+    pub(crate) fn account(&self) -> Account {
+        let name = self.state.account.borrow();
+        self.state.server.accounts.borrow().get(&name).cloned().unwrap_or_default()
+    }
+
+    /// USE.
+    pub(crate) fn use_database(&mut self, name: &str) -> Result<(), SqlError> {
+        let known = {
+            let catalog = self.state.server.catalog.borrow();
+            let name = catalog.database_name(name);
+            catalog.database(&name).map(|_| name)
+        };
+        let Some(name) = known else { return Err(error(1049, format!("Unknown database '{name}'"))) };
+        let account = self.account();
+        if name != "information_schema" && !account.sees_database(&name) {
+            let who = self.state.account.borrow();
+            let text = format!("Access denied for user '{}'@'{}' to database '{name}'", who.user, who.host);
+            return Err(error(1044, text));
+        }
+        self.state.handle.info.borrow_mut().database = Some(name.clone());
+        *self.state.database.borrow_mut() = Some(name);
+        Ok(())
+    }
+
+    // ---- state that clients see ----
+
+    /// Status flags of answers.
+    pub(crate) fn status(&self) -> Status {
+        let vars = self.state.vars.borrow();
+        let open = self.txn.as_ref().is_some_and(|txn| txn.explicit);
+        let read_only = self.txn.as_ref().is_some_and(|txn| txn.read_only);
+        let no_backslash = vars.sql_mode.has(crate::sysvar::sql_mode::SqlMode::NO_BACKSLASH_ESCAPES);
+        Status::default()
+            .with(Status::AUTOCOMMIT, vars.autocommit)
+            .with(Status::IN_TRANS, open)
+            .with(Status::IN_TRANS_READONLY, open && read_only)
+            .with(Status::NO_BACKSLASH_ESCAPES, no_backslash)
+    }
+
+    /// The GTID to track, as text, where the session asked for it.
+    pub(crate) fn tracked(&self, gtid: Option<Gtid>) -> Option<String> {
+        let asked = self.state.vars.borrow().named("session_track_gtids").to_text();
+        gtid.filter(|_| asked != "OFF").map(|gtid| format!("{}:{}", gtid.uuid, gtid.number))
+    }
+
+    fn idle(&self) {
+        let mut info = self.state.handle.info.borrow_mut();
+        info.command = "Sleep";
+        info.state = "";
+        info.info = None;
+        info.since_us = self.state.server.host.now().monotonic_us;
+    }
+
+    pub(crate) fn say(&self, state: &'static str) {
+        self.state.handle.info.borrow_mut().state = state;
+    }
+
+    // ---- transactions ----
+
+    pub(crate) fn read_rules(&self, isolation: Option<crate::ast::Isolation>) -> ReadRules {
+        let vars = self.state.vars.borrow();
+        ReadRules {
+            isolation: isolation.unwrap_or(vars.isolation),
+            snapshot_isolation: vars.snapshot_isolation,
+            lock_timeout_us: Some(vars.lock_wait_s.saturating_mul(1_000_000)),
+        }
+    }
+
+    /// A new transaction with the session's characteristics.
+    pub(crate) fn begin(&mut self, explicit: bool, read_only: Option<bool>) -> Transaction {
+        let isolation = self.next_isolation.take();
+        let rules = self.read_rules(isolation);
+        let read_only = read_only.or(self.next_read_only.take()).unwrap_or(self.state.vars.borrow().read_only);
+        Transaction::new(self.state.server.clone(), rules, read_only, explicit)
+    }
+
+    /// 1290 on a member that must not write.
+    pub(crate) fn check_writable(&self) -> Result<(), SqlError> {
+        let globals = self.state.server.globals.borrow();
+        let (super_read_only, read_only) = (globals.on("super_read_only"), globals.on("read_only"));
+        if !super_read_only && !read_only {
+            return Ok(());
+        }
+        let account = self.account();
+        let privileged = account.has_global("CONNECTION_ADMIN") || account.has_global("SUPER");
+        if privileged && !super_read_only {
+            return Ok(());
+        }
+        let option = if privileged { "--super-read-only" } else { "--read-only" };
+        Err(error(
+            1290,
+            format!("The MySQL server is running with the {option} option so it cannot execute this statement"),
+        ))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.txn = None;
+        self.state.server.unregister(&self.state.handle);
+    }
+}
