@@ -328,6 +328,8 @@ impl Scan {
             Fault::Body { frame_bytes } => torn::body_is_torn(&behind[..frame_bytes], segment.end, HEADER_BYTES),
             Fault::Header | Fault::Other => false,
         };
+        // Where the next segment begins with this very index, but after another chain, what led there is lost.
+        let torn = torn && later.first().is_none_or(|next| next.header.first != index);
         let number = segment.header.number;
         self.tail = if self.synced < index && clean {
             Tail::Clean

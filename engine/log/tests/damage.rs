@@ -307,19 +307,38 @@ fn a_damaged_log_goes_on_after_its_tail_is_given_up() {
 
 #[test]
 fn a_frame_of_another_chain_ends_the_log_as_damage() {
-    let dir = TempDir::in_memory();
-    let other = TempDir::in_memory();
-    log_with(dir.path(), true, &[payload(1, 100)]);
+    let (dir, other) = (TempDir::in_memory(), TempDir::in_memory());
+    let (frames, begins) = log_with(dir.path(), true, &[payload(1, 100), payload(3, 100)]);
     log_with(other.path(), true, &[payload(2, 100), payload(3, 100)]);
     let (mut mine, mut theirs) = (Picture::take(dir.path()), Picture::take(other.path()));
-    let end = theirs.0[0].1.len();
-    let tail_at = end - 200;
-    let copied = theirs.file(SEGMENT, end)[tail_at..].to_vec();
-    let bytes = mine.file(SEGMENT, end);
-    bytes[tail_at..].copy_from_slice(&copied);
+    // A good frame of the right index, ballot and size, in the right place.
+    let last = begins[1]..begins[2];
+    mine.file(SEGMENT, last.end)[last.clone()].copy_from_slice(&theirs.file(SEGMENT, last.end)[last.clone()]);
     let (tail, held) = judge(dir.path(), &mine);
-    assert!(matches!(tail, Tail::Corrupt { .. }), "{tail}");
-    assert!(held.len() >= 3);
+    let (segment, offset) = (SegmentNumber(1), last.start as u64);
+    assert_eq!(tail, Tail::Corrupt { segment, offset, index: Index(8), synced: Index(6) });
+    assert_eq!(held, frames[..4]);
+}
+
+#[test]
+fn a_lost_segment_is_not_made_up_for_by_frames_that_were_cut() {
+    let dir = TempDir::in_memory();
+    let (mut log, _) = open(dir.path(), true);
+    for seed in 0..3 {
+        log.append(&frame(&log, 1, &[&payload(seed, 300_000)])).unwrap();
+    }
+    let cut = log.cut_point(Index(2)).unwrap();
+    log.cut_after(cut).unwrap();
+    // One in the fresh segment, one in the next, which so begins where the cut frames ended.
+    for seed in 10..12 {
+        log.append(&frame(&log, 2, &[&payload(seed, 900_000)])).unwrap();
+    }
+    drop(log);
+    let mut picture = Picture::take(dir.path());
+    assert_eq!(picture.names(), ["0000000001.qlog", "0000000002.qlog", "0000000003.qlog"]);
+    picture.0.remove(1);
+    let (tail, _) = judge(dir.path(), &picture);
+    assert!(matches!(tail, Tail::Corrupt { segment: SegmentNumber(1), .. }), "{tail}");
 }
 
 #[test]
