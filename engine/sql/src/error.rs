@@ -70,9 +70,11 @@ errors! {
     /// ER_KEY_COLUMN_DOES_NOT_EXITS.
     key_column_missing(column) = 1072, "Key column '{column}' doesn't exist in table";
     /// ER_TOO_BIG_FIELDLENGTH.
-    column_too_long(column, max) = 1074, "Column length too big for column '{column}' (max = {max}); use BLOB or TEXT instead";
+    column_too_long(column, max) = 1074, "Column length too big for column '{column}' (max = {max}); use BLOB \
+        or TEXT instead";
     /// ER_WRONG_AUTO_KEY.
-    wrong_auto_key() = 1075, "Incorrect table definition; there can be only one auto column and it must be defined as a key";
+    wrong_auto_key() = 1075, "Incorrect table definition; there can be only one auto column and it must be \
+        defined as a key";
     /// ER_CANT_DROP_FIELD_OR_KEY.
     cannot_drop(name) = 1091, "Can't DROP '{name}'; check that column/key exists";
     /// ER_NO_SUCH_THREAD.
@@ -108,17 +110,21 @@ errors! {
     /// ER_NONEXISTING_GRANT.
     no_such_grant(user, host) = 1141, "There is no such grant defined for user '{user}' on host '{host}'";
     /// ER_TABLEACCESS_DENIED_ERROR.
-    table_denied(command, user, host, table) = 1142, "{command} command denied to user '{user}'@'{host}' for table '{table}'";
+    table_denied(command, user, host, table) = 1142, "{command} command denied to user '{user}'@'{host}' for \
+        table '{table}'";
     /// ER_NO_SUCH_TABLE.
     unknown_table(database, table) = 1146, "Table '{database}.{table}' doesn't exist";
     /// ER_BLOB_KEY_WITHOUT_LENGTH.
-    blob_key_without_length(column) = 1170, "BLOB/TEXT column '{column}' used in key specification without a key length";
+    blob_key_without_length(column) = 1170, "BLOB/TEXT column '{column}' used in key specification without a \
+        key length";
     /// ER_PRIMARY_CANT_HAVE_NULL.
-    primary_key_null() = 1171, "All parts of a PRIMARY KEY must be NOT NULL; if you need NULL in a key, use UNIQUE instead";
+    primary_key_null() = 1171, "All parts of a PRIMARY KEY must be NOT NULL; if you need NULL in a key, use \
+        UNIQUE instead";
     /// ER_REQUIRES_PRIMARY_KEY.
     requires_primary_key() = 1173, "This table type requires a primary key";
     /// ER_LOCK_OR_ACTIVE_TRANSACTION.
-    lock_or_active_transaction() = 1192, "Can't execute the given command because you have active locked tables or an active transaction";
+    lock_or_active_transaction() = 1192, "Can't execute the given command because you have active locked tables \
+        or an active transaction";
     /// ER_UNKNOWN_SYSTEM_VARIABLE.
     unknown_variable(name) = 1193, "Unknown system variable '{name}'";
     /// ER_LOCK_WAIT_TIMEOUT.
@@ -126,7 +132,8 @@ errors! {
     /// ER_LOCK_DEADLOCK.
     deadlock() = 1213, "Deadlock found when trying to get lock; try restarting transaction";
     /// ER_SPECIFIC_ACCESS_DENIED_ERROR.
-    privilege_needed(privileges) = 1227, "Access denied; you need (at least one of) the {privileges} privilege(s) for this operation";
+    privilege_needed(privileges) = 1227, "Access denied; you need (at least one of) the {privileges} \
+        privilege(s) for this operation";
     /// ER_LOCAL_VARIABLE.
     session_variable(name) = 1228, "Variable '{name}' is a SESSION variable and can't be used with SET GLOBAL";
     /// ER_GLOBAL_VARIABLE.
@@ -156,9 +163,11 @@ errors! {
     /// ER_UNKNOWN_STORAGE_ENGINE.
     unknown_engine(name) = 1286, "Unknown storage engine '{name}'";
     /// ER_WARN_DEPRECATED_SYNTAX.
-    deprecated(what, instead) = 1287, "'{what}' is deprecated and will be removed in a future release. Please use {instead} instead";
+    deprecated(what, instead) = 1287, "'{what}' is deprecated and will be removed in a future release. Please \
+        use {instead} instead";
     /// ER_OPTION_PREVENTS_STATEMENT.
-    option_prevents(option) = 1290, "The MySQL server is running with the {option} option so it cannot execute this statement";
+    option_prevents(option) = 1290, "The MySQL server is running with the {option} option so it cannot execute \
+        this statement";
     /// ER_UNKNOWN_TIME_ZONE.
     unknown_time_zone(name) = 1298, "Unknown or incorrect time zone: '{name}'";
     /// ER_SP_DOES_NOT_EXIST.
@@ -170,7 +179,8 @@ errors! {
     /// ER_DIVISION_BY_ZERO.
     division_by_zero() = 1365, "Division by 0";
     /// ER_TRUNCATED_WRONG_VALUE_FOR_FIELD.
-    incorrect_value(kind, value, column, row) = 1366, "Incorrect {kind} value: '{value}' for column '{column}' at row {row}";
+    incorrect_value(kind, value, column, row) = 1366, "Incorrect {kind} value: '{value}' for column '{column}' \
+        at row {row}";
     /// ER_PLUGIN_IS_NOT_LOADED.
     plugin_not_loaded(name) = 1524, "Plugin '{name}' is not loaded";
     /// ER_PS_MANY_PARAM.
@@ -190,7 +200,8 @@ errors! {
     /// ER_TOO_LONG_IDENT.
     identifier_too_long(name) = 1059, "Identifier name '{name}' is too long";
     /// ER_VARIABLE_NOT_SETTABLE_IN_TRANSACTION.
-    not_settable_in_transaction(name) = 1766, "The system variable {name} cannot be set when there is an ongoing transaction";
+    not_settable_in_transaction(name) = 1766, "The system variable {name} cannot be set when there is an \
+        ongoing transaction";
     /// ER_MALFORMED_GTID_SET_SPECIFICATION.
     malformed_gtid_set(text) = 1772, "Malformed GTID set specification '{text}'";
     /// ER_MALFORMED_GTID_SPECIFICATION.
@@ -202,11 +213,15 @@ errors! {
     /// ER_INSECURE_PLAIN_TEXT (a note).
     insecure_plain_text() = 1759, "Sending passwords in plain text without SSL/TLS is extremely insecure";
     /// ER_INSECURE_CHANGE_SOURCE (a note).
-    insecure_change_source() = 1760, "Storing MySQL user name or password information in the connection metadata repository is not secure and is therefore not recommended. Please consider using the USER and PASSWORD connection options for START REPLICA; see the 'START REPLICA Syntax' in the MySQL Manual for more information";
+    insecure_change_source() = 1760, "Storing MySQL user name or password information in the connection \
+        metadata repository is not secure and is therefore not recommended. Please consider using the USER and \
+        PASSWORD connection options for START REPLICA; see the 'START REPLICA Syntax' in the MySQL Manual for \
+        more information";
     /// ER_REPLICA_CHANNEL_DOES_NOT_EXIST.
     unknown_channel(name) = 3074, "Replica channel '{name}' does not exist";
     /// ER_GROUP_REPLICATION_CONFIGURATION.
-    group_configuration() = 3092, "The server is not configured properly to be an active member of the group. Please see more details on error log";
+    group_configuration() = 3092, "The server is not configured properly to be an active member of the group. \
+        Please see more details on error log";
     /// ER_GROUP_REPLICATION_RUNNING.
     group_running() = 3093, "The START GROUP_REPLICATION command failed as the group is already running";
     /// ER_REPLICA_CHANNEL_OPERATION_NOT_ALLOWED.
@@ -214,7 +229,10 @@ errors! {
     /// ER_CANT_RESET_SOURCE.
     cannot_reset_logs() = 3190, "RESET BINARY LOGS AND GTIDS is not allowed because Group Replication is running";
     /// ER_TABLE_WITHOUT_PK.
-    table_without_primary_key() = 3750, "Unable to create or change a table without a primary key, when the system variable 'sql_require_primary_key' is set. Add a primary key to the table or unset this variable to avoid this message. Note that tables without a primary key can cause performance problems in row-based replication, so please consult your DBA before changing this setting";
+    table_without_primary_key() = 3750, "Unable to create or change a table without a primary key, when the \
+        system variable 'sql_require_primary_key' is set. Add a primary key to the table or unset this variable \
+        to avoid this message. Note that tables without a primary key can cause performance problems in \
+        row-based replication, so please consult your DBA before changing this setting";
     /// ER_UNABLE_TO_SET_OPTION.
     unable_to_set(name) = 3724, "This option cannot be set while START or STOP GROUP_REPLICATION is ongoing: {name}";
     /// ER_UPDATE_GTID_PURGED_WITH_GR.
@@ -224,7 +242,8 @@ errors! {
     /// ER_WRONG_VALUE_FOR_VAR_PLUS_ACTIONABLE_PART.
     wrong_value_because(name, value, action) = 3976, "Variable '{name}' cannot be set to value '{value}'. {action}";
     /// ER_GRP_OPERATION_NOT_ALLOWED_GR_MUST_STOP.
-    group_must_stop(channel) = 3960, "This operation cannot be performed on the channel '{channel}' while Group Replication is running. Stop it with STOP GROUP_REPLICATION first";
+    group_must_stop(channel) = 3960, "This operation cannot be performed on the channel '{channel}' while Group \
+        Replication is running. Stop it with STOP GROUP_REPLICATION first";
     /// ER_VAR_DOES_NOT_EXIST in RESET PERSIST.
     not_persisted(name) = 3615, "Variable {name} does not exist in persisted config file";
     /// ER_CONVERT to a type that cannot be persisted.

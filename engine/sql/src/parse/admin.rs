@@ -582,16 +582,16 @@ impl Parser<'_> {
         Ok(None)
     }
 
-    fn from_schema(&mut self) -> Result1<Option<String>> {
+    fn schema_clause(&mut self) -> Result1<Option<String>> {
         if self.one_of(&["FROM", "IN"]).is_some() { self.ident().map(Some) } else { Ok(None) }
     }
 
-    fn from_table(&mut self) -> Result1<crate::ast::ObjectName> {
+    fn table_clause(&mut self) -> Result1<crate::ast::ObjectName> {
         if self.one_of(&["FROM", "IN"]).is_none() {
             return Err(self.unexpected());
         }
         let mut name = self.object_name()?;
-        if let Some(schema) = self.from_schema()? {
+        if let Some(schema) = self.schema_clause()? {
             name.schema = Some(schema);
         }
         Ok(name)
@@ -674,8 +674,8 @@ impl Parser<'_> {
         let Some(word) = self.word_at(0).map(str::to_ascii_uppercase) else { return Err(self.unexpected()) };
         self.advance();
         match word.as_str() {
-            "TABLES" => Ok(Show::Tables { full, schema: self.from_schema()?, filter: self.filter()? }),
-            "COLUMNS" | "FIELDS" => Ok(Show::Columns { full, table: self.from_table()?, filter: self.filter()? }),
+            "TABLES" => Ok(Show::Tables { full, schema: self.schema_clause()?, filter: self.filter()? }),
+            "COLUMNS" | "FIELDS" => Ok(Show::Columns { full, table: self.table_clause()?, filter: self.filter()? }),
             "PROCESSLIST" => Ok(Show::ProcessList { full }),
             _ if full => {
                 self.at = start;
@@ -685,12 +685,12 @@ impl Parser<'_> {
             "STATUS" => Ok(Show::Status { global: false, filter: self.filter()? }),
             "DATABASES" | "SCHEMAS" => Ok(Show::Databases(self.filter()?)),
             "TABLE" if self.kw_if("STATUS") => {
-                Ok(Show::TableStatus { schema: self.from_schema()?, filter: self.filter()? })
+                Ok(Show::TableStatus { schema: self.schema_clause()?, filter: self.filter()? })
             }
             "OPEN" if self.kw_if("TABLES") => {
-                Ok(Show::OpenTables { schema: self.from_schema()?, filter: self.filter()? })
+                Ok(Show::OpenTables { schema: self.schema_clause()?, filter: self.filter()? })
             }
-            "INDEX" | "INDEXES" | "KEYS" => Ok(Show::Index { table: self.from_table()?, filter: self.filter()? }),
+            "INDEX" | "INDEXES" | "KEYS" => Ok(Show::Index { table: self.table_clause()?, filter: self.filter()? }),
             "CREATE" => self.show_create(),
             "WARNINGS" | "ERRORS" => Ok(Show::Warnings { errors_only: word == "ERRORS", limit: self.two_numbers()? }),
             "PLUGINS" => Ok(Show::Plugins),
@@ -708,8 +708,8 @@ impl Parser<'_> {
             "CHARACTER" if self.kw_if("SET") => Ok(Show::CharacterSet(self.filter()?)),
             "CHARSET" => Ok(Show::CharacterSet(self.filter()?)),
             "COLLATION" => Ok(Show::Collation(self.filter()?)),
-            "TRIGGERS" => Ok(Show::Triggers { schema: self.from_schema()?, filter: self.filter()? }),
-            "EVENTS" => Ok(Show::Events { schema: self.from_schema()?, filter: self.filter()? }),
+            "TRIGGERS" => Ok(Show::Triggers { schema: self.schema_clause()?, filter: self.filter()? }),
+            "EVENTS" => Ok(Show::Events { schema: self.schema_clause()?, filter: self.filter()? }),
             "PROCEDURE" if self.kw_if("STATUS") => Ok(Show::ProcedureStatus(self.filter()?)),
             "FUNCTION" if self.kw_if("STATUS") => Ok(Show::FunctionStatus(self.filter()?)),
             "PROFILES" | "PROFILE" => Ok(Show::Profiles),

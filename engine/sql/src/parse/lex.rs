@@ -323,7 +323,7 @@ impl<'a> Lexer<'a> {
             self.at += 1;
         }
         let digits = &self.text[start..self.at];
-        if self.at >= self.text.len() || (radix == 16 && digits.len() % 2 != 0) {
+        if self.at >= self.text.len() || (radix == 16 && !digits.len().is_multiple_of(2)) {
             return self.rest_is_bad();
         }
         self.at += 1;
