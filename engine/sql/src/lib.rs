@@ -24,3 +24,5 @@ pub mod normalize;
 pub mod show;
 pub mod virtual_table;
 pub mod session;
+#[cfg(test)]
+pub mod testing;

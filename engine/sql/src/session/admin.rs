@@ -1,13 +1,15 @@
 //! Everything that is neither rows nor tables: transaction control, SET, SHOW, accounts, the group, KILL.
 
 use super::commit::account_error;
+use super::result::ResultSink;
 use super::{Session, Stop};
 use crate::account::{self, Asker};
 use crate::ast::{self, Expr, Literal, SetItem, SourceValue, Statement};
 use crate::collate::Collation;
 use crate::error::{SqlError, error};
 use crate::host::{GroupCommand, LocalChange};
-use crate::plan::unsupported;
+use crate::exec::Sink;
+use crate::plan::{Output, unsupported};
 use crate::sysvar::{self, Input, SetContext, Setting};
 use crate::value::{Level, Value};
 use std::future::poll_fn;
@@ -533,12 +535,33 @@ impl Session {
     async fn show(
         &mut self,
         show: &ast::Show,
-        _conn: &mut Connection,
-        _binary: bool,
-        _more: bool,
+        conn: &mut Connection,
+        binary: bool,
+        more: bool,
     ) -> Result<(), Stop> {
-        let _ = show;
-        Err(unsupported("SHOW").into())
+        let shown = super::tables::show(&self.state, show)?;
+        let output: Vec<Output> = shown
+            .columns
+            .iter()
+            .map(|column| Output {
+                name: column.name.clone(),
+                node: crate::expr::Node::Const(Value::Null),
+                kind: super::tables::kind(column),
+                origin: None,
+            })
+            .collect();
+        let status = self.status().with(Status::MORE_RESULTS, more);
+        let mut sink = ResultSink::new(conn, status, binary);
+        sink.columns(&output);
+        for (number, row) in shown.rows.iter().enumerate() {
+            sink.row(row);
+            if number % 64 == 63 {
+                self.state.server.pause(&self.state.handle).await?;
+            }
+        }
+        self.state.row_count.set(-1);
+        conn.answer().end_rows(&Done { status, warnings: 0, ..Done::default() });
+        Ok(())
     }
 
     /// COM_FIELD_LIST.
