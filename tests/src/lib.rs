@@ -1,1 +1,3 @@
-//! Placeholder.
+//! What proves Quorate: the simulator, and helpers of the tests that run real processes.
+
+pub mod sim;

@@ -63,7 +63,8 @@ pub(super) struct Leading {
     queue_bytes: usize,
     expected: Sequencer,
     changes: VecDeque<Change>,
-    departing: Vec<(Incarnation, Index, Instant)>,
+    /// Members that left, to be told so until then.
+    pub departing: Vec<(ViewMember, Instant)>,
     quorum_at: Instant,
     handover: Option<(Incarnation, Instant)>,
     naming: Index,
@@ -328,8 +329,12 @@ impl Group {
         let me = self.me();
         let members: Vec<_> = self.view().into_iter().flat_map(|view| &view.members).map(|m| m.incarnation).collect();
         let Role::Leader(leading) = &mut self.role else { return };
-        leading.departing.retain(|&(_, _, until)| now < until);
-        let departing: Vec<_> = leading.departing.iter().map(|&(who, ..)| who).collect();
+        let before = leading.departing.len();
+        leading.departing.retain(|&(_, until)| now < until);
+        let departing: Vec<_> = leading.departing.iter().map(|(member, _)| member.incarnation).collect();
+        if departing.len() != before {
+            self.connect(out);
+        }
         for &peer in members.iter().chain(&departing) {
             if peer != me {
                 self.replicate(peer, out);
@@ -345,7 +350,7 @@ impl Group {
         let few = self.voters().count() <= 3 && self.config.synced_on_append;
         loop {
             let Role::Leader(leading) = &mut self.role else { return };
-            let (ballot, departing) = (leading.ballot, leading.departing.iter().any(|&(who, ..)| who == peer));
+            let (ballot, departing) = (leading.ballot, leading.departing.iter().any(|(member, _)| member.incarnation == peer));
             let Some(progress) = leading.progress.get_mut(&peer) else { return };
             let flying: usize = progress.flying.iter().map(|&(_, bytes)| bytes).sum();
             let (previous, nothing_new) = (Index(progress.next.0 - 1), progress.next > last);
@@ -500,14 +505,14 @@ impl Group {
                 next.cause = ViewCause::Promote(*who);
             }
             Change::Remove(who, cause) => {
-                let index = self.log.last().next();
+                let gone = view.members.iter().find(|member| member.incarnation == *who).cloned();
                 next.members.retain(|member| member.incarnation != *who);
                 if voters_of(&next).next().is_none() || next.members.len() == view.members.len() {
                     return;
                 }
                 next.cause = *cause;
                 next.counter += 1;
-                leading.departing.push((*who, index, now.plus(DEPARTING_US)));
+                leading.departing.extend(gone.map(|member| (member, now.plus(DEPARTING_US))));
             }
         }
         self.assert_neighbours(&view, &next);

@@ -448,8 +448,12 @@ impl Group {
         let Some(view) = self.view() else { return };
         let mut members = view.members.clone();
         // Who is leaving still has to learn that it left.
-        for (_, older) in &self.views {
-            for member in &older.members {
+        let departing = match &self.role {
+            Role::Leader(leading) => leading.departing.iter().map(|(member, _)| member.clone()).collect(),
+            _ => Vec::new(),
+        };
+        for older in self.views.iter().map(|(_, view)| &view.members).chain([&departing]) {
+            for member in older {
                 if !members.iter().any(|m| m.incarnation == member.incarnation) {
                     members.push(member.clone());
                 }
