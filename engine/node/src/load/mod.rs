@@ -16,6 +16,8 @@ mod auth;
 mod client;
 mod prepare;
 mod protocol;
+#[cfg(test)]
+mod protocol_tests;
 mod run;
 mod session;
 mod stats;
