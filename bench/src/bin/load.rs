@@ -218,10 +218,12 @@ fn text(arguments: &Arguments, report: &Report, cpu: Cpu) -> String {
         }
     }
     notes.extend(ends.errors.iter().map(|(code, count)| format!("{count} refused with error {code}")));
-    if !arguments.pids.is_empty() {
+    if cpu.done > 0 && !arguments.pids.is_empty() {
         notes.push(format!("{:.1} us of server CPU a transaction", cpu.per_transaction_us(cpu.used)));
     }
-    notes.push(format!("{:.1} us of this program's CPU a transaction", cpu.per_transaction_us(cpu.own)));
+    if cpu.done > 0 {
+        notes.push(format!("{:.1} us of this program's CPU a transaction", cpu.per_transaction_us(cpu.own)));
+    }
     for note in notes {
         text += &format!("  {note}\n");
     }

@@ -70,7 +70,7 @@ mod tests {
         assert_eq!((options.globals.number("port"), options.globals.number("server_id")), (99, 7));
         assert!(matches!(read(&[file.clone(), file.clone()]), Err(OptionsError::TwoFiles)));
         std::fs::write(&path, "[mysqld]\nnonsense=1\n").expect("the file takes text");
-        let problem = read(&[file.clone()]).expect_err("no such option").to_string();
+        let problem = read(std::slice::from_ref(&file)).expect_err("no such option").to_string();
         assert!(problem.contains("line 2") && problem.contains("nonsense"), "{problem}");
         std::fs::remove_file(&path).expect("it is there");
         assert!(matches!(read(&[file]), Err(OptionsError::File { .. })));
