@@ -7,6 +7,10 @@
 //! Names of databases and tables are compared with case (`lower_case_table_names=0`), column, key and
 //! index names without. Absent on purpose: views, triggers, routines, events, foreign keys.
 
+mod column_type;
+
+pub use column_type::ColumnType;
+
 use crate::collate::Collation;
 use crate::decimal::Decimal;
 use crate::key::write_set_front;
@@ -16,106 +20,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use wire::entry::ObjectKind;
 use wire::id::{Csn, TableId};
-
-/// A column's type.
-#[allow(missing_docs, reason = "rkyv derives structs for the variants")]
-#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
-pub enum ColumnType {
-    /// Whole numbers of 1, 2, 3, 4 or 8 bytes.
-    Int {
-        /// Its width.
-        bytes: u8,
-        /// UNSIGNED.
-        unsigned: bool,
-        /// Display width, where declared.
-        width: Option<u8>,
-        /// ZEROFILL.
-        zerofill: bool,
-    },
-    /// DOUBLE; FLOAT when `single`.
-    Double {
-        /// UNSIGNED.
-        unsigned: bool,
-        /// Rounded to four bytes.
-        single: bool,
-    },
-    /// DECIMAL(precision,scale).
-    Decimal {
-        /// Digits in all, 1..=65.
-        precision: u8,
-        /// Digits after the point, 0..=30.
-        scale: u8,
-        /// UNSIGNED.
-        unsigned: bool,
-    },
-    /// CHAR(n), characters.
-    Char(u32),
-    /// VARCHAR(n), characters.
-    VarChar(u32),
-    /// BINARY(n).
-    Binary(u32),
-    /// VARBINARY(n).
-    VarBinary(u32),
-    /// TEXT by the bytes of its length, 1..=4.
-    Text(u8),
-    /// BLOB by the bytes of its length, 1..=4.
-    Blob(u8),
-}
-
-impl ColumnType {
-    /// Whether it holds a text with a character set.
-    #[must_use]
-    pub const fn is_text(&self) -> bool {
-        matches!(self, Self::Char(_) | Self::VarChar(_) | Self::Text(_))
-    }
-
-    /// Whether it holds bytes.
-    #[must_use]
-    pub const fn is_bytes(&self) -> bool {
-        matches!(self, Self::Binary(_) | Self::VarBinary(_) | Self::Blob(_))
-    }
-
-    /// Whether it is a TEXT or BLOB: no default, and keys need a prefix.
-    #[must_use]
-    pub const fn is_blob(&self) -> bool {
-        matches!(self, Self::Text(_) | Self::Blob(_))
-    }
-
-    /// Its declaration as SHOW CREATE TABLE and COLUMN_TYPE print it.
-    #[must_use]
-    pub fn declaration(&self) -> String {
-        let signed = |name: String, unsigned: bool| if unsigned { name + " unsigned" } else { name };
-        match self {
-            Self::Int { bytes, unsigned, width, zerofill } => {
-                let name = match bytes {
-                    1 => "tinyint",
-                    2 => "smallint",
-                    3 => "mediumint",
-                    4 => "int",
-                    _ => "bigint",
-                };
-                let shown = match width {
-                    Some(width) if *zerofill || (*bytes == 1 && *width == 1 && !unsigned) => format!("{name}({width})"),
-                    _ => name.into(),
-                };
-                let shown = signed(shown, *unsigned);
-                if *zerofill { shown + " zerofill" } else { shown }
-            }
-            Self::Double { unsigned, single } => signed((if *single { "float" } else { "double" }).into(), *unsigned),
-            Self::Decimal { precision, scale, unsigned } => {
-                signed(format!("decimal({precision},{scale})"), *unsigned)
-            }
-            Self::Char(length) => format!("char({length})"),
-            Self::VarChar(length) => format!("varchar({length})"),
-            Self::Binary(length) => format!("binary({length})"),
-            Self::VarBinary(length) => format!("varbinary({length})"),
-            Self::Text(prefix) => format!("{}text", SIZES[usize::from(*prefix).clamp(1, 4)]),
-            Self::Blob(prefix) => format!("{}blob", SIZES[usize::from(*prefix).clamp(1, 4)]),
-        }
-    }
-}
-
-const SIZES: [&str; 5] = ["", "tiny", "", "medium", "long"];
 
 /// A column's default.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
@@ -305,8 +209,7 @@ impl Table {
     /// A table from its parts.
     #[must_use]
     pub fn new(schema: String, name: String, id: TableId, version: Csn, definition: TableDefinition) -> Self {
-        let write_set_fronts =
-            definition.keys.iter().map(|key| write_set_front(&key.name, &schema, &name)).collect();
+        let write_set_fronts = definition.keys.iter().map(|key| write_set_front(&key.name, &schema, &name)).collect();
         Self { schema, name, id, version, definition, write_set_fronts }
     }
 

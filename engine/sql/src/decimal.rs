@@ -111,8 +111,7 @@ impl Decimal {
             Self { unscaled: unscaled * power(factor), scale: 0 }
         } else if scale > i64::from(Self::SCALE_MAX) {
             let over = scale - i64::from(Self::SCALE_MAX);
-            let unscaled =
-                if over > 150 { BigInt::zero() } else { divide_rounding(&unscaled, &power(over as u32)) };
+            let unscaled = if over > 150 { BigInt::zero() } else { divide_rounding(&unscaled, &power(over as u32)) };
             Self { unscaled, scale: Self::SCALE_MAX }
         } else {
             Self { unscaled, scale: scale as u8 }
@@ -176,9 +175,7 @@ impl Decimal {
     pub fn rounded(&self, scale: u8) -> Self {
         match scale.cmp(&self.scale) {
             Ordering::Equal => self.clone(),
-            Ordering::Greater => {
-                Self { unscaled: &self.unscaled * power(u32::from(scale - self.scale)), scale }
-            }
+            Ordering::Greater => Self { unscaled: &self.unscaled * power(u32::from(scale - self.scale)), scale },
             Ordering::Less => {
                 Self { unscaled: divide_rounding(&self.unscaled, &power(u32::from(self.scale - scale))), scale }
             }

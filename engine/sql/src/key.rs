@@ -235,8 +235,7 @@ mod tests {
     fn keys_with_null_parts_and_plain_keys_have_no_hash() {
         let int = || ColumnType::Int { bytes: 4, unsigned: false, width: None, zerofill: false };
         let columns = vec![column("a", int(), false), column("b", int(), true)];
-        let table =
-            table("d", "t", columns, &[("PRIMARY", true, &[0]), ("u", true, &[1]), ("k", false, &[1])]);
+        let table = table("d", "t", columns, &[("PRIMARY", true, &[0]), ("u", true, &[1]), ("k", false, &[1])]);
         for (b, count) in [(Value::Null, 1), (Value::Int(1), 2)] {
             let mut hashes = Vec::new();
             write_set(&table, &[Value::Int(1), b], &mut Vec::new(), &mut hashes);

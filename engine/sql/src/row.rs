@@ -89,7 +89,7 @@ pub fn decode(definition: &TableDefinition, bytes: &[u8]) -> Result<Vec<Value>, 
                 wide[..width].copy_from_slice(raw);
                 let bits = u64::from_le_bytes(wide);
                 if *unsigned {
-                    if width == 8 { Value::UInt(bits) } else { Value::UInt(bits) }
+                    Value::UInt(bits)
                 } else {
                     let shift = 64 - width * 8;
                     Value::Int((bits << shift) as i64 >> shift)
@@ -195,11 +195,8 @@ impl Conversion<'_> {
                     || rounded.integer_digits() > u32::from(*precision) - u32::from(*scale)
                 {
                     self.out_of_range(column)?;
-                    let greatest = format!(
-                        "{}.{}",
-                        "9".repeat(usize::from(precision - scale)),
-                        "9".repeat(usize::from(*scale))
-                    );
+                    let greatest =
+                        format!("{}.{}", "9".repeat(usize::from(precision - scale)), "9".repeat(usize::from(*scale)));
                     let greatest = Decimal::parse(&greatest).unwrap_or_else(|| Decimal::from_int(0)).rounded(*scale);
                     return Ok(Value::Decimal(match (rounded.is_negative(), *unsigned) {
                         (true, true) => Decimal::from_int(0).rounded(*scale),

@@ -22,8 +22,8 @@ use crate::error::SqlError;
 use crate::host::{Host, LocalChange};
 use crate::normalize::PlanCache;
 use crate::plan::Plan;
-use crate::sysvar::Globals;
 use crate::row;
+use crate::sysvar::Globals;
 use crate::value::Value;
 use engine_store::{Change, Divergence, Locks, Space, Store, Txn};
 use std::cell::{Cell, RefCell};
@@ -95,6 +95,8 @@ pub struct Server {
     counters: RefCell<BTreeMap<TableId, u64>>,
     /// What went wrong where a DDL was carried out, for the session that waits for it.
     ddl_failures: RefCell<BTreeMap<Csn, SqlError>>,
+    /// How often all state was forgotten: transactions begun before are over.
+    resets: Cell<u64>,
 }
 
 impl Server {
@@ -121,6 +123,7 @@ impl Server {
             next_session: Cell::new(1),
             counters: RefCell::default(),
             ddl_failures: RefCell::default(),
+            resets: Cell::new(0),
         })
     }
 
@@ -219,15 +222,13 @@ impl Server {
     }
 
     fn apply_effect(&self, csn: Csn, effect: &Effect) -> Result<(), ApplyError> {
-        let unreadable = |kind, schema: &str, name: &str| DefinitionError {
-            kind,
-            schema: schema.to_owned(),
-            name: name.to_owned(),
-        };
+        let unreadable =
+            |kind, schema: &str, name: &str| DefinitionError { kind, schema: schema.to_owned(), name: name.to_owned() };
         match effect {
             Effect::Created { kind, schema, name, id, version, definition } => match kind {
                 ObjectKind::Table => {
-                    let parsed = TableDefinition::from_bytes(definition).ok_or_else(|| unreadable(*kind, schema, name))?;
+                    let parsed =
+                        TableDefinition::from_bytes(definition).ok_or_else(|| unreadable(*kind, schema, name))?;
                     self.store.borrow_mut().create_table(*id);
                     if parsed.auto_increment > 0 {
                         self.counters.borrow_mut().insert(*id, parsed.auto_increment - 1);
@@ -244,7 +245,11 @@ impl Server {
             },
             Effect::Replaced { kind, schema, name, id, version, definition } => match kind {
                 ObjectKind::Table => {
-                    let parsed = TableDefinition::from_bytes(definition).ok_or_else(|| unreadable(*kind, schema, name))?;
+                    let parsed =
+                        TableDefinition::from_bytes(definition).ok_or_else(|| unreadable(*kind, schema, name))?;
+                    if parsed.auto_increment > 0 {
+                        self.note_counter(*id, &Value::UInt(parsed.auto_increment - 1));
+                    }
                     let table = Table::new(schema.clone(), name.clone(), *id, *version, parsed);
                     self.alter_table(csn, table)?;
                 }
@@ -327,6 +332,15 @@ impl Server {
         Ok(())
     }
 
+    /// Variables that SET PERSIST keeps, by name: what the node gives to `globals` at start, after option
+    /// files.
+    #[must_use]
+    pub fn persisted(&self) -> Vec<(String, String)> {
+        let settings = self.settings.borrow();
+        let persisted = settings.iter().filter_map(|(name, value)| Some((name.strip_prefix("persist/")?, value)));
+        persisted.map(|(name, value)| (name.to_owned(), value.clone())).collect()
+    }
+
     /// A setting of this server alone, such as `channel/group_replication_recovery/user`.
     #[must_use]
     pub fn setting(&self, name: &str) -> Option<String> {
@@ -337,7 +351,8 @@ impl Server {
     /// their transactions.
     pub fn reset(&self) {
         self.end_transactions();
-        *self.store.borrow_mut() = Store::new(1);
+        self.store.borrow_mut().clear();
+        self.resets.set(self.resets.get() + 1);
         *self.catalog.borrow_mut() = Catalog::new();
         self.counters.borrow_mut().clear();
         let mut accounts = Accounts::new();
@@ -349,6 +364,11 @@ impl Server {
         self.ddl_failures.borrow_mut().clear();
         self.applied.set(Csn(0));
         self.visible.set(Csn(0));
+    }
+
+    /// How often [`Server::reset`] was called.
+    pub(crate) fn resets(&self) -> u64 {
+        self.resets.get()
     }
 
     // ---- what the member asks ----

@@ -10,7 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
-use wire::entry::{ArchivedEntry, Body, CatalogChange, Entry, Gtid, GroupOptions, ObjectKind, Stamp};
+use wire::entry::{ArchivedEntry, Body, CatalogChange, Entry, GroupOptions, Gtid, ObjectKind, Stamp};
 use wire::id::{Csn, Index, TableId, Uuid};
 
 /// The uuid of the group and of GTIDs.
@@ -40,6 +40,8 @@ pub struct FakeHost {
     log: RefCell<Vec<(Csn, Gtid, rkyv::util::AlignedVec<16>)>>,
     /// Proposals wait for [`FakeHost::decide`].
     pub hold: Cell<bool>,
+    /// What is applied stays invisible until [`FakeHost::show`].
+    pub hide: Cell<bool>,
     /// Proposals are refused (the member is not ONLINE).
     pub refuse: Cell<bool>,
     /// Group Replication runs.
@@ -74,6 +76,13 @@ impl FakeHost {
         self.wakers.borrow_mut().drain(..).for_each(Waker::wake);
     }
 
+    /// Makes everything that is applied visible.
+    pub fn show(&self) {
+        self.hide.set(false);
+        let server = self.server.borrow().upgrade().expect("the server outlives its host's use");
+        server.set_visible(Csn(self.last.get()));
+    }
+
     /// A transaction of another member.
     pub fn remote(&self, body: Body) -> Outcome {
         self.judge(body)
@@ -96,11 +105,18 @@ impl FakeHost {
                     return Outcome::Conflict;
                 }
                 let stale = |table: &wire::entry::TableVersion| {
-                    !self.objects.borrow().known.values().any(|&(version, id)| id == table.table && version == table.version)
+                    !self
+                        .objects
+                        .borrow()
+                        .known
+                        .values()
+                        .any(|&(version, id)| id == table.table && version == table.version)
                 };
                 let mut writers = self.writers.borrow_mut();
                 let later = |hash: &u64| writers.get(hash).is_some_and(|&writer| writer > transaction.snapshot.0);
-                if transaction.tables.iter().any(stale) || transaction.written.iter().chain(&transaction.read).any(later) {
+                if transaction.tables.iter().any(stale)
+                    || transaction.written.iter().chain(&transaction.read).any(later)
+                {
                     return Outcome::Conflict;
                 }
                 for hash in &transaction.written {
@@ -119,7 +135,9 @@ impl FakeHost {
         self.last.set(csn.0);
         let gtid = Gtid { uuid: GROUP, number: csn.0 };
         self.log.borrow_mut().push((csn, gtid, bytes));
-        server.set_visible(csn);
+        if !self.hide.get() {
+            server.set_visible(csn);
+        }
         Outcome::Committed { csn, gtid: Some(gtid) }
     }
 

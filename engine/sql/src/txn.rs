@@ -65,6 +65,8 @@ pub struct Transaction {
     tables: BTreeMap<TableId, Csn>,
     savepoints: Vec<(String, usize)>,
     bytes: usize,
+    /// [`Server::resets`] at its beginning.
+    resets: u64,
 }
 
 /// A place in a transaction to come back to.
@@ -76,6 +78,7 @@ impl Transaction {
     #[must_use]
     pub fn new(server: Rc<Server>, rules: ReadRules, read_only: bool, explicit: bool) -> Self {
         let primary_epoch = server.host.status().primary_epoch;
+        let resets = server.resets();
         Self {
             server,
             rules,
@@ -91,6 +94,7 @@ impl Transaction {
             tables: BTreeMap::new(),
             savepoints: Vec::new(),
             bytes: 0,
+            resets,
         }
     }
 
@@ -109,7 +113,7 @@ impl Transaction {
     /// Whether it was rolled back from outside. Then nothing of it is left but this object.
     #[must_use]
     pub fn is_displaced(&self) -> bool {
-        self.handle.as_ref().is_some_and(|handle| handle.is_displaced())
+        self.resets != self.server.resets() || self.handle.as_ref().is_some_and(|handle| handle.is_displaced())
     }
 
     /// # Errors
@@ -234,7 +238,8 @@ impl Transaction {
         let key = Bytes::from(key);
         let written = self.written.len();
         self.written.extend_from_slice(hashes);
-        self.bytes += 32 + key.len() + before.as_ref().map_or(0, |row| row.len()) + after.as_ref().map_or(0, |row| row.len());
+        self.bytes +=
+            32 + key.len() + before.as_ref().map_or(0, |row| row.len()) + after.as_ref().map_or(0, |row| row.len());
         let first = self.overlay.entry(space).or_default().insert(key.clone(), after.clone()).is_none();
         self.changes.push(Change { space, key, before, after, statement_end: false, first, written });
     }

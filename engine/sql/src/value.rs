@@ -215,7 +215,11 @@ impl Value {
     #[must_use]
     pub fn to_bits(&self) -> Option<u64> {
         let value = self.to_i128()?;
-        Some(if value < 0 { value.max(i128::from(i64::MIN)) as i64 as u64 } else { value.min(i128::from(u64::MAX)) as u64 })
+        Some(if value < 0 {
+            value.max(i128::from(i64::MIN)) as i64 as u64
+        } else {
+            value.min(i128::from(u64::MAX)) as u64
+        })
     }
 
     /// As an exact number. `None` for NULL.
@@ -306,8 +310,7 @@ impl Value {
             }
             (D(_), _) | (_, D(_)) => {
                 let zero = || Decimal::from_int(0);
-                let (left, right) =
-                    (self.to_decimal().unwrap_or_else(zero), other.to_decimal().unwrap_or_else(zero));
+                let (left, right) = (self.to_decimal().unwrap_or_else(zero), other.to_decimal().unwrap_or_else(zero));
                 decimal_arithmetic(&left, op, &right)
             }
             (left, right) => {

@@ -79,9 +79,7 @@ fn compatible(one: Mode, other: Mode) -> bool {
 
 impl Key {
     fn admits(&self, txn: Txn, mode: Mode) -> bool {
-        self.holders
-            .iter()
-            .all(|&(holder, held)| holder == txn || compatible(held, mode))
+        self.holders.iter().all(|&(holder, held)| holder == txn || compatible(held, mode))
     }
 
     /// Hands the lock to waiters from the front for as long as they are compatible.
@@ -114,26 +112,14 @@ impl Locks {
     pub fn lock(&mut self, txn: Txn, space: Space, key: &[u8], mode: Mode) -> Lock {
         name(&mut self.scratch, space, key);
         let owner = self.owners.entry(txn).or_default();
-        assert!(
-            owner.waits_for.is_none(),
-            "{txn:?} asks for a lock while it waits for another"
-        );
+        assert!(owner.waits_for.is_none(), "{txn:?} asks for a lock while it waits for another");
         if !self.keys.contains_key(self.scratch.as_slice()) {
             let name: Box<[u8]> = self.scratch.as_slice().into();
             owner.held.push(name.clone());
-            self.keys.insert(
-                name,
-                Key {
-                    holders: vec![(txn, mode)],
-                    waiters: VecDeque::new(),
-                },
-            );
+            self.keys.insert(name, Key { holders: vec![(txn, mode)], waiters: VecDeque::new() });
             return Lock::Granted;
         }
-        let entry = self
-            .keys
-            .get_mut(self.scratch.as_slice())
-            .expect("was found just now");
+        let entry = self.keys.get_mut(self.scratch.as_slice()).expect("was found just now");
         let held = entry.holders.iter().position(|&(holder, _)| holder == txn);
         if let Some(at) = held
             && entry.holders[at].1 >= mode
@@ -163,41 +149,21 @@ impl Locks {
         }
         if victims.contains(&txn) {
             let granted = self.cancel_wait(txn);
-            assert!(
-                granted.is_empty(),
-                "a waiter that never delayed anybody let {granted:?} in"
-            );
+            assert!(granted.is_empty(), "a waiter that never delayed anybody let {granted:?} in");
         }
         Lock::Deadlock { victims }
     }
 
     /// The transactions that `txn` waits for: conflicting holders, and conflicting waiters ahead of it.
     fn waits_for(&self, txn: Txn) -> Vec<Txn> {
-        let Some(name) = self
-            .owners
-            .get(&txn)
-            .and_then(|owner| owner.waits_for.as_ref())
-        else {
+        let Some(name) = self.owners.get(&txn).and_then(|owner| owner.waits_for.as_ref()) else {
             return Vec::new();
         };
-        let entry = self
-            .keys
-            .get(name)
-            .expect("a key that is waited for has an entry");
-        let ahead = entry
-            .waiters
-            .iter()
-            .take_while(|&&(waiter, _)| waiter != txn);
-        let mode = entry
-            .waiters
-            .iter()
-            .find(|&&(waiter, _)| waiter == txn)
-            .map_or(Mode::Exclusive, |found| found.1);
+        let entry = self.keys.get(name).expect("a key that is waited for has an entry");
+        let ahead = entry.waiters.iter().take_while(|&&(waiter, _)| waiter != txn);
+        let mode = entry.waiters.iter().find(|&&(waiter, _)| waiter == txn).map_or(Mode::Exclusive, |found| found.1);
         let others = entry.holders.iter().chain(ahead);
-        others
-            .filter(|&&(other, held)| other != txn && !compatible(held, mode))
-            .map(|&(other, _)| other)
-            .collect()
+        others.filter(|&&(other, held)| other != txn && !compatible(held, mode)).map(|&(other, _)| other).collect()
     }
 
     /// The youngest of every cycle through `start`, which has just begun to wait.
@@ -269,17 +235,10 @@ impl Locks {
 
     /// Gives up `txn`'s wait and keeps its locks. Returns who was queued only behind it.
     pub fn cancel_wait(&mut self, txn: Txn) -> Vec<Txn> {
-        let Some(name) = self
-            .owners
-            .get_mut(&txn)
-            .and_then(|owner| owner.waits_for.take())
-        else {
+        let Some(name) = self.owners.get_mut(&txn).and_then(|owner| owner.waits_for.take()) else {
             return Vec::new();
         };
-        let entry = self
-            .keys
-            .get_mut(&name)
-            .expect("a key that is waited for has an entry");
+        let entry = self.keys.get_mut(&name).expect("a key that is waited for has an entry");
         entry.waiters.retain(|&(waiter, _)| waiter != txn);
         let mut granted = Vec::new();
         entry.grant(&mut granted);
@@ -299,9 +258,7 @@ impl Locks {
     /// Whether `txn` waits for a lock.
     #[must_use]
     pub fn is_waiting(&self, txn: Txn) -> bool {
-        self.owners
-            .get(&txn)
-            .is_some_and(|owner| owner.waits_for.is_some())
+        self.owners.get(&txn).is_some_and(|owner| owner.waits_for.is_some())
     }
 
     /// Local transactions that must be rolled back because a transaction of the group changed
@@ -316,12 +273,8 @@ impl Locks {
         if self.keys.is_empty() {
             return Vec::new();
         }
-        let written = written
-            .into_iter()
-            .map(|(space, key)| (space, key, Mode::Shared));
-        let shared = shared
-            .into_iter()
-            .map(|(space, key)| (space, key, Mode::Exclusive));
+        let written = written.into_iter().map(|(space, key)| (space, key, Mode::Shared));
+        let shared = shared.into_iter().map(|(space, key)| (space, key, Mode::Exclusive));
         for (space, key, least) in written.chain(shared) {
             name(&mut self.scratch, space, key);
             let Some(entry) = self.keys.get(self.scratch.as_slice()) else {
@@ -340,14 +293,8 @@ impl Locks {
     #[must_use]
     pub fn holders_of_table(&self, table: TableId) -> Vec<Txn> {
         let prefix = table.0.to_be_bytes();
-        let holds = |owner: &Owner| {
-            !owner.proposed && owner.held.iter().any(|name| name.starts_with(&prefix))
-        };
-        self.owners
-            .iter()
-            .filter(|(_, owner)| holds(owner))
-            .map(|(&txn, _)| txn)
-            .collect()
+        let holds = |owner: &Owner| !owner.proposed && owner.held.iter().any(|name| name.starts_with(&prefix));
+        self.owners.iter().filter(|(_, owner)| holds(owner)).map(|(&txn, _)| txn).collect()
     }
 
     /// Keys locked or waited for.
@@ -367,10 +314,7 @@ impl Locks {
 mod tests {
     use super::*;
 
-    const SPACE: Space = Space {
-        table: TableId(1),
-        number: 0,
-    };
+    const SPACE: Space = Space { table: TableId(1), number: 0 };
 
     fn take(locks: &mut Locks, txn: u64, key: &str, mode: Mode) -> Lock {
         locks.lock(Txn(txn), SPACE, key.as_bytes(), mode)
@@ -382,18 +326,10 @@ mod tests {
         assert_eq!(take(&mut locks, 1, "a", Mode::Shared), Lock::Granted);
         assert_eq!(take(&mut locks, 2, "a", Mode::Shared), Lock::Granted);
         assert_eq!(take(&mut locks, 3, "a", Mode::Exclusive), Lock::Waiting);
-        assert_eq!(
-            take(&mut locks, 4, "a", Mode::Shared),
-            Lock::Waiting,
-            "does not overtake"
-        );
+        assert_eq!(take(&mut locks, 4, "a", Mode::Shared), Lock::Waiting, "does not overtake");
         assert_eq!(locks.release_all(Txn(1)), []);
         assert_eq!(locks.release_all(Txn(2)), [Txn(3)]);
-        assert_eq!(
-            take(&mut locks, 3, "a", Mode::Shared),
-            Lock::Granted,
-            "exclusive covers shared"
-        );
+        assert_eq!(take(&mut locks, 3, "a", Mode::Shared), Lock::Granted, "exclusive covers shared");
         assert_eq!(locks.release_all(Txn(3)), [Txn(4)]);
         assert_eq!(locks.release_all(Txn(4)), []);
         assert!(locks.is_empty());
@@ -408,12 +344,7 @@ mod tests {
         take(&mut locks, 1, "a", Mode::Shared);
         take(&mut locks, 2, "a", Mode::Shared);
         assert_eq!(take(&mut locks, 1, "a", Mode::Exclusive), Lock::Waiting);
-        assert_eq!(
-            take(&mut locks, 2, "a", Mode::Exclusive),
-            Lock::Deadlock {
-                victims: vec![Txn(2)]
-            }
-        );
+        assert_eq!(take(&mut locks, 2, "a", Mode::Exclusive), Lock::Deadlock { victims: vec![Txn(2)] });
         assert!(!locks.is_waiting(Txn(2)));
         assert_eq!(locks.release_all(Txn(2)), [Txn(1)]);
         locks.release_all(Txn(1));
@@ -428,12 +359,7 @@ mod tests {
         }
         assert_eq!(take(&mut locks, 2, "3", Mode::Exclusive), Lock::Waiting);
         assert_eq!(take(&mut locks, 3, "1", Mode::Exclusive), Lock::Waiting);
-        assert_eq!(
-            take(&mut locks, 1, "2", Mode::Exclusive),
-            Lock::Deadlock {
-                victims: vec![Txn(3)]
-            }
-        );
+        assert_eq!(take(&mut locks, 1, "2", Mode::Exclusive), Lock::Deadlock { victims: vec![Txn(3)] });
         assert_eq!(locks.release_all(Txn(3)), [Txn(2)]);
         assert!(locks.is_waiting(Txn(1)));
         assert_eq!(locks.release_all(Txn(2)), [Txn(1)]);
@@ -447,9 +373,7 @@ mod tests {
         take(&mut locks, 3, "b", Mode::Shared);
         assert_eq!(take(&mut locks, 2, "a", Mode::Exclusive), Lock::Waiting);
         assert_eq!(take(&mut locks, 3, "a", Mode::Exclusive), Lock::Waiting);
-        let Lock::Deadlock { victims } = take(&mut locks, 1, "b", Mode::Exclusive) else {
-            panic!("no deadlock")
-        };
+        let Lock::Deadlock { victims } = take(&mut locks, 1, "b", Mode::Exclusive) else { panic!("no deadlock") };
         for victim in victims {
             assert_ne!(victim, Txn(1));
             locks.release_all(victim);
@@ -478,32 +402,16 @@ mod tests {
         let written = [(SPACE, &b"a"[..]), (SPACE, b"b"), (SPACE, b"nobody")];
         let shared = [(SPACE, &b"c"[..]), (SPACE, b"d")];
         assert_eq!(locks.displace(written, shared), [Txn(1), Txn(4)]);
-        assert_eq!(
-            locks.displace([(SPACE, &b"c"[..])], []),
-            [Txn(3)],
-            "a writer displaces sharers too"
-        );
+        assert_eq!(locks.displace([(SPACE, &b"c"[..])], []), [Txn(3)], "a writer displaces sharers too");
         assert_eq!(locks.holders_of_table(TableId(1)), [Txn(1), Txn(3), Txn(4)]);
     }
 
     #[test]
     fn locks_are_free_of_each_other_across_tables_and_spaces() {
         let mut locks = Locks::new();
-        for (txn, space) in [
-            (1, SPACE),
-            (2, Space { number: 1, ..SPACE }),
-            (
-                3,
-                Space {
-                    table: TableId(2),
-                    number: 0,
-                },
-            ),
-        ] {
-            assert_eq!(
-                locks.lock(Txn(txn), space, b"k", Mode::Exclusive),
-                Lock::Granted
-            );
+        for (txn, space) in [(1, SPACE), (2, Space { number: 1, ..SPACE }), (3, Space { table: TableId(2), number: 0 })]
+        {
+            assert_eq!(locks.lock(Txn(txn), space, b"k", Mode::Exclusive), Lock::Granted);
         }
     }
 }

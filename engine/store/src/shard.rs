@@ -93,86 +93,45 @@ impl Shard {
     }
 
     /// Stores `after` as the newest version of `key`.
-    pub(crate) fn put(
-        &mut self,
-        csn: Csn,
-        space: Space,
-        key: &[u8],
-        after: Option<&[u8]>,
-    ) -> Replaced {
+    pub(crate) fn put(&mut self, csn: Csn, space: Space, key: &[u8], after: Option<&[u8]>) -> Replaced {
         let keys = self.spaces.entry(space).or_default();
         let cost = VERSION_OVERHEAD_BYTES + after.map_or(0, <[u8]>::len);
         let row = after.map(Box::from);
         let mut removed = 0;
         let had_row;
         if let Some(version) = keys.get_mut(key) {
-            assert!(
-                version.csn <= csn,
-                "CSN {csn} is applied after {}",
-                version.csn
-            );
-            removed = version
-                .row
-                .as_deref()
-                .map_or(0, |row| row_digest(space, key, row));
+            assert!(version.csn <= csn, "CSN {csn} is applied after {}", version.csn);
+            removed = version.row.as_deref().map_or(0, |row| row_digest(space, key, row));
             had_row = version.row.is_some();
             if version.csn == csn {
                 // The transaction changes the key again: nobody can have a snapshot between the two.
-                self.bytes -=
-                    VERSION_OVERHEAD_BYTES + version.row.as_deref().map_or(0, <[u8]>::len);
+                self.bytes -= VERSION_OVERHEAD_BYTES + version.row.as_deref().map_or(0, <[u8]>::len);
                 version.row = row;
             } else {
-                let older = std::mem::replace(
-                    version,
-                    Version {
-                        csn,
-                        row,
-                        older: None,
-                    },
-                );
+                let older = std::mem::replace(version, Version { csn, row, older: None });
                 version.older = Some(Box::new(older));
             }
             self.stale.push_back((csn, space, Box::from(key)));
         } else {
             had_row = false;
             if row.is_none() {
-                return Replaced {
-                    removed: 0,
-                    added: 0,
-                };
+                return Replaced { removed: 0, added: 0 };
             }
-            keys.insert(
-                Box::from(key),
-                Version {
-                    csn,
-                    row,
-                    older: None,
-                },
-            );
+            keys.insert(Box::from(key), Version { csn, row, older: None });
             self.bytes += key.len();
         }
         self.bytes += cost;
         // Read back what now lies there: the digest is of what is stored, not of what was meant.
         let stored = keys.get(key).and_then(|version| version.row.as_deref());
         self.rows = self.rows + u64::from(stored.is_some()) - u64::from(had_row);
-        Replaced {
-            removed,
-            added: stored.map_or(0, |row| row_digest(space, key, row)),
-        }
+        Replaced { removed, added: stored.map_or(0, |row| row_digest(space, key, row)) }
     }
 
     /// Takes the key spaces of `table` out; their memory is freed by [`Shard::collect`].
     pub(crate) fn drop_table(&mut self, table: TableId) {
         let from = Space { table, number: 0 };
-        let to = Space {
-            table,
-            number: u16::MAX,
-        };
-        let numbers: Vec<Space> = self
-            .spaces
-            .range(from..=to)
-            .map(|(&space, _)| space)
-            .collect();
+        let to = Space { table, number: u16::MAX };
+        let numbers: Vec<Space> = self.spaces.range(from..=to).map(|(&space, _)| space).collect();
         for space in numbers {
             self.drop_space(space);
         }
@@ -181,10 +140,7 @@ impl Shard {
     /// Takes one key space out.
     pub(crate) fn drop_space(&mut self, space: Space) {
         if let Some(keys) = self.spaces.remove(&space) {
-            self.rows -= keys
-                .values()
-                .filter(|version| version.row.is_some())
-                .count() as u64;
+            self.rows -= keys.values().filter(|version| version.row.is_some()).count() as u64;
             self.graveyard.push(keys);
         }
     }

@@ -63,35 +63,23 @@ impl Range {
     /// Every key.
     #[must_use]
     pub const fn all() -> Self {
-        Self {
-            from: Bound::Unbounded,
-            to: Bound::Unbounded,
-        }
+        Self { from: Bound::Unbounded, to: Bound::Unbounded }
     }
 
     /// Every key that begins with `prefix`.
     #[must_use]
     pub fn prefix(prefix: &[u8]) -> Self {
         let to = successor(prefix).map_or(Bound::Unbounded, Bound::Excluded);
-        Self {
-            from: Bound::Included(prefix.to_vec()),
-            to,
-        }
+        Self { from: Bound::Included(prefix.to_vec()), to }
     }
 
     /// What is left of the range after `key` was delivered by a scan in the given direction.
     #[must_use]
     pub fn after(&self, key: &[u8], backward: bool) -> Self {
         if backward {
-            Self {
-                from: self.from.clone(),
-                to: Bound::Excluded(key.to_vec()),
-            }
+            Self { from: self.from.clone(), to: Bound::Excluded(key.to_vec()) }
         } else {
-            Self {
-                from: Bound::Excluded(key.to_vec()),
-                to: self.to.clone(),
-            }
+            Self { from: Bound::Excluded(key.to_vec()), to: self.to.clone() }
         }
     }
 
@@ -101,10 +89,7 @@ impl Range {
         match (&self.from, &self.to) {
             (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
             (Bound::Included(from), Bound::Included(to)) => from > to,
-            (
-                Bound::Included(from) | Bound::Excluded(from),
-                Bound::Included(to) | Bound::Excluded(to),
-            ) => from >= to,
+            (Bound::Included(from) | Bound::Excluded(from), Bound::Included(to) | Bound::Excluded(to)) => from >= to,
         }
     }
 
@@ -127,10 +112,7 @@ impl Range {
     /// The bounds, borrowed.
     #[must_use]
     pub fn bounds(&self) -> (Bound<&[u8]>, Bound<&[u8]>) {
-        (
-            self.from.as_ref().map(Vec::as_slice),
-            self.to.as_ref().map(Vec::as_slice),
-        )
+        (self.from.as_ref().map(Vec::as_slice), self.to.as_ref().map(Vec::as_slice))
     }
 }
 
@@ -170,13 +152,7 @@ impl Store {
     #[must_use]
     pub fn new(shards: usize) -> Self {
         let shards = (0..shards.max(1)).map(|_| Shard::default()).collect();
-        Self {
-            shards,
-            tables: BTreeMap::new(),
-            applied: Csn(0),
-            digest: 0,
-            floor: Csn(0),
-        }
+        Self { shards, tables: BTreeMap::new(), applied: Csn(0), digest: 0, floor: Csn(0) }
     }
 
     fn shard_of(&self, space: Space, key: &[u8]) -> usize {
@@ -242,59 +218,32 @@ impl Store {
     /// The row of a key as a snapshot at `at` sees it.
     #[must_use]
     pub fn get(&self, space: Space, key: &[u8], at: Csn) -> Option<&[u8]> {
-        self.shards[self.shard_of(space, key)]
-            .newest(space, key)?
-            .as_of(at)?
-            .row
-            .as_deref()
+        self.shards[self.shard_of(space, key)].newest(space, key)?.as_of(at)?.row.as_deref()
     }
 
     /// The rows of a range as a snapshot at `at` sees them, in key order. Resumable: [`Range::after`].
-    pub fn scan<'a>(
-        &'a self,
-        space: Space,
-        range: &Range,
-        at: Csn,
-        backward: bool,
-    ) -> impl Iterator<Item = Entry<'a>> {
-        self.versions(space, range, backward)
-            .filter_map(move |(key, version)| {
-                let version = version.as_of(at)?;
-                Some(Entry {
-                    key,
-                    csn: version.csn,
-                    row: Some(version.row.as_deref()?),
-                })
-            })
+    pub fn scan<'a>(&'a self, space: Space, range: &Range, at: Csn, backward: bool) -> impl Iterator<Item = Entry<'a>> {
+        self.versions(space, range, backward).filter_map(move |(key, version)| {
+            let version = version.as_of(at)?;
+            Some(Entry { key, csn: version.csn, row: Some(version.row.as_deref()?) })
+        })
     }
 
     /// The newest versions of a range, tombstones included, in key order.
-    pub fn scan_newest<'a>(
-        &'a self,
-        space: Space,
-        range: &Range,
-        backward: bool,
-    ) -> impl Iterator<Item = Entry<'a>> {
-        self.versions(space, range, backward)
-            .map(|(key, version)| Entry {
-                key,
-                csn: version.csn,
-                row: version.row.as_deref(),
-            })
+    pub fn scan_newest<'a>(&'a self, space: Space, range: &Range, backward: bool) -> impl Iterator<Item = Entry<'a>> {
+        self.versions(space, range, backward).map(|(key, version)| Entry {
+            key,
+            csn: version.csn,
+            row: version.row.as_deref(),
+        })
     }
 
     fn versions<'a>(&'a self, space: Space, range: &Range, backward: bool) -> Merge<'a> {
-        let mut merge = Merge {
-            sources: Vec::with_capacity(self.shards.len()),
-            backward,
-        };
+        let mut merge = Merge { sources: Vec::with_capacity(self.shards.len()), backward };
         if !range.is_empty() {
             for shard in &self.shards {
                 if let Some(keys) = shard.keys(space) {
-                    let mut source = Source {
-                        keys: keys.range::<[u8], _>(range.bounds()),
-                        head: None,
-                    };
+                    let mut source = Source { keys: keys.range::<[u8], _>(range.bounds()), head: None };
                     source.advance(backward);
                     merge.sources.push(source);
                 }
@@ -309,16 +258,10 @@ impl Store {
     /// # Errors
     /// [`Divergence`] when the before image is not what is stored; the change is then not applied.
     pub fn apply(&mut self, csn: Csn, change: &Change<'_>) -> Result<(), Divergence> {
-        assert!(
-            csn >= self.applied,
-            "CSN {csn} is applied after {}",
-            self.applied
-        );
+        assert!(csn >= self.applied, "CSN {csn} is applied after {}", self.applied);
         self.applied = csn;
         let at = self.shard_of(change.space, change.key);
-        let found = self.shards[at]
-            .newest(change.space, change.key)
-            .and_then(|version| version.row.as_deref());
+        let found = self.shards[at].newest(change.space, change.key).and_then(|version| version.row.as_deref());
         let table = self.tables.get_mut(&change.space.table);
         let (Some(table), true) = (table, found == change.before) else {
             let digest = |row| row_digest(change.space, change.key, row);
@@ -331,13 +274,8 @@ impl Store {
             });
         };
         let replaced = self.shards[at].put(csn, change.space, change.key, change.after);
-        *table = table
-            .wrapping_sub(replaced.removed)
-            .wrapping_add(replaced.added);
-        self.digest = self
-            .digest
-            .wrapping_sub(replaced.removed)
-            .wrapping_add(replaced.added);
+        *table = table.wrapping_sub(replaced.removed).wrapping_add(replaced.added);
+        self.digest = self.digest.wrapping_sub(replaced.removed).wrapping_add(replaced.added);
         Ok(())
     }
 
@@ -380,9 +318,11 @@ impl Store {
         self.floor = self.floor.max(floor);
         let mut budget = budget;
         let floor = self.floor;
-        self.shards.iter_mut().fold(true, |done, shard| {
-            shard.collect(floor, &mut budget) && done
-        })
+        let mut done = true;
+        for shard in &mut self.shards {
+            done &= shard.collect(floor, &mut budget);
+        }
+        done
     }
 
     /// Bytes held: keys, rows, superseded versions and an estimate of the maps.
@@ -400,11 +340,7 @@ impl Store {
     /// Keys of one space, tombstones included: an estimate for the planner and TABLE_ROWS.
     #[must_use]
     pub fn space_len(&self, space: Space) -> usize {
-        self.shards
-            .iter()
-            .filter_map(|shard| shard.keys(space))
-            .map(BTreeMap::len)
-            .sum()
+        self.shards.iter().filter_map(|shard| shard.keys(space)).map(BTreeMap::len).sum()
     }
 }
 
@@ -415,11 +351,7 @@ struct Source<'a> {
 
 impl Source<'_> {
     fn advance(&mut self, backward: bool) {
-        let next = if backward {
-            self.keys.next_back()
-        } else {
-            self.keys.next()
-        };
+        let next = if backward { self.keys.next_back() } else { self.keys.next() };
         self.head = next.map(|(key, version)| (&**key, version));
     }
 }
@@ -439,13 +371,7 @@ impl<'a> Iterator for Merge<'a> {
             let Some((key, _)) = source.head else {
                 continue;
             };
-            if best.is_none_or(|(_, least)| {
-                if self.backward {
-                    key > least
-                } else {
-                    key < least
-                }
-            }) {
+            if best.is_none_or(|(_, least)| if self.backward { key > least } else { key < least }) {
                 best = Some((at, key));
             }
         }

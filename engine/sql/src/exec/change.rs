@@ -211,11 +211,7 @@ impl Exec<'_> {
             let space = Space { table: table.id, number: key.space };
             let place = if key.space == 0 { own_key.clone() } else { index_key(table, key, row, &own_key) };
             if let Some(old) = old {
-                let before = if key.space == 0 {
-                    old.key.to_vec()
-                } else {
-                    index_key(table, key, &old.row, &old.key)
-                };
+                let before = if key.space == 0 { old.key.to_vec() } else { index_key(table, key, &old.row, &old.key) };
                 if before == place {
                     continue;
                 }
@@ -280,7 +276,9 @@ impl Exec<'_> {
             let space = Space { table: table.id, number: key.space };
             let before = old.map(|old| (index_key(table, key, &old.row, &old.key), old.key.clone()));
             let after = match (new, &new_key) {
-                (Some(new), Some(row_key)) => Some((index_key(table, key, new, row_key), Bytes::from(row_key.as_slice()))),
+                (Some(new), Some(row_key)) => {
+                    Some((index_key(table, key, new, row_key), Bytes::from(row_key.as_slice())))
+                }
                 _ => None,
             };
             match (before, after) {
@@ -390,8 +388,7 @@ impl Exec<'_> {
         self.check_key(table)?;
         self.txn.touch(table)?;
         let strict = self.rules.strict && !plan.ignore;
-        let targets =
-            self.targets(table, &plan.access, plan.filter.as_ref(), &plan.order, plan.limit.as_ref()).await?;
+        let targets = self.targets(table, &plan.access, plan.filter.as_ref(), &plan.order, plan.limit.as_ref()).await?;
         let mut changed = Changed { is_update: true, ..Changed::default() };
         for (number, old) in targets.iter().enumerate() {
             self.step().await?;
@@ -421,8 +418,7 @@ impl Exec<'_> {
         let table = &plan.table;
         self.check_key(table)?;
         self.txn.touch(table)?;
-        let targets =
-            self.targets(table, &plan.access, plan.filter.as_ref(), &plan.order, plan.limit.as_ref()).await?;
+        let targets = self.targets(table, &plan.access, plan.filter.as_ref(), &plan.order, plan.limit.as_ref()).await?;
         let mut changed = Changed::default();
         for old in &targets {
             self.step().await?;

@@ -245,11 +245,7 @@ impl Cursor {
             } else {
                 // An index entry holds the row's own key.
                 let rows = Space { number: 0, ..self.space };
-                let row = if self.newest {
-                    newest(exec, rows, &bytes)
-                } else {
-                    exec.txn.get(rows, &bytes)
-                };
+                let row = if self.newest { newest(exec, rows, &bytes) } else { exec.txn.get(rows, &bytes) };
                 let Some(row) = row else { continue };
                 (bytes, row)
             };

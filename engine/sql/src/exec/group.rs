@@ -27,15 +27,7 @@ pub(super) struct Accumulator {
 impl Accumulator {
     pub(super) fn new(aggregate: &Aggregate) -> Self {
         let bits = if aggregate.kind == AggregateKind::Bits(BitOp::And) { u64::MAX } else { 0 };
-        Self {
-            seen: BTreeSet::new(),
-            count: 0,
-            whole: 0,
-            sum: None,
-            best: Value::Null,
-            bits,
-            texts: Vec::new(),
-        }
+        Self { seen: BTreeSet::new(), count: 0, whole: 0, sum: None, best: Value::Null, bits, texts: Vec::new() }
     }
 
     /// Takes one row.

@@ -193,7 +193,9 @@ impl Node {
                 };
             }
             Self::Cast(expr, to) => cast(&*expr.eval(row, env)?, *to, env),
-            Self::Call(name, args, collation) => return function::call(name, args, *collation, row, env).map(Cow::Owned),
+            Self::Call(name, args, collation) => {
+                return function::call(name, args, *collation, row, env).map(Cow::Owned);
+            }
             Self::Inserted(at) => env.inserted(*at),
         }))
     }

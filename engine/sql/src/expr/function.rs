@@ -168,7 +168,8 @@ pub(super) fn common_type(kinds: &[Type]) -> Type {
             let text = if common.is_string() { &common } else { kind };
             common = Type { not_null: common.not_null, ..Type::text(common.length, text.collation, text.coercibility) };
         } else if kind.kind != common.kind {
-            let double = [kind.kind, common.kind].iter().any(|kind| matches!(kind, ColumnType::Double | ColumnType::Float));
+            let double =
+                [kind.kind, common.kind].iter().any(|kind| matches!(kind, ColumnType::Double | ColumnType::Float));
             let decimal = [kind.kind, common.kind].contains(&ColumnType::NewDecimal);
             let wider = match (double, decimal) {
                 (true, _) => Type::double(),
@@ -288,9 +289,9 @@ pub(super) fn call(
                 return Ok(Value::Null);
             }
             let wanted = if name == "GREATEST" { Ordering::Greater } else { Ordering::Less };
-            let best = values.into_iter().reduce(|best, value| {
-                if value.compare(&best, collation) == Some(wanted) { value } else { best }
-            });
+            let best = values
+                .into_iter()
+                .reduce(|best, value| if value.compare(&best, collation) == Some(wanted) { value } else { best });
             best.unwrap_or_default()
         }
         "ABS" | "CEIL" | "CEILING" | "FLOOR" | "ROUND" | "TRUNCATE" | "SIGN" | "MOD" | "SQRT" | "POW" | "POWER"
@@ -524,9 +525,7 @@ fn string(name: &str, args: &Args<'_>, collation: Collation) -> Result<Value, Sq
             let bytes = (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16));
             bytes.collect::<Result<Vec<u8>, _>>().map_or(Value::Null, Value::bytes)
         }
-        "LEFT" | "RIGHT" | "REPEAT" | "SUBSTRING" | "SUBSTR" | "MID" | "LPAD" | "RPAD" => {
-            slice(name, &subject, args)?
-        }
+        "LEFT" | "RIGHT" | "REPEAT" | "SUBSTRING" | "SUBSTR" | "MID" | "LPAD" | "RPAD" => slice(name, &subject, args)?,
         "SUBSTRING_INDEX" => {
             let (Some(mark), Some(count)) = (args.text(1)?, args.int(2)?) else { return Ok(Value::Null) };
             if mark.is_empty() || count == 0 {
@@ -690,12 +689,8 @@ pub(crate) fn date_time(unix_us: u64, digits: usize) -> String {
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let mut text = format!(
-        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    );
+    let mut text =
+        format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
     if digits > 0 {
         let fraction = format!("{:06}", unix_us % 1_000_000);
         text.push('.');

@@ -43,15 +43,7 @@ pub struct Type {
 
 impl Type {
     const fn number(kind: ColumnType, length: u32, decimals: u8) -> Self {
-        Self {
-            kind,
-            length,
-            decimals,
-            collation: Collation::BINARY,
-            coercibility: 5,
-            unsigned: false,
-            not_null: false,
-        }
+        Self { kind, length, decimals, collation: Collation::BINARY, coercibility: 5, unsigned: false, not_null: false }
     }
 
     /// BIGINT.

@@ -46,7 +46,10 @@ impl Scope {
         let mut found = None;
         for (at, candidate) in self.columns.iter().enumerate() {
             let named = candidate.name.eq_ignore_ascii_case(&column.column)
-                && column.table.as_ref().map_or(!candidate.shadowed, |table| candidate.table.eq_ignore_ascii_case(table))
+                && column
+                    .table
+                    .as_ref()
+                    .map_or(!candidate.shadowed, |table| candidate.table.eq_ignore_ascii_case(table))
                 && column.schema.as_ref().is_none_or(|schema| candidate.schema.eq_ignore_ascii_case(schema));
             if named {
                 if found.is_some() {
@@ -469,7 +472,10 @@ impl Resolver<'_> {
             CastType::Decimal(digits, scale) => {
                 let (digits, scale) = (digits.unwrap_or(10), scale.unwrap_or(0));
                 if digits > 65 || scale > 30 || scale > digits {
-                    return Err(error(1426, format!("Too-big precision {digits} specified for 'CAST'. Maximum is 65.")));
+                    return Err(error(
+                        1426,
+                        format!("Too-big precision {digits} specified for 'CAST'. Maximum is 65."),
+                    ));
                 }
                 (Cast::Decimal(digits, scale), Type::decimal(u32::from(digits) + 2, scale))
             }
@@ -482,7 +488,12 @@ impl Resolver<'_> {
                 (Cast::Text(*length), Type::text(length.unwrap_or(kind.length), collation, 2))
             }
             CastType::Binary(length) => (Cast::Bytes(*length), Type::bytes(length.unwrap_or(kind.length))),
-            _ => return Err(error(1235, "This version of Quorate doesn't yet support 'CAST to temporal types or JSON'")),
+            _ => {
+                return Err(error(
+                    1235,
+                    "This version of Quorate doesn't yet support 'CAST to temporal types or JSON'",
+                ));
+            }
         };
         Ok((Node::Cast(Box::new(node), cast), kind))
     }
@@ -560,10 +571,7 @@ impl Resolver<'_> {
     }
 
     #[allow(clippy::type_complexity, reason = "three lists, taken apart at once")]
-    fn aggregate_args(
-        &mut self,
-        call: &ast::Function,
-    ) -> Result<(Vec<Node>, Vec<Type>, Vec<(Node, bool)>), SqlError> {
+    fn aggregate_args(&mut self, call: &ast::Function) -> Result<(Vec<Node>, Vec<Type>, Vec<(Node, bool)>), SqlError> {
         let (mut args, mut kinds) = (Vec::new(), Vec::new());
         for arg in &call.args {
             let (node, kind) = self.resolve(arg)?;
@@ -606,7 +614,9 @@ fn arithmetic_type(left: &Type, right: &Type, op: Arithmetic) -> Type {
     let (longest, scale) = (left.length.max(right.length), left.decimals.max(right.decimals));
     match op {
         Arithmetic::Div => Type::decimal(longest + 5, (left.decimals + 4).min(30)),
-        Arithmetic::Mul if decimal => Type::decimal(left.length + right.length, (left.decimals + right.decimals).min(30)),
+        Arithmetic::Mul if decimal => {
+            Type::decimal(left.length + right.length, (left.decimals + right.decimals).min(30))
+        }
         _ if decimal => Type::decimal(longest + 1, scale),
         Arithmetic::Mul => {
             Type { unsigned: left.unsigned || right.unsigned, ..Type::int((left.length + right.length).min(21)) }

@@ -43,13 +43,13 @@ fn conditions<'a>(table: &Table, conjuncts: &[&'a Node], column: usize) -> Condi
     let kind = &table.definition.columns[column];
     // A text compared under another collation than its key's is not found by the key.
     let usable = |collation: Collation| !kind.kind.is_text() || collation == kind.collation();
+    let is_column = |node: &Node| matches!(node, Node::Column(at) if *at == column);
     for node in conjuncts {
         match node {
             Node::Compare(left, op, right, collation) if usable(*collation) => {
-                let is = |node: &Node| matches!(node, Node::Column(at) if *at == column);
-                let (value, op) = if is(left) && right.is_constant() {
+                let (value, op) = if is_column(left) && right.is_constant() {
                     (&**right, *op)
-                } else if is(right) && left.is_constant() {
+                } else if is_column(right) && left.is_constant() {
                     let mirrored = match op {
                         Comparison::Lt => Comparison::Gt,
                         Comparison::Le => Comparison::Ge,
@@ -70,16 +70,16 @@ fn conditions<'a>(table: &Table, conjuncts: &[&'a Node], column: usize) -> Condi
                     Comparison::Ne | Comparison::NullSafeEq => {}
                 }
             }
-            Node::Between { expr, low, high, negated: false, collation } if usable(*collation) => {
-                if matches!(**expr, Node::Column(at) if at == column) && low.is_constant() && high.is_constant() {
-                    found.low = found.low.or(Some((low, true)));
-                    found.high = found.high.or(Some((high, true)));
-                }
+            Node::Between { expr, low, high, negated: false, collation }
+                if usable(*collation) && is_column(expr) && low.is_constant() && high.is_constant() =>
+            {
+                found.low = found.low.or(Some((low, true)));
+                found.high = found.high.or(Some((high, true)));
             }
-            Node::In { expr, list, negated: false, collation } if usable(*collation) => {
-                if matches!(**expr, Node::Column(at) if at == column) && list.iter().all(Node::is_constant) {
-                    found.among = found.among.or(Some(list));
-                }
+            Node::In { expr, list, negated: false, collation }
+                if usable(*collation) && is_column(expr) && list.iter().all(Node::is_constant) =>
+            {
+                found.among = found.among.or(Some(list));
             }
             _ => {}
         }
@@ -132,7 +132,8 @@ fn by_key(table: &Table, key: &Key, conjuncts: &[&Node]) -> Option<((u32, u32), 
         break;
     }
     let whole = equal.len() == key.parts.len() && key.unique;
-    let parts = equal.len() as u32 * 4 + u32::from(among.is_some()) * 3 + u32::from(low.is_some()) + u32::from(high.is_some());
+    let parts =
+        equal.len() as u32 * 4 + u32::from(among.is_some()) * 3 + u32::from(low.is_some()) + u32::from(high.is_some());
     if parts == 0 {
         return None;
     }

@@ -48,7 +48,7 @@ pub enum Body {
 #[derive(Debug)]
 pub enum PendingPlan {
     /// An uncorrelated subquery.
-    Select(SelectPlan),
+    Select(Box<SelectPlan>),
     /// A function that waits.
     Call {
         /// Its name.
@@ -298,7 +298,7 @@ impl<'a> Planner<'a> {
         while pending.len() < self.pending.len() {
             let next = self.pending[pending.len()].clone();
             pending.push(match next {
-                Pending::Select(select) => PendingPlan::Select(self.select(&select)?),
+                Pending::Select(select) => PendingPlan::Select(Box::new(self.select(&select)?)),
                 Pending::Call { name, args } => PendingPlan::Call { name, args },
             });
         }
@@ -337,10 +337,7 @@ impl<'a> Planner<'a> {
             return Ok(table.clone());
         }
         if self.tables.columns(&schema, &name.name).is_some() {
-            return Err(error(
-                1142,
-                format!("Changes are denied for table '{}'", name.name),
-            ));
+            return Err(error(1142, format!("Changes are denied for table '{}'", name.name)));
         }
         if self.catalog.database(&schema).is_none() {
             return Err(error(1049, format!("Unknown database '{schema}'")));
@@ -385,9 +382,8 @@ impl<'a> Planner<'a> {
         let scope = table_scope(&table, None);
         let mut columns = Vec::new();
         for name in &insert.columns {
-            let at = table
-                .column(name)
-                .ok_or_else(|| error(1054, format!("Unknown column '{name}' in 'field list'")))?;
+            let at =
+                table.column(name).ok_or_else(|| error(1054, format!("Unknown column '{name}' in 'field list'")))?;
             if columns.contains(&at) {
                 return Err(error(1110, format!("Column '{name}' specified twice")));
             }
@@ -395,14 +391,15 @@ impl<'a> Planner<'a> {
         }
         let listed = !insert.columns.is_empty();
         if !listed {
-            columns = (0..table.definition.columns.len()).filter(|&at| !table.definition.columns[at].invisible).collect();
+            columns =
+                (0..table.definition.columns.len()).filter(|&at| !table.definition.columns[at].invisible).collect();
         }
         let (mut rows, mut select) = (Vec::new(), None);
         match &insert.source {
             InsertSource::Rows(list) => {
                 for (number, values) in list.iter().enumerate() {
                     // VALUES () is a row of defaults, whatever the columns.
-                    if values.len() != columns.len() && !(values.is_empty() && !listed) {
+                    if values.len() != columns.len() && (listed || !values.is_empty()) {
                         let text = format!("Column count doesn't match value count at row {}", number + 1);
                         return Err(error(1136, text));
                     }
@@ -426,15 +423,7 @@ impl<'a> Planner<'a> {
         }
         let alias = insert.row_alias.as_ref().map(|(alias, _)| alias.as_str());
         let on_duplicate = self.assignments(&table, &scope, &insert.on_duplicate, Some((&scope, alias)))?;
-        Ok(InsertPlan {
-            table,
-            replace: insert.replace,
-            ignore: insert.ignore,
-            columns,
-            rows,
-            select,
-            on_duplicate,
-        })
+        Ok(InsertPlan { table, replace: insert.replace, ignore: insert.ignore, columns, rows, select, on_duplicate })
     }
 
     fn update(&mut self, update: &ast::Update) -> Result<UpdatePlan, SqlError> {
@@ -532,7 +521,8 @@ fn column_flags(table: &Table, at: usize) -> u16 {
         if in_key && key.is_primary() {
             flags |= column_flag::PRI_KEY;
         } else if key.parts.first().is_some_and(|part| usize::from(part.column) == at) {
-            flags |= if key.unique && key.parts.len() == 1 { column_flag::UNIQUE_KEY } else { column_flag::MULTIPLE_KEY };
+            flags |=
+                if key.unique && key.parts.len() == 1 { column_flag::UNIQUE_KEY } else { column_flag::MULTIPLE_KEY };
         }
     }
     if column.auto_increment {

@@ -97,8 +97,7 @@ impl Planner<'_> {
             }
             None => None,
         };
-        let grouping =
-            (!by.is_empty() || !aggregates.is_empty()).then_some(Grouping { by, aggregates });
+        let grouping = (!by.is_empty() || !aggregates.is_empty()).then_some(Grouping { by, aggregates });
         let ordered = if grouping.is_none() && !select.distinct { key_order(&source, &order) } else { None };
         Ok(SelectPlan {
             source,
@@ -206,7 +205,10 @@ impl Planner<'_> {
                 }
                 let plan = self.select(select)?;
                 if !columns.is_empty() && columns.len() != plan.output.len() {
-                    return Err(error(1353, "In definition of view, derived table or common table expression, SELECT list and column names list have different column counts"));
+                    return Err(error(
+                        1353,
+                        "In definition of view, derived table or common table expression, SELECT list and column names list have different column counts",
+                    ));
                 }
                 let named = plan.output.iter().enumerate().map(|(at, output)| {
                     (columns.get(at).cloned().unwrap_or_else(|| output.name.clone()), output.kind.clone())
@@ -369,7 +371,9 @@ impl Output {
         if value.is_null() {
             return;
         }
-        if self.kind.kind == WireType::Null || number(&of) != number(&self.kind) || of.kind != self.kind.kind && number(&of)
+        if self.kind.kind == WireType::Null
+            || number(&of) != number(&self.kind)
+            || of.kind != self.kind.kind && number(&of)
         {
             let collation = self.kind.collation;
             self.kind = of;
@@ -382,4 +386,3 @@ impl Output {
         }
     }
 }
-

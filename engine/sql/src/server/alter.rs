@@ -31,8 +31,7 @@ impl Server {
             let is_new = |table: &Table, space| {
                 !(old.indexes().any(|had| had.space == space) && same_columns(&old, table, space))
             };
-            let new: Vec<u16> =
-                table.indexes().map(|key| key.space).filter(|&space| is_new(&table, space)).collect();
+            let new: Vec<u16> = table.indexes().map(|key| key.space).filter(|&space| is_new(&table, space)).collect();
             for space in new {
                 if let Some(error) = build_index(&mut store, csn, &table, space)? {
                     // Rows that the origin had not seen yet broke a unique key. They are the same
@@ -62,14 +61,17 @@ fn same_columns(old: &Table, new: &Table, space: u16) -> bool {
     parts(old) == parts(new)
 }
 
+/// Key, stored bytes, values.
+type StoredRow = (Vec<u8>, Vec<u8>, Vec<Value>);
+
 /// All rows of a table, read before any of them is changed.
-fn rows(store: &Store, csn: Csn, table: &Table) -> Result<Vec<(Vec<u8>, Vec<u8>, Vec<Value>)>, ApplyError> {
+fn rows(store: &Store, csn: Csn, table: &Table) -> Result<Vec<StoredRow>, ApplyError> {
     let space = Space { table: table.id, number: 0 };
     let mut rows = Vec::new();
     for entry in store.scan_newest(space, &Range::all(), false) {
         let Some(bytes) = entry.row else { continue };
-        let values = row::decode(&table.definition, bytes)
-            .map_err(|fault| ApplyError::Row { csn, table: table.id, fault })?;
+        let values =
+            row::decode(&table.definition, bytes).map_err(|fault| ApplyError::Row { csn, table: table.id, fault })?;
         rows.push((entry.key.to_vec(), bytes.to_vec(), values));
     }
     Ok(rows)

@@ -220,12 +220,8 @@ impl Server {
             id = id.wrapping_add(1);
         }
         self.next_session.set(id.wrapping_add(1));
-        let handle = Rc::new(SessionHandle {
-            id,
-            ended: Cell::new(None),
-            waker: RefCell::new(None),
-            info: RefCell::new(info),
-        });
+        let handle =
+            Rc::new(SessionHandle { id, ended: Cell::new(None), waker: RefCell::new(None), info: RefCell::new(info) });
         sessions.insert(id, handle.clone());
         handle
     }
@@ -282,7 +278,10 @@ impl Server {
         }
         let Some(timeout_us) = timeout_us else {
             self.cancel_wait(txn);
-            return Err(error(3572, "Statement aborted because lock(s) could not be acquired immediately and NOWAIT is set."));
+            return Err(error(
+                3572,
+                "Statement aborted because lock(s) could not be acquired immediately and NOWAIT is set.",
+            ));
         };
         let deadline = self.host.now().monotonic_us.saturating_add(timeout_us);
         let result = poll_fn(|cx| {
@@ -296,9 +295,9 @@ impl Server {
                 return Poll::Ready(Err(error));
             }
             *txn.waker.borrow_mut() = Some(cx.waker().clone());
-            self.host.poll_deadline(deadline, cx).map(|()| {
-                Err(error(1205, "Lock wait timeout exceeded; try restarting transaction"))
-            })
+            self.host
+                .poll_deadline(deadline, cx)
+                .map(|()| Err(error(1205, "Lock wait timeout exceeded; try restarting transaction")))
         });
         let guard = WaitGuard { server: self, txn };
         let result = result.await;

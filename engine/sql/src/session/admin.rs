@@ -7,8 +7,8 @@ use crate::account::{self, Asker};
 use crate::ast::{self, Expr, Literal, SetItem, SourceValue, Statement};
 use crate::collate::Collation;
 use crate::error::{SqlError, error};
-use crate::host::{GroupCommand, LocalChange};
 use crate::exec::Sink;
+use crate::host::{GroupCommand, LocalChange};
 use crate::plan::{Output, unsupported};
 use crate::sysvar::{self, Input, SetContext, Setting};
 use crate::value::{Level, Value};
@@ -45,10 +45,8 @@ impl Session {
             }
             Statement::Commit { chain, release } => {
                 let old = self.txn.take();
-                let (rules, read_only) = old.as_ref().map_or_else(
-                    || (self.read_rules(None), None),
-                    |txn| (txn.rules, Some(txn.read_only)),
-                );
+                let (rules, read_only) =
+                    old.as_ref().map_or_else(|| (self.read_rules(None), None), |txn| (txn.rules, Some(txn.read_only)));
                 let gtid = match old {
                     Some(txn) => self.commit(txn).await?,
                     None => None,
@@ -169,8 +167,13 @@ impl Session {
                 return Err(self.replica_refused("RESET REPLICA", channel.as_deref()).into());
             }
             Statement::ResetBinaryLogs if self.host().status().running => {
-                return Err(error(3190, "RESET BINARY LOGS AND GTIDS is not allowed because Group Replication is running.").into());
+                return Err(error(
+                    3190,
+                    "RESET BINARY LOGS AND GTIDS is not allowed because Group Replication is running.",
+                )
+                .into());
             }
+            Statement::ResetPersist { if_exists, name } => self.reset_persist(*if_exists, name.as_deref())?,
             Statement::Show(show) => return self.show(show, conn, binary, more).await,
             Statement::CreateDatabase(_)
             | Statement::AlterDatabase { .. }
@@ -303,7 +306,8 @@ impl Session {
                         }
                     } else {
                         if self.txn.as_ref().is_some_and(|txn| txn.explicit) {
-                            let text = "Transaction characteristics can't be changed while a transaction is in progress";
+                            let text =
+                                "Transaction characteristics can't be changed while a transaction is in progress";
                             return Err(error(1568, text).into());
                         }
                         self.next_isolation = isolation.or(self.next_isolation);
@@ -360,14 +364,38 @@ impl Session {
             let change = LocalChange::Setting { name: format!("persist/{name}"), value: Some(value) };
             self.journal(&change)?;
         }
-        if name.eq_ignore_ascii_case("last_insert_id") || name.eq_ignore_ascii_case("identity") {
-            if let Setting::UInt(id) = self.state.vars.borrow().get(applied.id) {
-                self.state.last_insert_id.set(*id);
-            }
+        if name.eq_ignore_ascii_case("gtid_next") {
+            self.gtid_used = false;
+        }
+        let sets_id = name.eq_ignore_ascii_case("last_insert_id") || name.eq_ignore_ascii_case("identity");
+        if let (true, Setting::UInt(id)) = (sets_id, self.state.vars.borrow().get(applied.id)) {
+            self.state.last_insert_id.set(*id);
         }
         // Turning autocommit on commits what is open.
         if !was_autocommit && self.state.vars.borrow().autocommit {
             self.implicit_commit().await?;
+        }
+        Ok(())
+    }
+
+    fn reset_persist(&self, if_exists: bool, name: Option<&str>) -> Result<(), SqlError> {
+        self.need(&["SYSTEM_VARIABLES_ADMIN", "SUPER"])?;
+        let kept = self.state.server.persisted();
+        let chosen: Vec<&str> = match name {
+            None => kept.iter().map(|(name, _)| name.as_str()).collect(),
+            Some(name) => {
+                kept.iter().map(|(name, _)| name.as_str()).filter(|kept| kept.eq_ignore_ascii_case(name)).collect()
+            }
+        };
+        if let (Some(name), true) = (name, chosen.is_empty()) {
+            let missing = crate::error::not_persisted(name);
+            if !if_exists {
+                return Err(missing);
+            }
+            self.state.warn(Level::Warning, missing.code, missing.message);
+        }
+        for name in chosen {
+            self.journal(&LocalChange::Setting { name: format!("persist/{name}"), value: None })?;
         }
         Ok(())
     }
@@ -462,14 +490,24 @@ impl Session {
         }
         let channel = change.channel.as_deref().unwrap_or("");
         let allowed: &[&str] = match channel {
-            "group_replication_recovery" => {
-                &["SOURCE_USER", "SOURCE_PASSWORD", "PRIVILEGE_CHECKS_USER", "REQUIRE_TABLE_PRIMARY_KEY_CHECK", "GET_SOURCE_PUBLIC_KEY", "SOURCE_PUBLIC_KEY_PATH"]
-            }
+            "group_replication_recovery" => &[
+                "SOURCE_USER",
+                "SOURCE_PASSWORD",
+                "PRIVILEGE_CHECKS_USER",
+                "REQUIRE_TABLE_PRIMARY_KEY_CHECK",
+                "GET_SOURCE_PUBLIC_KEY",
+                "SOURCE_PUBLIC_KEY_PATH",
+            ],
             "group_replication_applier" => &["PRIVILEGE_CHECKS_USER", "REQUIRE_TABLE_PRIMARY_KEY_CHECK"],
             _ => return Err(unsupported("replication channels other than the group's")),
         };
         if channel == "group_replication_applier" && self.host().status().running {
-            return Err(error(3960, format!("This operation cannot be performed on the channel '{channel}' while Group Replication is running.")));
+            return Err(error(
+                3960,
+                format!(
+                    "This operation cannot be performed on the channel '{channel}' while Group Replication is running."
+                ),
+            ));
         }
         if change.options.iter().any(|(name, _)| !allowed.contains(&name.as_str())) {
             return Err(channel_refused("CHANGE REPLICATION SOURCE with the given parameters", channel));
@@ -532,13 +570,7 @@ impl Session {
 
     // ---- SHOW ----
 
-    async fn show(
-        &mut self,
-        show: &ast::Show,
-        conn: &mut Connection,
-        binary: bool,
-        more: bool,
-    ) -> Result<(), Stop> {
+    async fn show(&mut self, show: &ast::Show, conn: &mut Connection, binary: bool, more: bool) -> Result<(), Stop> {
         let shown = super::tables::show(&self.state, show)?;
         let output: Vec<Output> = shown
             .columns
@@ -569,15 +601,14 @@ impl Session {
         let catalog = self.state.server.catalog.borrow();
         let database = self.state.database.borrow();
         let schema = database.as_deref().ok_or_else(|| error(1046, "No database selected"))?;
-        let table = catalog
-            .table(schema, name)
-            .ok_or_else(|| error(1146, format!("Table '{schema}.{name}' doesn't exist")))?;
+        let table =
+            catalog.table(schema, name).ok_or_else(|| error(1146, format!("Table '{schema}.{name}' doesn't exist")))?;
         let scope = crate::plan::table_scope(table, None);
         let columns: Vec<_> = scope
             .columns
             .iter()
             .map(|column| {
-                super::result::column(&crate::plan::Output {
+                super::result::column(&Output {
                     name: column.name.clone(),
                     node: crate::expr::Node::Const(Value::Null),
                     kind: column.kind.clone(),

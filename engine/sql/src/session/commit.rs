@@ -58,10 +58,7 @@ impl Session {
         let asked = crate::sysvar::find("group_replication_conflict_error");
         let number = asked.map(|id| self.state.server.globals.borrow().get(id).to_text());
         if number.as_deref() == Some("3101") {
-            return error(
-                3101,
-                "Plugin instructed the server to rollback the current transaction.",
-            );
+            return error(3101, "Plugin instructed the server to rollback the current transaction.");
         }
         deadlock()
     }
@@ -132,7 +129,7 @@ impl Session {
     }
 
     /// `GTID_NEXT`, where it names one.
-    fn next_gtid(&self) -> Result<Option<Gtid>, Stop> {
+    fn next_gtid(&mut self) -> Result<Option<Gtid>, Stop> {
         let text = self.state.vars.borrow().named("gtid_next").to_text();
         if text.is_empty() || text.to_ascii_uppercase().starts_with("AUTOMATIC") {
             return Ok(None);
@@ -140,6 +137,15 @@ impl Session {
         let parsed = text.split_once(':').and_then(|(uuid, number)| {
             Some(Gtid { uuid: wire::id::Uuid::parse(uuid).ok()?, number: number.parse().ok()? })
         });
+        // A specified GTID is of one transaction; the next one has to be named too.
+        if std::mem::replace(&mut self.gtid_used, true) {
+            let text = format!(
+                "When @@SESSION.GTID_NEXT is set to a GTID, you must explicitly set it to a different value after a \
+                 COMMIT or ROLLBACK. Please check GTID_NEXT variable manual page for detailed explanation. Current \
+                 @@SESSION.GTID_NEXT is '{text}'."
+            );
+            return Err(error(1837, text).into());
+        }
         parsed.map(Some).ok_or_else(|| error(1774, format!("Malformed GTID specification '{text}'.")).into())
     }
 
@@ -168,13 +174,16 @@ fn refused(refusal: &Refusal) -> SqlError {
 /// The same for accounts, where names and errors are others.
 pub(super) fn account_error(error_: SqlError, changes: &[CatalogChange]) -> SqlError {
     let accounts = changes.iter().all(|change| {
-        let (CatalogChange::Create { kind, .. } | CatalogChange::Replace { kind, .. } | CatalogChange::Drop { kind, .. }) =
-            change;
+        let (CatalogChange::Create { kind, .. }
+        | CatalogChange::Replace { kind, .. }
+        | CatalogChange::Drop { kind, .. }) = change;
         *kind == ObjectKind::Account
     });
     match (accounts, error_.code) {
         (true, 1007 | 1050) => error(1396, "Operation CREATE USER failed: the account exists"),
-        (true, 1008 | 1051) => error(1396, "Operation failed: no such account in the group (is it local to this server?)"),
+        (true, 1008 | 1051) => {
+            error(1396, "Operation failed: no such account in the group (is it local to this server?)")
+        }
         _ => error_,
     }
 }

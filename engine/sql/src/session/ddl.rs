@@ -48,7 +48,8 @@ impl Session {
         self.implicit_commit().await?;
         self.check_writable()?;
         if !self.state.vars.borrow().log_bin {
-            let what = "changes of databases and tables with sql_log_bin=0: they could not be kept apart from the group's";
+            let what =
+                "changes of databases and tables with sql_log_bin=0: they could not be kept apart from the group's";
             return Err(unsupported(what).into());
         }
         let mut tries = 0;
@@ -89,8 +90,7 @@ impl Session {
     }
 
     fn writable_database(&self, catalog: &Catalog, schema: &str) -> Result<Collation, SqlError> {
-        let database =
-            catalog.database(schema).ok_or_else(|| error(1049, format!("Unknown database '{schema}'")))?;
+        let database = catalog.database(schema).ok_or_else(|| error(1049, format!("Unknown database '{schema}'")))?;
         if database.built_in {
             let who = self.state.account.borrow();
             let text = format!("Access denied for user '{}'@'{}' to database '{schema}'", who.user, who.host);
@@ -201,6 +201,7 @@ impl Session {
                 self.may("DROP", &table.schema, Some(&table.name))?;
                 let mut definition = table.definition.clone();
                 definition.origins = Vec::new();
+                definition.auto_increment = 0;
                 // A new table under the name: no row of the old one is ever in it.
                 changes.push(drop_object(ObjectKind::Table, &table.schema, &table.name, false));
                 changes.push(create(ObjectKind::Table, &table.schema, &table.name, definition.to_bytes(), false));
@@ -256,18 +257,16 @@ impl Session {
                 let old = catalog
                     .table(&like_schema, &like.name)
                     .ok_or_else(|| error(1146, format!("Table '{like_schema}.{}' doesn't exist", like.name)))?;
-                TableDefinition {
-                    auto_increment: 0,
-                    created_us: now_us,
-                    origins: Vec::new(),
-                    ..old.definition.clone()
-                }
+                TableDefinition { auto_increment: 0, created_us: now_us, origins: Vec::new(), ..old.definition.clone() }
             }
             None => define::table(table, collation, now_us)?,
         };
         let needs_key = self.state.vars.borrow().named("sql_require_primary_key").to_text() == "ON";
         if needs_key && !definition.keys.iter().any(crate::catalog::Key::is_primary) {
-            return Err(error(3750, "Unable to create or change a table without a primary key, when the system variable 'sql_require_primary_key' is set. Add a primary key to the table or unset this variable to avoid this message. Note that tables without a primary key can cause performance problems in row-based replication, so please consult your DBA before changing this setting."));
+            return Err(error(
+                3750,
+                "Unable to create or change a table without a primary key, when the system variable 'sql_require_primary_key' is set. Add a primary key to the table or unset this variable to avoid this message. Note that tables without a primary key can cause performance problems in row-based replication, so please consult your DBA before changing this setting.",
+            ));
         }
         Ok(Some((vec![create(ObjectKind::Table, &schema, name, definition.to_bytes(), table.if_not_exists)], 0)))
     }

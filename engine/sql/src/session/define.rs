@@ -89,9 +89,7 @@ fn default_text(column: &str, expr: &Expr) -> Result<Option<String>, SqlError> {
         Expr::Literal(Literal::Decimal(digits)) => Some(digits.clone()),
         Expr::Literal(Literal::Double(value)) => Some(value.to_string()),
         Expr::Literal(Literal::String { text, .. }) => Some(text.clone()),
-        Expr::Literal(Literal::Bytes { bytes, .. }) => {
-            Some(String::from_utf8(bytes.clone()).map_err(|_| invalid())?)
-        }
+        Expr::Literal(Literal::Bytes { bytes, .. }) => Some(String::from_utf8(bytes.clone()).map_err(|_| invalid())?),
         Expr::Unary(UnaryOp::Minus, inner) => default_text(column, inner)?.map(|text| format!("-{text}")),
         Expr::Unary(UnaryOp::Plus, inner) => default_text(column, inner)?,
         _ => return Err(unsupported("expressions as defaults")),
@@ -133,7 +131,10 @@ fn column(def: &ast::ColumnDef, table_collation: Collation) -> Result<Column, Sq
             return Err(error(1074, text));
         }
         ColumnType::Decimal { precision, scale, .. } if precision > 65 || scale > 30 || scale > precision => {
-            return Err(error(1427, format!("For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '{}').", def.name)));
+            return Err(error(
+                1427,
+                format!("For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '{}').", def.name),
+            ));
         }
         _ => {}
     }
@@ -170,8 +171,7 @@ fn column(def: &ast::ColumnDef, table_collation: Collation) -> Result<Column, Sq
                 let mut warnings = Vec::new();
                 let mut conversion = Conversion { strict: true, row: 1, warnings: &mut warnings };
                 let converted = conversion.convert(&column, Value::text(text.as_str()));
-                let value =
-                    converted.map_err(|_| error(1067, format!("Invalid default value for '{}'", def.name)))?;
+                let value = converted.map_err(|_| error(1067, format!("Invalid default value for '{}'", def.name)))?;
                 column.default = DefaultValue::Literal(value.to_text().unwrap_or_default().into_owned());
             }
         }
@@ -199,11 +199,8 @@ pub(super) fn table(
         return Err(unsupported("CHECK constraints"));
     }
     check_engine(&create.options)?;
-    let default = collation(
-        create.options.charset.as_deref(),
-        create.options.collation.as_deref(),
-        database_collation,
-    )?;
+    let default =
+        collation(create.options.charset.as_deref(), create.options.collation.as_deref(), database_collation)?;
     let mut definition = TableDefinition {
         columns: Vec::new(),
         keys: Vec::new(),
@@ -232,9 +229,10 @@ pub(super) fn table(
     let first = definition.keys.iter().position(|key| {
         key.is_primary()
             || key.unique
-                && key.parts.iter().all(|part| {
-                    !definition.columns[usize::from(part.column)].nullable && part.prefix == 0
-                })
+                && key
+                    .parts
+                    .iter()
+                    .all(|part| !definition.columns[usize::from(part.column)].nullable && part.prefix == 0)
     });
     let primary = definition.keys.iter().position(Key::is_primary).or(first);
     if let Some(at) = primary {
@@ -298,8 +296,7 @@ fn add_key(definition: &mut TableDefinition, key: &KeyDef, columns: &[ast::Colum
     let mut bytes = 0_u64;
     for part in &key.parts {
         let found = definition.columns.iter().position(|column| column.name.eq_ignore_ascii_case(&part.column));
-        let at = found
-            .ok_or_else(|| error(1072, format!("Key column '{}' doesn't exist in table", part.column)))?;
+        let at = found.ok_or_else(|| error(1072, format!("Key column '{}' doesn't exist in table", part.column)))?;
         if parts.iter().any(|other| usize::from(other.column) == at) {
             return Err(error(1060, format!("Duplicate column name '{}'", part.column)));
         }
@@ -322,8 +319,7 @@ fn add_key(definition: &mut TableDefinition, key: &KeyDef, columns: &[ast::Colum
             Some(prefix) if Some(prefix) == whole => 0,
             Some(prefix) => prefix,
             None if column.kind.is_blob() => {
-                let text =
-                    format!("BLOB/TEXT column '{}' used in key specification without a key length", column.name);
+                let text = format!("BLOB/TEXT column '{}' used in key specification without a key length", column.name);
                 return Err(error(1170, text));
             }
             None => 0,
@@ -331,9 +327,8 @@ fn add_key(definition: &mut TableDefinition, key: &KeyDef, columns: &[ast::Colum
         let chars = if prefix > 0 { prefix } else { whole.unwrap_or(8) };
         bytes += u64::from(chars) * u64::from(column.collation().bytes_per_char());
         if primary {
-            let explicit = columns.iter().any(|def| {
-                def.name.eq_ignore_ascii_case(&column.name) && def.nullable == Some(true)
-            });
+            let explicit =
+                columns.iter().any(|def| def.name.eq_ignore_ascii_case(&column.name) && def.nullable == Some(true));
             if explicit {
                 return Err(error(
                     1171,
@@ -419,7 +414,8 @@ pub(super) fn altered(table: &Table, changes: &[AlterTable]) -> Result<TableDefi
                 definition.origins.remove(at);
             }
             AlterTable::ChangeColumn(name, def, place) => {
-                let at = find(&definition, name).ok_or_else(|| error(1054, format!("Unknown column '{name}' in '{}'", table.name)))?;
+                let at = find(&definition, name)
+                    .ok_or_else(|| error(1054, format!("Unknown column '{name}' in '{}'", table.name)))?;
                 let mut changed = column(def, default)?;
                 if find(&definition, &def.name).is_some_and(|other| other != at) {
                     return Err(error(1060, format!("Duplicate column name '{}'", def.name)));

@@ -234,7 +234,9 @@ impl StatementEnv for Statement {
                     Ok(Value::uint(self.state.server.host.status().write_concurrency))
                 }
                 "GROUP_REPLICATION_GET_COMMUNICATION_PROTOCOL" => Ok(Value::text("8.0.27")),
-                other => Err(error(1235, format!("This version of Quorate doesn't yet support '{}'", other.to_lowercase()))),
+                other => {
+                    Err(error(1235, format!("This version of Quorate doesn't yet support '{}'", other.to_lowercase())))
+                }
             }
         })
     }

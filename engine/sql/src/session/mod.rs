@@ -75,6 +75,8 @@ pub struct Session {
     capabilities: Capabilities,
     multi_statements: bool,
     authenticated: bool,
+    /// `GTID_NEXT` names a GTID that a transaction already has.
+    gtid_used: bool,
 }
 
 impl Session {
@@ -117,6 +119,7 @@ impl Session {
             capabilities: Capabilities::default(),
             multi_statements: false,
             authenticated: false,
+            gtid_used: false,
         }
     }
 
@@ -124,6 +127,15 @@ impl Session {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.state.handle.id()
+    }
+
+    /// `Ready` once somebody ended the session (KILL, shutdown): what an idle connection waits for beside
+    /// the next request, whose answer is then the error.
+    pub fn poll_ended(&self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Ended> {
+        match self.state.handle.watch(cx.waker()) {
+            Some(ended) if ended != Ended::Statement => std::task::Poll::Ready(ended),
+            _ => std::task::Poll::Pending,
+        }
     }
 
     /// Answers one request.

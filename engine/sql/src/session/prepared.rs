@@ -40,10 +40,8 @@ fn value(parameter: &Parameter<'_>, kind: ColumnType) -> Value {
         // mysql2 sends integers as doubles: what is whole counts as an integer for keys anyway.
         Parameter::Double(value) => Value::Double(*value),
         Parameter::Bytes(bytes) => {
-            let binary = matches!(
-                kind,
-                ColumnType::TinyBlob | ColumnType::Blob | ColumnType::MediumBlob | ColumnType::LongBlob
-            );
+            let binary =
+                matches!(kind, ColumnType::TinyBlob | ColumnType::Blob | ColumnType::MediumBlob | ColumnType::LongBlob);
             match std::str::from_utf8(bytes) {
                 Ok(text) if !binary => Value::text(text),
                 _ => Value::bytes(*bytes),
@@ -108,7 +106,8 @@ impl Session {
             execute.parameters(usize::from(prepared.params), &mut prepared.types, &prepared.long, &mut parameters);
         let types = &prepared.types;
         let kind = |at: usize| types.get(at).map_or(ColumnType::VarString, |kind| kind.kind);
-        let values: Rc<[Value]> = parameters.iter().enumerate().map(|(at, parameter)| value(parameter, kind(at))).collect();
+        let values: Rc<[Value]> =
+            parameters.iter().enumerate().map(|(at, parameter)| value(parameter, kind(at))).collect();
         drop(parameters);
         prepared.long.clear();
         read.map_err(|fault| error(fault.code, fault.message))?;

@@ -19,6 +19,9 @@ use wire::entry::Gtid;
 /// Bytes of a statement that the process list keeps.
 const INFO_BYTES_MAX: usize = 4096;
 
+/// A plan and the values of its parameters.
+type Bound = (Rc<Plan>, Rc<[Value]>);
+
 impl Session {
     /// COM_QUERY: one statement, or several where the client asked for it.
     pub(super) async fn query(&mut self, text: &[u8], conn: &mut Connection) -> Result<(), Stop> {
@@ -63,13 +66,14 @@ impl Session {
 
     /// A plan for the text without its literals, from the cache or made for it; `None` for what has to be
     /// parsed as it stands.
-    fn cached_plan(&self, bytes: &[u8], normal: &mut Normal) -> Result<Option<(Rc<Plan>, Rc<[Value]>)>, SqlError> {
+    fn cached_plan(&self, bytes: &[u8], normal: &mut Normal) -> Result<Option<Bound>, SqlError> {
         let mode = self.state.sql_mode();
         let Some(fingerprint) = normalize::normalize(bytes, mode, normal) else { return Ok(None) };
         let server = &self.state.server;
         let generation = server.catalog.borrow().generation();
         // The connection's collation is part of a plan as much as the current database.
-        let place = format!("{}/{}", self.state.database.borrow().as_deref().unwrap_or(""), self.state.collation().id());
+        let place =
+            format!("{}/{}", self.state.database.borrow().as_deref().unwrap_or(""), self.state.collation().id());
         let place: Rc<str> = place.into();
         let found = server.plans.borrow_mut().get(fingerprint, &normal.stripped, &place, mode, generation);
         let plan = match found {
@@ -116,10 +120,8 @@ impl Session {
         binary: bool,
         more: bool,
     ) -> Result<(), Stop> {
-        let diagnostic = matches!(
-            statement,
-            ast::Statement::Show(ast::Show::Warnings { .. } | ast::Show::WarningCount { .. })
-        );
+        let diagnostic =
+            matches!(statement, ast::Statement::Show(ast::Show::Warnings { .. } | ast::Show::WarningCount { .. }));
         if !diagnostic {
             self.state.warnings.borrow_mut().clear();
         }
@@ -339,7 +341,7 @@ impl Session {
             _ => {}
         }
         selects.extend(plan.pending.iter().filter_map(|pending| match pending {
-            PendingPlan::Select(select) => Some(select),
+            PendingPlan::Select(select) => Some(&**select),
             PendingPlan::Call { .. } => None,
         }));
         for select in selects {
@@ -410,4 +412,3 @@ fn is_general(statement: &ast::Statement) -> bool {
         _ => false,
     }
 }
-

@@ -234,24 +234,19 @@ fn a_deadlock_ends_with_the_youngest() {
     assert_eq!(two.run("SELECT b FROM t"), "0 | 6 | 30");
 }
 
-#[test]
-fn a_transaction_of_the_group_displaces_local_holders() {
-    let (host, server, mut one) = with_table();
-    let mut two = Client::new(&server);
-    two.run("USE d");
-    one.run("BEGIN");
-    one.run("UPDATE t SET b = 1 WHERE a = 1");
-    // The same row as another member changes it: taken from a proposal that is held back.
+/// A transaction of another member on `d.t`.
+fn remote_change(server: &Server, a: i64, before: Option<i64>, after: Option<i64>) -> wire::entry::Transaction {
+    use crate::value::Value;
     let table = server.catalog.borrow().table("d", "t").unwrap().clone();
     let row = |b: i64| {
         let mut bytes = Vec::new();
-        crate::row::encode(&table.definition, &[crate::value::Value::Int(1), crate::value::Value::Int(b)], &mut bytes);
+        crate::row::encode(&table.definition, &[Value::Int(a), Value::Int(b)], &mut bytes);
         bytes
     };
-    let key = crate::key::row_key(&table, &[crate::value::Value::Int(1), crate::value::Value::Null]);
+    let image = [Value::Int(a), Value::Null];
     let mut written = Vec::new();
-    crate::key::write_set(&table, &[crate::value::Value::Int(1), crate::value::Value::Null], &mut Vec::new(), &mut written);
-    let remote = wire::entry::Transaction {
+    crate::key::write_set(&table, &image, &mut Vec::new(), &mut written);
+    wire::entry::Transaction {
         snapshot: server.visible(),
         tables: vec![wire::entry::TableVersion { table: table.id, version: table.version }],
         written,
@@ -259,12 +254,45 @@ fn a_transaction_of_the_group_displaces_local_holders() {
             table: 0,
             space: 0,
             statement_end: true,
-            key,
-            before: Some(row(10)),
-            after: Some(row(77)),
+            key: crate::key::row_key(&table, &image),
+            before: before.map(row),
+            after: after.map(row),
         }],
         ..Default::default()
-    };
+    }
+}
+
+/// `design.md` §5.1 [!]: what is above the visible CSN, a tombstone too, is waited for.
+#[test]
+fn changes_and_unique_checks_wait_for_what_is_applied_but_not_visible() {
+    let cases = [
+        ("UPDATE t SET b = b + 1 WHERE a = 1", (1, Some(10), Some(77)), "ok 1", "78 | 20 | 30"),
+        ("INSERT INTO t VALUES (5, 5)", (5, None, Some(6)), "error 1062", "10 | 20 | 30 | 6"),
+        ("INSERT INTO t VALUES (1, 5)", (1, Some(10), None), "ok 1", "5 | 20 | 30"),
+        ("SELECT b FROM t WHERE a = 1 FOR UPDATE", (1, Some(10), Some(77)), "77", "77 | 20 | 30"),
+    ];
+    for (sql, (a, before, after), answer, rows) in cases {
+        let (host, server, mut one) = with_table();
+        host.hide.set(true);
+        host.remote(wire::entry::Body::Transaction(remote_change(&server, a, before, after)));
+        assert_eq!(one.run("SELECT b FROM t"), "10 | 20 | 30", "a plain read does not wait");
+        let mut waiting = one.start(sql);
+        assert!(poll(&mut waiting).is_pending(), "{sql}");
+        host.show();
+        assert_eq!(poll(&mut waiting), Poll::Ready(answer.into()), "{sql}");
+        drop(waiting);
+        assert_eq!(one.run("SELECT b FROM t"), rows, "{sql}");
+    }
+}
+
+#[test]
+fn a_transaction_of_the_group_displaces_local_holders() {
+    let (host, server, mut one) = with_table();
+    let mut two = Client::new(&server);
+    two.run("USE d");
+    one.run("BEGIN");
+    one.run("UPDATE t SET b = 1 WHERE a = 1");
+    let remote = remote_change(&server, 1, Some(10), Some(77));
     let outcome = host.remote(wire::entry::Body::Transaction(remote));
     assert!(matches!(outcome, crate::host::Outcome::Committed { .. }));
     assert_eq!(two.run("SELECT b FROM t WHERE a = 1"), "77");
@@ -380,4 +408,48 @@ fn the_tutorials_statements_without_the_group() {
     server.reset();
     assert_eq!(one.run("SELECT 1"), "1");
     assert!(server.accounts.borrow().find("rpl_user", "elsewhere").is_some(), "local accounts outlive a rebuild");
+}
+
+#[test]
+fn a_rebuild_ends_open_transactions_and_forgets_tables() {
+    let (_host, server, mut one) = with_table();
+    one.run("BEGIN");
+    assert_eq!(one.run("SELECT COUNT(*) FROM t"), "3");
+    server.reset();
+    assert_eq!(one.run("SELECT COUNT(*) FROM t"), "error 1049");
+    assert_eq!(one.run("SELECT 1"), "error 1213");
+    assert_eq!(one.run("SELECT 1"), "1");
+    assert_eq!((server.memory_bytes(), server.digest().1), (0, 0));
+}
+
+#[test]
+fn logins_are_checked_and_kill_ends_sessions() {
+    let (_host, server) = start();
+    let mut stranger = Client {
+        pair: Pair::new(Identity::new("nobody", "x"), Arc::new(Options::default())),
+        session: Session::new(&server, "localhost"),
+    };
+    assert_eq!(shown(&stranger.answer()), "error 1045");
+    let mut root = Client::new(&server);
+    assert_eq!(root.run("CREATE USER u IDENTIFIED WITH mysql_native_password BY 'pw'"), "ok");
+    let mut user = Client {
+        pair: Pair::new(Identity::new("u", "pw"), Arc::new(Options::default())),
+        session: Session::new(&server, "localhost"),
+    };
+    assert_eq!(shown(&user.answer()), "ok");
+    root.run("CREATE DATABASE d");
+    root.run("CREATE TABLE d.t (a INT PRIMARY KEY)");
+    assert_eq!(user.run("USE d"), "error 1044");
+    assert_eq!(user.run("SELECT * FROM d.t"), "error 1142");
+    assert_eq!(user.run("CREATE DATABASE e"), "error 1044");
+    assert_eq!(user.run("SET GLOBAL max_connections = 5"), "error 1227");
+    assert_eq!(root.run("GRANT SELECT ON d.* TO u"), "ok");
+    assert_eq!(user.run("SELECT * FROM d.t"), "none");
+    assert_eq!(user.run("INSERT INTO d.t VALUES (1)"), "error 1142");
+    assert_eq!(user.run("KILL 1"), "error 1095");
+    assert_eq!(user.run("KILL 999"), "error 1094");
+    let id = user.session.id();
+    assert_eq!(root.run(&format!("KILL {id}")), "ok");
+    assert_eq!(user.run("SELECT 1"), "error 1317");
+    assert!(user.pair.connection.is_closing());
 }
