@@ -77,7 +77,12 @@ impl Assigner {
             first = self.executed.lowest_free(name, last.checked_add(1)?)?;
         }
         let last = first.saturating_add(size - 1).min(NUMBER_MAX);
-        let last = self.blocks.values().map(|&(next, _)| next).filter(|&next| next > first).fold(last, |last, next| last.min(next - 1));
+        let last = self
+            .blocks
+            .values()
+            .map(|&(next, _)| next)
+            .filter(|&next| next > first)
+            .fold(last, |last, next| last.min(next - 1));
         if first > NUMBER_MAX {
             return None;
         }

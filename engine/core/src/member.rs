@@ -456,9 +456,10 @@ impl Member {
                 }
             }
             Life::Leaving { since, shutdown } => {
-                let (left, sole) = self.group.as_ref().map_or((true, false), |group| {
-                    (group.has_left(), group.has_left() && group.vote().listed)
-                });
+                let (left, sole) = self
+                    .group
+                    .as_ref()
+                    .map_or((true, false), |group| (group.has_left(), group.has_left() && group.vote().listed));
                 if left || now.since(since) > LEAVE_TIMEOUT_US {
                     if !left {
                         let text = "no quorum answers: leaving without the group's agreement".into();
@@ -562,9 +563,14 @@ impl Member {
         let me = self.me(options);
         let mut log = std::mem::replace(&mut self.log, Tail::empty());
         if keep != log.decided() {
-            out.note(Level::System, 0, format!(
-                "this server's log of {} entries is not a part of the group's: it is rebuilt from a member", log.decided()
-            ));
+            out.note(
+                Level::System,
+                0,
+                format!(
+                    "this server's log of {} entries is not a part of the group's: it is rebuilt from a member",
+                    log.decided()
+                ),
+            );
             out.push(Effect::ResetLog);
             out.push(Effect::ResetState);
             log = Tail::empty();
@@ -581,7 +587,8 @@ impl Member {
             listed: true,
             ..self.vote
         };
-        let group = Group::outside(self.group_config(ViewMember { role: VotingRole::Learner, ..me.clone() }), self.vote, log);
+        let group =
+            Group::outside(self.group_config(ViewMember { role: VotingRole::Learner, ..me.clone() }), self.vote, log);
         self.adopt(group);
         self.run_seen = true;
         let members = view.members.iter().filter(|member| member.incarnation != me.incarnation).cloned().collect();
@@ -638,11 +645,14 @@ impl Member {
         }
         let executed = GtidSet::parse(&request.gtid_executed).unwrap_or_default();
         if !executed.is_subset(self.certifier.executed()) {
-            return refused(3092, format!(
-                "this member has more executed transactions than those present in the group. \
+            return refused(
+                3092,
+                format!(
+                    "this member has more executed transactions than those present in the group. \
                  Local transactions: {executed} > Group transactions: {}",
-                self.certifier.executed()
-            ));
+                    self.certifier.executed()
+                ),
+            );
         }
         Ok(())
     }

@@ -13,15 +13,13 @@ use engine_core::effect::{CommandError, Effect, Effects, Input, Instant, Level, 
 use engine_core::member::{Command, Member, MemberConfig, StartOptions, State, replay};
 use engine_core::paxos::tail::Tail;
 use engine_sql::catalog::Effect as SqlEffect;
-use engine_sql::host::{
-    GroupCommand, GroupStatus, Host, LocalChange, LoggedEntry, Now, Outcome, Refusal, Ticket,
-};
+use engine_sql::host::{GroupCommand, GroupStatus, Host, LocalChange, LoggedEntry, Now, Outcome, Refusal, Ticket};
 use engine_sql::server::Server;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use wire::entry::{ArchivedBody, Body, Gtid, GroupOptions, Report};
+use wire::entry::{ArchivedBody, Body, GroupOptions, Gtid, Report};
 use wire::frame::Frame;
 use wire::id::{Birth, Csn, Incarnation, Index, Run, Uuid};
 
@@ -74,8 +72,12 @@ pub type OnRole = Box<dyn Fn(&Server, Role)>;
 /// What a member may do now, as its system variables show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// In no group.
+    /// In no group (any more).
     Offline,
+    /// START began: `super_read_only` before it joins.
+    Starting,
+    /// START failed: as it was before.
+    StartFailed,
     /// Joins, recovers, follows or failed: `super_read_only`.
     ReadOnly,
     /// Primary, or ONLINE in multi-primary mode.
@@ -327,7 +329,7 @@ impl Engine {
             GroupCommand::Stop => Command::Stop,
         };
         if let Command::Start(_) = command {
-            (self.on_role)(&self.server, Role::ReadOnly);
+            (self.on_role)(&self.server, Role::Starting);
             self.role.set(Role::ReadOnly);
         }
         self.inner.running_command.set(Some(ticket));
@@ -381,6 +383,10 @@ impl Engine {
                 }
                 Effect::CommandDone(result) => {
                     let result = result.map_err(|CommandError { code, reason }| (code, reason));
+                    if result.is_err() && !self.inner.member().is_running() {
+                        self.role.set(Role::Offline);
+                        (self.on_role)(&self.server, Role::StartFailed);
+                    }
                     match self.inner.running_command.take() {
                         Some(ticket) => self.inner.finish_command(ticket, result),
                         None => self.note_unwaited(result),

@@ -94,10 +94,20 @@ fn main() -> ExitCode {
         println!(
             "{{\"seeds\":{},\"passed\":{passed},\"failed\":{failed},\"wall_s\":{wall:.2},\"simulated_s\":{simulated:.1},\
              \"trace\":\"{:016x}\",\"events\":{},\"acknowledged\":{},\"conflicts\":{},\"elections\":{},\"crashes\":{}}}",
-            options.seeds, total.trace, total.events, total.acknowledged, total.conflicts, total.elections, total.crashes
+            options.seeds,
+            total.trace,
+            total.events,
+            total.acknowledged,
+            total.conflicts,
+            total.elections,
+            total.crashes
         );
     } else {
-        println!("simulated {simulated:.0} s in {wall:.1} s ({:.0} times), {:.1} seeds/s", simulated / wall, options.seeds as f64 / wall);
+        println!(
+            "simulated {simulated:.0} s in {wall:.1} s ({:.0} times), {:.1} seeds/s",
+            simulated / wall,
+            options.seeds as f64 / wall
+        );
         println!(
             "{} events, {} commits acknowledged, {} conflicts, {} elections, {} crashes; trace {:016x}",
             total.events, total.acknowledged, total.conflicts, total.elections, total.crashes, total.trace

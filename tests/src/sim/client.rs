@@ -94,7 +94,13 @@ impl Client {
             }
         }
         let status = host.status();
-        let writes = !single || status.primary == status.members.iter().find(|m| m.port == 3306 && m.host == format!("m{}", self.node)).map(|m| m.uuid);
+        let writes = !single
+            || status.primary
+                == status
+                    .members
+                    .iter()
+                    .find(|m| m.port == 3306 && m.host == format!("m{}", self.node))
+                    .map(|m| m.uuid);
         let online = status.running && status.state == MemberState::Online;
         if self.stopped || !writes || !online || rng.percent(20) {
             return;

@@ -312,11 +312,13 @@ impl Cluster {
             if !self.is_online(node) {
                 let state = self.engine(node).map(|engine| {
                     let status = engine.status();
-                    let members: Vec<_> = status.members.iter().map(|m| (&m.host, m.state, m.role, m.incarnation)).collect();
+                    let members: Vec<_> =
+                        status.members.iter().map(|m| (&m.host, m.state, m.role, m.incarnation)).collect();
                     let (leader, last) = engine.with_member(|m| (m.group().and_then(|g| g.leader()), m.last_index()));
                     format!("{:?} {members:?} leader {leader:?} last {last}", status.state)
                 });
-                return self.fail(format!("liveness: member {node} is not ONLINE 120 s after the faults stopped: {state:?}"));
+                return self
+                    .fail(format!("liveness: member {node} is not ONLINE 120 s after the faults stopped: {state:?}"));
             }
         }
         // Clients end; what is in flight resolves; then all are equal.
@@ -658,8 +660,7 @@ impl Cluster {
             Payload::Frames(frames) => frames.iter().flat_map(|frame| frame.bytes().iter().copied()).collect(),
         };
         let Some(engine) = self.engine(from) else { return };
-        let incarnation =
-            engine.with_member(|member| member.group().map_or(Incarnation(0), |group| group.me()));
+        let incarnation = engine.with_member(|member| member.group().map_or(Incarnation(0), |group| group.me()));
         let epoch = self.epochs.get(&(from, to)).copied().unwrap_or_default();
         let delay = 20 + self.rng.below(300) + bytes.len() as u64 / 1000;
         let arrival = self.arrivals.entry((from, to, channel)).or_default();
@@ -680,7 +681,10 @@ impl Cluster {
         }
         if self.nodes[to].paused {
             // It waits in the socket until the process goes on.
-            self.schedule(10_000, Event::Message(Box::new(Parcel { from, to, epoch, life, incarnation, message, payload })));
+            self.schedule(
+                10_000,
+                Event::Message(Box::new(Parcel { from, to, epoch, life, incarnation, message, payload })),
+            );
             return Ok(());
         }
         if let Message::Append { .. } = &message {
@@ -743,8 +747,7 @@ impl Cluster {
 
     fn break_link(&mut self, from: usize, to: usize) -> Result<(), Failure> {
         *self.epochs.entry((from, to)).or_default() += 1;
-        let gone: Vec<_> =
-            self.nodes[from].connect.iter().filter(|&(_, &at)| at == to).map(|(&who, _)| who).collect();
+        let gone: Vec<_> = self.nodes[from].connect.iter().filter(|&(_, &at)| at == to).map(|(&who, _)| who).collect();
         for who in gone {
             if self.nodes[from].up.remove(&who) {
                 self.input(from, Input::PeerDown(who))?;

@@ -18,7 +18,7 @@ use index::WriteIndex;
 use rkyv::rancor::Failure;
 use std::collections::BTreeMap;
 use wire::entry::{
-    ArchivedBody, ArchivedDdl, ArchivedEntry, ArchivedGtid, ArchivedTransaction, Gtid, GroupOptions, NewBirth, Report,
+    ArchivedBody, ArchivedDdl, ArchivedEntry, ArchivedGtid, ArchivedTransaction, GroupOptions, Gtid, NewBirth, Report,
     Stamp, View, ViewCause, VotingRole,
 };
 use wire::id::{Csn, Incarnation, Index, Run, TableId, Uuid};
@@ -212,9 +212,10 @@ impl Certifier {
         if self.is_stale(origin, t.primary_epoch.to_native()) {
             return Some(Conflict::Epoch);
         }
-        let current = t.tables.iter().all(|table| {
-            self.catalog.version(TableId::from(&table.table)) == Some(Csn::from(&table.version))
-        });
+        let current = t
+            .tables
+            .iter()
+            .all(|table| self.catalog.version(TableId::from(&table.table)) == Some(Csn::from(&table.version)));
         if !current {
             return Some(Conflict::Schema);
         }

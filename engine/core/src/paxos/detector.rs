@@ -56,7 +56,6 @@ impl Detector {
         self.peers.get(&peer).is_some_and(|heard| heard.up)
     }
 
-
     pub fn new_leader(&mut self, now: Instant) {
         self.leader_since = now;
         self.advanced = now;
@@ -71,9 +70,11 @@ impl Group {
     /// Whether `peer` was heard both ways within the suspicion time.
     pub fn hears(&self, peer: Incarnation, now: Instant) -> bool {
         peer == self.me()
-            || self.detector.peers.get(&peer).is_some_and(|heard| {
-                heard.up && heard.both_ways.is_some_and(|at| now.since(at) <= self.suspicion_us())
-            })
+            || self
+                .detector
+                .peers
+                .get(&peer)
+                .is_some_and(|heard| heard.up && heard.both_ways.is_some_and(|at| now.since(at) <= self.suspicion_us()))
     }
 
     /// Whether nothing came from `peer` for 5 s.
@@ -94,8 +95,7 @@ impl Group {
     }
 
     pub(super) fn heard_both_ways(&self, now: Instant) -> Vec<Incarnation> {
-        let mut hears: Vec<_> =
-            self.detector.peers.keys().copied().filter(|&peer| self.hears(peer, now)).collect();
+        let mut hears: Vec<_> = self.detector.peers.keys().copied().filter(|&peer| self.hears(peer, now)).collect();
         hears.push(self.me());
         hears
     }
@@ -118,7 +118,9 @@ impl Group {
         });
         let heard = self.voters().any(|voter| {
             let who = voter.incarnation;
-            who != peer && self.hears(who, now) && self.detector.peers.get(&who).is_some_and(|h| h.hears.contains(&peer))
+            who != peer
+                && self.hears(who, now)
+                && self.detector.peers.get(&who).is_some_and(|h| h.hears.contains(&peer))
         });
         !heard && silent.count() > self.voters().count() / 2
     }
@@ -226,8 +228,13 @@ impl Group {
             return;
         }
         self.detector.next_heartbeat = now.plus(self.config.timing.heartbeat_us);
-        let members: Vec<_> =
-            self.view().into_iter().flat_map(|view| &view.members).filter(|m| m.incarnation != self.me()).cloned().collect();
+        let members: Vec<_> = self
+            .view()
+            .into_iter()
+            .flat_map(|view| &view.members)
+            .filter(|m| m.incarnation != self.me())
+            .cloned()
+            .collect();
         self.detector.peers.retain(|&peer, heard| heard.up || members.iter().any(|m| m.incarnation == peer));
         for member in members {
             let heard = self.detector.peers.entry(member.incarnation).or_default();

@@ -211,7 +211,8 @@ impl Group {
         let (quorum, end, own_vote) = (self.quorum(), self.log.end(), self.vote_is_durable());
         let (decided, next_token) = (self.log.decided(), self.next_read);
         let chain = self.log.point(decided).map(|point| point.chain);
-        let Role::Candidate(Candidacy { ballot, stage: Stage::Prepare { promises, asked, fetch }, .. }) = &mut self.role
+        let Role::Candidate(Candidacy { ballot, stage: Stage::Prepare { promises, asked, fetch }, .. }) =
+            &mut self.role
         else {
             return;
         };
@@ -241,7 +242,8 @@ impl Group {
             return;
         }
         let known = counted.iter().map(|(_, promise)| promise.decided).max().unwrap_or_default();
-        let heard: BTreeSet<_> = counted.iter().flat_map(|(who, promise)| promise.hears.iter().chain([who])).copied().collect();
+        let heard: BTreeSet<_> =
+            counted.iter().flat_map(|(who, promise)| promise.hears.iter().chain([who])).copied().collect();
         self.decide(known.max(decided).min(end.index), out);
         self.become_leader(now, ballot, &heard, out);
     }

@@ -178,7 +178,11 @@ impl Group {
             let acknowledged: Vec<_> = voters_of(view)
                 .map(|voter| match voter.incarnation {
                     who if who == self.me() => {
-                        if self.vote_is_durable() { self.log.synced() } else { Index(0) }
+                        if self.vote_is_durable() {
+                            self.log.synced()
+                        } else {
+                            Index(0)
+                        }
                     }
                     who => leading.progress.get(&who).map_or(Index(0), |progress| progress.matched),
                 })
@@ -350,7 +354,8 @@ impl Group {
         let few = self.voters().count() <= 3 && self.config.synced_on_append;
         loop {
             let Role::Leader(leading) = &mut self.role else { return };
-            let (ballot, departing) = (leading.ballot, leading.departing.iter().any(|(member, _)| member.incarnation == peer));
+            let (ballot, departing) =
+                (leading.ballot, leading.departing.iter().any(|(member, _)| member.incarnation == peer));
             let Some(progress) = leading.progress.get_mut(&peer) else { return };
             let flying: usize = progress.flying.iter().map(|&(_, bytes)| bytes).sum();
             let (previous, nothing_new) = (Index(progress.next.0 - 1), progress.next > last);
@@ -436,9 +441,10 @@ impl Group {
         let Role::Leader(leading) = &mut self.role else { return };
         let ballot = leading.ballot;
         let known = view.members.iter().any(|m| m.incarnation == joining.member.incarnation);
-        let waiting = leading.changes.iter().any(
-            |change| matches!(change, Change::Add(member) if member.incarnation == joining.member.incarnation),
-        );
+        let waiting = leading
+            .changes
+            .iter()
+            .any(|change| matches!(change, Change::Add(member) if member.incarnation == joining.member.incarnation));
         if !known && !waiting {
             // An older life of the same server gives way first.
             for older in view.members.iter().filter(|m| m.uuid == joining.member.uuid) {

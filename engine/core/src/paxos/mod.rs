@@ -522,4 +522,3 @@ pub(crate) fn quorum_index(mut acknowledged: Vec<Index>, quorum: usize) -> Index
     acknowledged.sort_unstable_by(|a, b| b.cmp(a));
     acknowledged.get(quorum - 1).copied().unwrap_or_default()
 }
-

@@ -1,15 +1,100 @@
 //! Client connections: one task each, reading packets, running requests, writing answers.
 
-use crate::drive::Clock;
+use super::{Clock, random};
 use crate::engine::Engine;
+use engine_sql::session::{Flow, Session};
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use glommio::TaskQueueHandle;
+use glommio::net::{TcpListener, TcpStream};
 use std::rc::Rc;
+use std::sync::Arc;
+use wire::client::{Connection, Options};
 
-/// Serves clients on `listener`.
+/// Bytes read at once.
+const READ_BYTES: usize = 16 << 10;
+/// Answers above this size are sent before the next request is looked at.
+const OUT_BYTES: usize = 64 << 10;
+
+/// Serves clients on `address`.
 ///
 /// # Errors
-/// When the listener cannot be handed to the executor.
-pub fn listen(listener: std::net::TcpListener, engine: Rc<Engine>, clock: Clock, queue: TaskQueueHandle) -> Result<(), String> {
-    let _ = (listener, engine, clock, queue);
+/// What the system said, with the address.
+pub fn listen(
+    address: std::net::SocketAddr,
+    engine: Rc<Engine>,
+    clock: Clock,
+    queue: TaskQueueHandle,
+    options: Arc<Options>,
+) -> Result<(), String> {
+    let listener =
+        TcpListener::bind(address).map_err(|error| format!("cannot listen for clients on {address}: {error}"))?;
+    let accept = async move {
+        while let Ok(stream) = listener.accept().await {
+            let (engine, options) = (engine.clone(), options.clone());
+            let spawned = glommio::spawn_local_into(serve(stream, engine, clock, options), queue);
+            if let Ok(task) = spawned {
+                task.detach();
+            }
+        }
+    };
+    glommio::spawn_local_into(accept, queue).map_err(|error| error.to_string())?.detach();
     Ok(())
+}
+
+fn scramble() -> [u8; 20] {
+    // No NUL and no byte above 127: clients read the nonce as a C string.
+    let mut bytes = [0; 20];
+    for byte in &mut bytes {
+        *byte = (random() % 94) as u8 + 33;
+    }
+    bytes
+}
+
+async fn serve(mut stream: TcpStream, engine: Rc<Engine>, clock: Clock, options: Arc<Options>) {
+    let _ = stream.set_nodelay(true);
+    let Ok(peer) = stream.peer_addr() else { return };
+    let address = peer.ip().to_canonical();
+    let host = if address.is_loopback() { "localhost".to_owned() } else { address.to_string() };
+    engine.tick(clock.now());
+    let mut session = Session::new(engine.server(), &host);
+    let mut connection = Connection::new(session.id(), scramble(), &host, options);
+    if address.is_loopback() {
+        // What stays on this machine needs no TLS to be secret.
+        connection.set_secure();
+    }
+    let mut bytes = vec![0; READ_BYTES];
+    let mut out = Vec::new();
+    loop {
+        connection.swap_out(&mut out);
+        if !out.is_empty() && stream.write_all(&out).await.is_err() {
+            return;
+        }
+        out.clear();
+        if connection.is_closing() {
+            return;
+        }
+        let count = match stream.read(&mut bytes).await {
+            Ok(0) | Err(_) => return,
+            Ok(count) => count,
+        };
+        connection.feed(&bytes[..count]);
+        engine.tick(clock.now());
+        loop {
+            match connection.next_request() {
+                Ok(Some(request)) => {
+                    if session.handle(request, &mut connection).await == Flow::Close {
+                        break;
+                    }
+                }
+                Ok(None) | Err(_) => break,
+            }
+            if connection.out().len() > OUT_BYTES {
+                connection.swap_out(&mut out);
+                if stream.write_all(&out).await.is_err() {
+                    return;
+                }
+                out.clear();
+            }
+        }
+    }
 }

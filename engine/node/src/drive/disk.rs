@@ -275,7 +275,8 @@ impl Disk {
                 if !open.iter().any(|(known, _)| Arc::ptr_eq(known, file)) {
                     // The same file through io_uring: what one descriptor wrote, the other syncs.
                     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-                    let buffered = BufferedFile::open(&path).await.map_err(|error| format!("cannot reopen the log: {error}"))?;
+                    let buffered =
+                        BufferedFile::open(&path).await.map_err(|error| format!("cannot reopen the log: {error}"))?;
                     open.push((file.clone(), buffered));
                 }
                 let (_, buffered) = open.iter().find(|(known, _)| Arc::ptr_eq(known, file)).expect("just opened");

@@ -56,6 +56,8 @@ pub struct NodeOptions {
     pub compression_threshold: usize,
     /// Window in batches.
     pub write_concurrency: usize,
+    /// How client connections begin.
+    pub client: Arc<wire::client::Options>,
 }
 
 /// The version that this server announces, as major*10000 + minor*100 + patch.
@@ -63,6 +65,8 @@ pub const VERSION: u32 = 80036;
 
 /// What the SQL half needs at the start: the journal's changes, then its hooks.
 pub struct Hooks {
+    /// How client connections begin.
+    pub client: Arc<wire::client::Options>,
     /// Called once with the server, before the log is replayed, with the local journal's changes.
     pub begin: Box<dyn FnOnce(&Rc<Server>, Vec<LocalChange>) -> Result<(), String>>,
     /// Reads START's settings.
@@ -134,23 +138,16 @@ impl Clock {
 /// # Errors
 /// Why the server cannot start, or must not go on.
 pub fn run(options: NodeOptions, hooks: Hooks, stop: Arc<AtomicBool>) -> Result<(), String> {
-    let listener = std::net::TcpListener::bind(options.listen)
-        .map_err(|error| format!("cannot listen for clients on {}: {error}", options.listen))?;
     let executor = LocalExecutorBuilder::new(Placement::Unbound)
         .name("quorate")
         .preempt_timer(Duration::from_millis(1))
         .io_memory(1 << 20)
         .make()
         .map_err(|error| format!("cannot start an io_uring executor: {error}"))?;
-    executor.run(member(options, hooks, stop, listener))
+    executor.run(member(options, hooks, stop))
 }
 
-async fn member(
-    options: NodeOptions,
-    hooks: Hooks,
-    stop: Arc<AtomicBool>,
-    listener: std::net::TcpListener,
-) -> Result<(), String> {
+async fn member(options: NodeOptions, hooks: Hooks, stop: Arc<AtomicBool>) -> Result<(), String> {
     let mut last_percent = 0;
     let mut progress = |progress: engine_log::Progress| {
         let percent = progress.bytes * 100 / progress.bytes_total.max(1);
@@ -165,8 +162,10 @@ async fn member(
         LogTail::Clean => {}
         tail @ LogTail::Torn { .. } => oplog::say(Level::Warning, format!("the group log's tail was {tail}")),
         tail @ LogTail::Corrupt { .. } => {
-            return Err(format!("the group log is {tail}; this member must not vote with it: restore it, or remove \
-                the data directory and join anew"));
+            return Err(format!(
+                "the group log is {tail}; this member must not vote with it: restore it, or remove \
+                the data directory and join anew"
+            ));
         }
     }
     let net = Net::new(options.compression_threshold);
@@ -217,7 +216,7 @@ async fn member(
     )
     .map_err(|error| error.to_string())?
     .detach();
-    clients::listen(listener, engine.clone(), clock, clients)?;
+    clients::listen(options.listen, engine.clone(), clock, clients, hooks.client)?;
     oplog::say(Level::System, format!("ready for connections on {}, server_uuid {}", options.listen, options.uuid));
     let driver = Driver { engine, net, disk, clock, stop, sync_failed };
     let result = glommio::spawn_local_into(async move { driver.drive().await }, urgent)

@@ -88,7 +88,9 @@ impl Allowlist {
                 Ok(address) => vec![address],
                 Err(_) => match (host, 0).to_socket_addrs() {
                     Ok(found) => found.map(|address| address.ip()).collect(),
-                    Err(_) => return Err(format!("'{entry}' in group_replication_ip_allowlist is no address or known host")),
+                    Err(_) => {
+                        return Err(format!("'{entry}' in group_replication_ip_allowlist is no address or known host"));
+                    }
                 },
             };
             for address in addresses {
@@ -96,7 +98,9 @@ impl Allowlist {
                 let bits = match prefix.map(str::parse::<u8>) {
                     None => most,
                     Some(Ok(bits)) if bits <= most => bits,
-                    Some(_) => return Err(format!("'{entry}' in group_replication_ip_allowlist: the prefix is 0 to {most}")),
+                    Some(_) => {
+                        return Err(format!("'{entry}' in group_replication_ip_allowlist: the prefix is 0 to {most}"));
+                    }
                 };
                 allowed.push((address, bits));
             }
@@ -348,7 +352,8 @@ impl Net {
     async fn run(&self, link: &Outgoing, address: &str, channel: Channel, told: &Cell<Incarnation>) -> io::Result<()> {
         let refused = |text: String| io::Error::other(text);
         let resolved = resolve(address).ok_or_else(|| refused(format!("'{address}' does not resolve")))?;
-        let mut stream = TcpStream::connect_timeout(resolved, GREETING).await.map_err(|error| refused(error.to_string()))?;
+        let mut stream =
+            TcpStream::connect_timeout(resolved, GREETING).await.map_err(|error| refused(error.to_string()))?;
         let _ = stream.set_nodelay(true);
         let Some(identity) = self.identity.borrow().clone() else { return Ok(()) };
         let hello = Hello {
