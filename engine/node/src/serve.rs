@@ -9,7 +9,7 @@ use crate::oplog;
 use engine_core::effect::Level;
 use engine_sql::host::LocalChange;
 use engine_sql::option_file::ServerOptions;
-use engine_sql::server::{Ended, Server};
+use engine_sql::server::Server;
 use engine_sql::sysvar::Setting;
 use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
@@ -160,6 +160,16 @@ fn begin(
     for change in &changes {
         server.replay_local(change).map_err(|error| format!("the local journal cannot be replayed: {error}"))?;
     }
+    for (name, value) in server.persisted() {
+        let mut globals = server.globals.borrow_mut();
+        let set = match engine_sql::sysvar::find(&name) {
+            Some(id) => globals.set_option(id, &value),
+            None => Err("there is no such variable".to_owned()),
+        };
+        if let Err(error) = set {
+            oplog::say(Level::Warning, format!("persisted variable {name}={value} is ignored: {error}"));
+        }
+    }
     Ok(())
 }
 
@@ -230,6 +240,7 @@ fn read_settings(net: Rc<Net>, uuid: Uuid) -> ReadSettings {
 /// `super_read_only` follows the member's role (`sysvars.md` §5).
 fn on_role(configured: bool) -> OnRole {
     let before = Cell::new(configured);
+    let stepped = Cell::new(false);
     Box::new(move |server, role| {
         let now = server.globals.borrow().on("super_read_only");
         let set = |on: bool| {
@@ -241,6 +252,7 @@ fn on_role(configured: bool) -> OnRole {
             Role::Starting => {
                 before.set(now);
                 set(true);
+                stepped.set(step_auto_increment(server) || stepped.get());
             }
             Role::StartFailed => set(before.get()),
             Role::Writable => set(false),
@@ -249,6 +261,25 @@ fn on_role(configured: bool) -> OnRole {
                 server.end_transactions();
             }
         }
-        let _ = Ended::Statement;
+        if matches!(role, Role::StartFailed | Role::Offline) && stepped.replace(false) {
+            let mut globals = server.globals.borrow_mut();
+            globals.put("auto_increment_increment", Setting::UInt(1));
+            globals.put("auto_increment_offset", Setting::UInt(1));
+        }
     })
+}
+
+/// In multi-primary mode members step over one another's AUTO_INCREMENT values, unless the operator
+/// has chosen a step (`sysvars.md` §2.2). Whether it did.
+fn step_auto_increment(server: &Server) -> bool {
+    let mut globals = server.globals.borrow_mut();
+    let untouched = globals.number("auto_increment_increment") == 1 && globals.number("auto_increment_offset") == 1;
+    let step = untouched && !globals.on("group_replication_single_primary_mode");
+    if step {
+        let increment = globals.number("group_replication_auto_increment_increment");
+        let offset = globals.number("server_id");
+        globals.put("auto_increment_increment", Setting::UInt(increment));
+        globals.put("auto_increment_offset", Setting::UInt(offset));
+    }
+    step
 }

@@ -3,9 +3,11 @@
 use super::{Clock, random};
 use crate::engine::Engine;
 use engine_sql::session::{Flow, Session};
+use futures_lite::future::or;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use glommio::TaskQueueHandle;
 use glommio::net::{TcpListener, TcpStream};
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use wire::client::{Connection, Options};
@@ -26,6 +28,9 @@ pub fn listen(
     queue: TaskQueueHandle,
     options: Arc<Options>,
 ) -> Result<(), String> {
+    if super::net::is_served(address) {
+        return Err(format!("cannot listen for clients on {address}: the port is already in use"));
+    }
     let listener =
         TcpListener::bind(address).map_err(|error| format!("cannot listen for clients on {address}: {error}"))?;
     let accept = async move {
@@ -73,9 +78,19 @@ async fn serve(mut stream: TcpStream, engine: Rc<Engine>, clock: Clock, options:
         if connection.is_closing() {
             return;
         }
-        let count = match stream.read(&mut bytes).await {
-            Ok(0) | Err(_) => return,
-            Ok(count) => count,
+        let count = {
+            let read = async { stream.read(&mut bytes).await.unwrap_or(0) };
+            // KILL, offline_mode and the end of the server reach an idle connection too.
+            let read = async { Ok(read.await) };
+            let ended = async { Err(poll_fn(|cx| session.poll_ended(cx)).await) };
+            match or(read, ended).await {
+                Ok(0) => return,
+                Ok(count) => count,
+                Err(ended) => {
+                    connection.fatal(&ended.error());
+                    continue;
+                }
+            }
         };
         connection.feed(&bytes[..count]);
         engine.tick(clock.now());

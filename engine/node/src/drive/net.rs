@@ -192,6 +192,9 @@ impl Net {
         }
         self.close();
         let resolved: SocketAddr = resolve(address).ok_or_else(|| format!("'{address}' is not a host:port"))?;
+        if is_served(resolved) {
+            return Err(format!("cannot listen on {address}: the address is already in use"));
+        }
         let listener = TcpListener::bind(resolved).map_err(|error| format!("cannot listen on {address}: {error}"))?;
         let net = self.clone();
         let task = glommio::spawn_local(async move {
@@ -422,6 +425,18 @@ async fn next_message(stream: &mut TcpStream, decoder: &mut Decoder) -> Option<(
             Ok(count) => decoder.feed(&bytes[..count]),
         }
     }
+}
+
+/// Whether somebody accepts connections on `address`. The executor's listeners share their port
+/// (SO_REUSEPORT), so that binding alone would not notice another server.
+#[must_use]
+pub fn is_served(address: SocketAddr) -> bool {
+    let target = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(IpAddr::from([127, 0, 0, 1]), address.port()),
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1u16]), address.port()),
+        _ => address,
+    };
+    std::net::TcpStream::connect_timeout(&target, Duration::from_millis(500)).is_ok()
 }
 
 /// The first address that `host:port` stands for.

@@ -14,7 +14,7 @@ use crate::init;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use wire::id::Uuid;
 
@@ -251,8 +251,9 @@ impl Kept {
     fn check_ports(&self) -> Result<(), SandboxError> {
         let ports = (1..=self.members).flat_map(|n| [self.base_port + n, self.base_port + GROUP_PORT_OFFSET + n]);
         ports.into_iter().try_for_each(|port| {
-            let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(drop);
-            taken.map_err(|source| SandboxError::Port { port, source })
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            let taken = crate::drive::net::is_served(address);
+            if taken { Err(SandboxError::Port { port, source: io::ErrorKind::AddrInUse.into() }) } else { Ok(()) }
         })
     }
 
