@@ -23,6 +23,8 @@ pub(super) struct Promised {
 pub(super) struct Candidacy {
     ballot: Ballot,
     since: Instant,
+    /// When the others were asked last.
+    asked_at: Instant,
     stage: Stage,
 }
 
@@ -69,10 +71,12 @@ impl Group {
                 }
             }
             Role::Candidate(candidacy) => {
-                let limit = self.suspicion_us() * STAND_SUSPICIONS;
+                let asking = matches!(candidacy.stage, Stage::PreVote { .. });
+                let limit = self.suspicion_us() * if asking { 1 } else { STAND_SUSPICIONS };
                 if now.since(candidacy.since) > limit {
                     self.give_up(now);
                 } else {
+                    self.ask_again(now, out);
                     self.count_promises(now, out);
                 }
             }
@@ -104,13 +108,34 @@ impl Group {
     fn ask_pre_votes(&mut self, now: Instant, out: &mut Effects) {
         let ballot = Ballot { round: self.highest_round.max(self.promised.round) + 1, node: self.me() };
         let granted = BTreeSet::from([self.me()]);
-        self.role = Role::Candidate(Candidacy { ballot, since: now, stage: Stage::PreVote { granted } });
+        let stage = Stage::PreVote { granted };
+        self.role = Role::Candidate(Candidacy { ballot, since: now, asked_at: now, stage });
         let end = self.log.end();
         let message = Message::PreVote { ballot, last_ballot: end.ballot, last: end.index };
         for voter in self.other_voters() {
             out.send(voter, message.clone());
         }
         self.count_pre_votes(now, out);
+    }
+
+    /// A voter may notice a little later that the leader is gone, and messages may be lost: asks again.
+    fn ask_again(&mut self, now: Instant, out: &mut Effects) {
+        let (every, others, end) = (self.config.timing.heartbeat_us / 2, self.other_voters(), self.log.end());
+        let Role::Candidate(candidacy) = &mut self.role else { return };
+        if now.since(candidacy.asked_at) < every {
+            return;
+        }
+        candidacy.asked_at = now;
+        let ballot = candidacy.ballot;
+        match &mut candidacy.stage {
+            Stage::PreVote { granted } => {
+                let message = Message::PreVote { ballot, last_ballot: end.ballot, last: end.index };
+                for voter in others.into_iter().filter(|voter| !granted.contains(voter)) {
+                    out.send(voter, message.clone());
+                }
+            }
+            Stage::Prepare { promises, asked, .. } => asked.retain(|voter| promises.contains_key(voter)),
+        }
     }
 
     fn other_voters(&self) -> Vec<Incarnation> {
@@ -153,7 +178,7 @@ impl Group {
         self.note_promise(ballot);
         self.promise(ballot, out);
         let stage = Stage::Prepare { promises: BTreeMap::new(), asked: BTreeSet::new(), fetch: None };
-        self.role = Role::Candidate(Candidacy { ballot, since: now, stage });
+        self.role = Role::Candidate(Candidacy { ballot, since: now, asked_at: now, stage });
         self.count_promises(now, out);
     }
 
@@ -260,7 +285,7 @@ impl Group {
         payload: &[u8],
         out: &mut Effects,
     ) {
-        let Role::Candidate(Candidacy { ballot: ours, since, stage: Stage::Prepare { fetch: Some(fetch), .. } }) =
+        let Role::Candidate(Candidacy { ballot: ours, since, stage: Stage::Prepare { fetch: Some(fetch), .. }, .. }) =
             &mut self.role
         else {
             return;
