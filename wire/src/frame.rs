@@ -223,6 +223,28 @@ impl Frame {
         Ok(Self { header, bytes: Arc::new(owned) })
     }
 
+    /// The frames that lie one after another in `bytes`, each checked; a single one without copying it.
+    ///
+    /// # Errors
+    /// Any [`FrameError`] of the first that is none.
+    pub fn all_from(bytes: Buffer) -> Result<Vec<Self>, FrameError> {
+        if bytes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let header = Header::parse(&bytes)?;
+        if header.frame_bytes() == bytes.len() {
+            check_body(&header, &bytes[HEADER_BYTES..])?;
+            return Ok(vec![Self { header, bytes: Arc::new(bytes) }]);
+        }
+        let (mut rest, mut frames) = (&bytes[..], Vec::new());
+        while !rest.is_empty() {
+            let frame = Self::from_bytes(rest)?;
+            rest = &rest[frame.bytes.len()..];
+            frames.push(frame);
+        }
+        Ok(frames)
+    }
+
     /// What the frame says of itself.
     #[must_use]
     pub fn header(&self) -> &Header {
@@ -358,11 +380,18 @@ impl<'a> EntryBytes<'a> {
     }
 }
 
-/// Collects entries into one batch: proposals in a queue, then the body of a frame.
-#[derive(Debug, Default, Clone)]
+/// Collects entries into one batch: proposals in a queue, then the body of a frame. Room for the
+/// frame's header is kept before them, so that making the frame copies nothing.
+#[derive(Debug, Clone)]
 pub struct BatchBuilder {
     bytes: Buffer,
     entries: u32,
+}
+
+impl Default for BatchBuilder {
+    fn default() -> Self {
+        Self::with_capacity(0)
+    }
 }
 
 impl BatchBuilder {
@@ -370,6 +399,14 @@ impl BatchBuilder {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty batch with room for `bytes` of entries.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        let mut buffer = Buffer::with_capacity(HEADER_BYTES + bytes);
+        buffer.resize(HEADER_BYTES, 0);
+        Self { bytes: buffer, entries: 0 }
     }
 
     /// Serialises one entry behind the others.
@@ -393,9 +430,7 @@ impl BatchBuilder {
 
     /// Copies an entry that is already serialised ([`EntryBytes::raw`]).
     pub fn push_raw(&mut self, raw: &[u8]) {
-        debug_assert!(raw.len().is_multiple_of(ALIGN));
-        self.bytes.extend_from_slice(raw);
-        self.entries += 1;
+        self.push_all(raw, 1);
     }
 
     /// Copies `count` serialised entries that lie one after another.
@@ -417,34 +452,43 @@ impl BatchBuilder {
         self.entries == 0
     }
 
-    /// Bytes so far.
+    /// Bytes of entries so far.
     #[must_use]
     pub fn byte_len(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() - HEADER_BYTES
     }
 
     /// The entries, one after another.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[HEADER_BYTES..]
     }
 
     /// Forgets the entries and keeps the memory.
     pub fn clear(&mut self) {
-        self.bytes.clear();
+        self.bytes.resize(HEADER_BYTES, 0);
         self.entries = 0;
     }
 
-    /// Makes a frame of the batch.
+    /// Makes a frame of a copy of the batch.
+    ///
+    /// # Panics
+    /// As [`BatchBuilder::into_frame`].
+    #[must_use]
+    pub fn frame(&self, place: Place) -> Frame {
+        self.clone().into_frame(place)
+    }
+
+    /// Makes the batch a frame.
     ///
     /// # Panics
     /// When the batch is empty or over [`BODY_BYTES_MAX`]: callers bound their batches.
     #[must_use]
-    pub fn frame(&self, place: Place) -> Frame {
+    pub fn into_frame(mut self, place: Place) -> Frame {
         assert!(self.entries > 0, "a frame holds at least one entry");
-        assert!(self.bytes.len() <= BODY_BYTES_MAX, "a frame body of {} bytes", self.bytes.len());
+        assert!(self.byte_len() <= BODY_BYTES_MAX, "a frame body of {} bytes", self.byte_len());
         let mut header = Header {
-            body_bytes: self.bytes.len() as u32,
+            body_bytes: self.byte_len() as u32,
             entries: self.entries,
             chain: 0,
             previous_chain: place.previous_chain,
@@ -453,12 +497,9 @@ impl BatchBuilder {
             decided: place.decided,
             synced: place.synced,
         };
-        header.chain = header.compute_chain(&self.bytes);
-        let mut bytes = Buffer::with_capacity(HEADER_BYTES + self.bytes.len());
-        bytes.resize(HEADER_BYTES, 0);
-        bytes.extend_from_slice(&self.bytes);
-        header.write(&mut bytes);
-        Frame { header, bytes: Arc::new(bytes) }
+        header.chain = header.compute_chain(self.body());
+        header.write(&mut self.bytes);
+        Frame { header, bytes: Arc::new(self.bytes) }
     }
 }
 

@@ -3,14 +3,14 @@
 //!
 //! Source: `design.md` §3, "Proposals".
 
-use std::collections::BTreeMap;
 use wire::entry::Stamp;
 use wire::id::{Incarnation, Run};
 
 /// The last accepted number of each origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sequencer {
-    last: BTreeMap<Incarnation, (Run, u64)>,
+    /// Few, so that looking through them beats any tree; ordered, so that equal ones compare equal.
+    last: Vec<(Incarnation, Run, u64)>,
 }
 
 impl Sequencer {
@@ -20,10 +20,17 @@ impl Sequencer {
         if stamp.number == 0 {
             return true;
         }
-        let (run, number) = self.last.get(&stamp.origin).copied().unwrap_or_default();
-        let in_order = if stamp.run == run { stamp.number == number + 1 } else { stamp.run > run && stamp.number == 1 };
+        let Some((_, run, number)) = self.last.iter_mut().find(|(origin, ..)| *origin == stamp.origin) else {
+            let first = stamp.number == 1 && stamp.run > Run(0);
+            if first {
+                let at = self.last.partition_point(|(origin, ..)| *origin < stamp.origin);
+                self.last.insert(at, (stamp.origin, stamp.run, 1));
+            }
+            return first;
+        };
+        let in_order = if stamp.run == *run { stamp.number == *number + 1 } else { stamp.run > *run && stamp.number == 1 };
         if in_order {
-            self.last.insert(stamp.origin, (stamp.run, stamp.number));
+            (*run, *number) = (stamp.run, stamp.number);
         }
         in_order
     }
@@ -31,8 +38,8 @@ impl Sequencer {
     /// The run and number that would be accepted next from `origin`, for a proposer in `run`.
     #[must_use]
     pub fn expected(&self, origin: Incarnation, run: Run) -> u64 {
-        match self.last.get(&origin) {
-            Some(&(last, number)) if last == run => number + 1,
+        match self.get(origin) {
+            Some((last, number)) if last == run => number + 1,
             _ => 1,
         }
     }
@@ -40,12 +47,16 @@ impl Sequencer {
     /// The run that `origin` is in, as far as the log goes.
     #[must_use]
     pub fn run(&self, origin: Incarnation) -> Run {
-        self.last.get(&origin).map_or(Run(0), |&(run, _)| run)
+        self.get(origin).map_or(Run(0), |(run, _)| run)
+    }
+
+    fn get(&self, origin: Incarnation) -> Option<(Run, u64)> {
+        self.last.iter().find(|(known, ..)| *known == origin).map(|&(_, run, number)| (run, number))
     }
 
     /// Forgets an origin that left for ever.
     pub fn forget(&mut self, origin: Incarnation) {
-        self.last.remove(&origin);
+        self.last.retain(|(known, ..)| *known != origin);
     }
 }
 

@@ -7,6 +7,7 @@
 use super::{Group, PrimaryView, Role, voters_of};
 use crate::effect::{Effects, Instant};
 use std::collections::{BTreeMap, BTreeSet};
+use wire::frame::{Buffer, Frame};
 use wire::id::{Ballot, Incarnation, Index};
 use wire::message::Message;
 
@@ -282,7 +283,7 @@ impl Group {
         token: u64,
         ballot: Ballot,
         (after, last, matches): (Index, Index, bool),
-        payload: &[u8],
+        payload: Buffer,
         out: &mut Effects,
     ) {
         let Role::Candidate(Candidacy { ballot: ours, since, stage: Stage::Prepare { fetch: Some(fetch), .. }, .. }) =
@@ -295,7 +296,7 @@ impl Group {
         }
         *since = now; // It is getting somewhere.
         let target = fetch.target;
-        let frames = super::follower::frames_in(payload).unwrap_or_default();
+        let frames = Frame::all_from(payload).unwrap_or_default();
         let chain = frames.first().map(|frame| frame.header().previous_chain);
         let attached = matches && chain.is_some_and(|chain| self.attach(after, chain, &frames, out));
         let end = self.log.end();

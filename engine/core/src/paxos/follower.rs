@@ -3,7 +3,7 @@
 
 use super::{Group, Role, quorum_index, voters_of};
 use crate::effect::{Effect, Effects, Instant, Level, Payload, Peer};
-use wire::frame::{Buffer, Frame, HEADER_BYTES};
+use wire::frame::{Buffer, Frame};
 use wire::id::{Ballot, Incarnation, Index, Run};
 use wire::message::{Channel, Message};
 
@@ -25,7 +25,7 @@ impl Group {
         from: Incarnation,
         ballot: Ballot,
         place: Place,
-        payload: &[u8],
+        payload: Buffer,
         out: &mut Effects,
     ) {
         if ballot < self.promised {
@@ -48,7 +48,7 @@ impl Group {
             self.stand_failures = 0;
             self.detector.new_leader(now);
         }
-        let Some(frames) = frames_in(payload) else {
+        let Ok(frames) = Frame::all_from(payload) else {
             out.note(Level::Warning, 0, format!("member {from} sent frames that do not check; ignored"));
             return;
         };
@@ -259,13 +259,3 @@ fn previous_of(first: Index) -> Index {
     Index(first.0 - 1)
 }
 
-/// The frames in a payload, each checked; `None` when one is not a frame.
-pub(super) fn frames_in(payload: &[u8]) -> Option<Vec<Frame>> {
-    let (mut rest, mut frames) = (payload, Vec::new());
-    while rest.len() >= HEADER_BYTES {
-        let frame = Frame::from_bytes(rest).ok()?;
-        rest = &rest[frame.bytes().len()..];
-        frames.push(frame);
-    }
-    rest.is_empty().then_some(frames)
-}

@@ -123,10 +123,10 @@ impl Group {
         let mut batch = BatchBuilder::new();
         let stamp = Stamp { origin: self.me(), run: self.config.run, number: 0 };
         batch.push(&Entry { stamp, body });
-        self.append_batch(&batch, out);
+        self.append_batch(batch, out);
     }
 
-    fn append_batch(&mut self, batch: &BatchBuilder, out: &mut Effects) {
+    fn append_batch(&mut self, batch: BatchBuilder, out: &mut Effects) {
         let Role::Leader(leading) = &self.role else { unreachable!("only a leader appends of its own") };
         let end = self.log.end();
         let place = Place {
@@ -136,7 +136,7 @@ impl Group {
             decided: self.log.decided(),
             synced: self.log.synced(),
         };
-        self.append(batch.frame(place), out);
+        self.append(batch.into_frame(place), out);
         self.matched = self.log.last();
     }
 
@@ -314,7 +314,7 @@ impl Group {
             if full || leading.queue.is_empty() || leading.handover.is_some() {
                 return;
             }
-            let mut batch = BatchBuilder::new();
+            let mut batch = BatchBuilder::with_capacity(leading.queue_bytes.min(BATCH_BYTES));
             while let Some((raw, count)) = leading.queue.front() {
                 if !batch.is_empty() && batch.byte_len() + raw.len() > BATCH_BYTES {
                     break;
@@ -323,9 +323,9 @@ impl Group {
                 leading.queue_bytes -= raw.len();
                 leading.queue.pop_front();
             }
-            self.append_batch(&batch, out);
             bytes += batch.byte_len();
             frames += 1;
+            self.append_batch(batch, out);
         }
     }
 
@@ -619,25 +619,28 @@ impl Leading {
         if self.queue_bytes >= QUEUE_BYTES {
             return Some(self.expected.expected(origin, run));
         }
-        let mut batch = BatchBuilder::new();
-        let mut gap = false;
+        // Repeats come first and what is missing comes last: what is new lies in one piece.
+        let (mut skipped, mut taken, mut new, mut gap) = (0, 0, 0, false);
         for (_, entry) in Entries::new(raw, Index(1), count) {
             let stamp = entry.stamp();
             if (stamp.origin, stamp.run) != (origin, run) || stamp.number == 0 || entry.changes_view() {
                 break;
             }
             if self.expected.accept(stamp) {
-                batch.push_raw(entry.raw());
-            } else if stamp.number >= self.expected.expected(origin, run) {
+                taken += entry.raw().len();
+                new += 1;
+            } else if new == 0 && stamp.number < self.expected.expected(origin, run) {
+                skipped += entry.raw().len();
+            } else {
                 gap = true;
                 break;
             }
         }
-        if !batch.is_empty() {
-            let (count, mut bytes) = (batch.len(), Buffer::with_capacity(batch.byte_len()));
-            bytes.extend_from_slice(batch.body());
+        if new > 0 {
+            let mut bytes = Buffer::with_capacity(taken);
+            bytes.extend_from_slice(&raw[skipped..skipped + taken]);
             self.queue_bytes += bytes.len();
-            self.queue.push_back((bytes, count));
+            self.queue.push_back((bytes, new));
         }
         gap.then(|| self.expected.expected(origin, run))
     }

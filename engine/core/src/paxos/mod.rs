@@ -221,7 +221,7 @@ impl Group {
         match input {
             Input::Received { from, message, payload, .. } => {
                 self.detector.heard(from, now);
-                self.on_message(now, from, message, &payload, out);
+                self.on_message(now, from, message, payload, out);
             }
             Input::PeerUp(peer) => self.on_peer_up(now, peer, out),
             Input::PeerDown(peer) => self.on_peer_down(now, peer),
@@ -231,7 +231,7 @@ impl Group {
         }
     }
 
-    fn on_message(&mut self, now: Instant, from: Incarnation, message: Message, payload: &[u8], out: &mut Effects) {
+    fn on_message(&mut self, now: Instant, from: Incarnation, message: Message, payload: Buffer, out: &mut Effects) {
         match message {
             Message::Append { ballot, previous, previous_chain, decided, synced } => {
                 let place = follower::Place { previous, previous_chain, decided, synced };
@@ -251,7 +251,7 @@ impl Group {
             Message::Fetched { token, ballot, after, last, matches } => {
                 self.on_fetched(now, from, token, ballot, (after, last, matches), payload, out);
             }
-            Message::Propose { run, first, count } => self.on_propose(from, run, first, count, payload, out),
+            Message::Propose { run, first, count } => self.on_propose(from, run, first, count, &payload, out),
             Message::Expect { run, number } => self.on_expect(from, run, number),
             Message::Leave { incarnation } => self.on_leave(incarnation),
             Message::Handover { ballot } => self.on_handover(now, from, ballot, out),
