@@ -382,7 +382,10 @@ impl<'a> Draft<'a> {
         for name in self.order {
             let (schema, user) = (name.host.clone(), name.user.clone());
             let kind = ObjectKind::Account;
-            match (self.accounts.version(&name), &self.edited[&name]) {
+            // An account of this server alone has version 0: to the group it is new.
+            let version = self.accounts.version(&name);
+            let known = version.filter(|&version| version != Csn(0));
+            match (known, &self.edited[&name]) {
                 (None, Some(account)) => changes.push(CatalogChange::Create {
                     kind,
                     schema,
@@ -395,6 +398,9 @@ impl<'a> Draft<'a> {
                     changes.push(CatalogChange::Replace { kind, schema, name: user, version, definition });
                 }
                 (Some(_), None) => changes.push(CatalogChange::Drop { kind, schema, name: user, if_exists: false }),
+                (None, None) if version.is_some() => {
+                    changes.push(CatalogChange::Drop { kind, schema, name: user, if_exists: false });
+                }
                 (None, None) => {}
             }
         }

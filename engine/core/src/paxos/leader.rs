@@ -86,19 +86,7 @@ impl Group {
             }
         }
         let opening = self.log.last().next();
-        self.role = Role::Leader(Box::new(Leading {
-            ballot,
-            opening,
-            progress: BTreeMap::new(),
-            queue: VecDeque::new(),
-            queue_bytes: 0,
-            expected,
-            changes: VecDeque::new(),
-            departing: Vec::new(),
-            quorum_at: now,
-            handover: None,
-            naming: Index(0),
-        }));
+        self.role = Role::Leader(Box::new(Leading::new(now, ballot, opening, expected)));
         self.led = true;
         self.stand_failures = 0;
         self.stand_at = None;
@@ -150,19 +138,8 @@ impl Group {
         self.views.clear();
         // Alone in its view: nobody else can hold anything of this birth.
         let opening = self.log.last().next();
-        self.role = Role::Leader(Box::new(Leading {
-            ballot,
-            opening,
-            progress: BTreeMap::new(),
-            queue: VecDeque::new(),
-            queue_bytes: 0,
-            expected: self.delivered.clone(),
-            changes: VecDeque::new(),
-            departing: Vec::new(),
-            quorum_at: now,
-            handover: None,
-            naming: Index(0),
-        }));
+        let leading = Leading::new(now, ballot, opening, self.delivered.clone());
+        self.role = Role::Leader(Box::new(leading));
         self.led = true;
         self.detector.new_leader(now);
         self.append_own(Body::Birth(birth), out);
@@ -613,6 +590,22 @@ impl Group {
 }
 
 impl Leading {
+    fn new(now: Instant, ballot: Ballot, opening: Index, expected: Sequencer) -> Self {
+        Self {
+            ballot,
+            opening,
+            progress: BTreeMap::new(),
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            expected,
+            changes: VecDeque::new(),
+            departing: Vec::new(),
+            quorum_at: now,
+            handover: None,
+            naming: Index(0),
+        }
+    }
+
     /// Queues proposals of `origin` that are in order; repeats are dropped. The expected number when
     /// some are missing, or there is no room.
     fn take(&mut self, origin: Incarnation, run: Run, count: u32, raw: &[u8]) -> Option<u64> {
