@@ -409,7 +409,7 @@ impl Member {
         } else if self.own_state() != State::Online && !self.is_lone() || matches!(self.life, Life::Leaving { .. }) {
             return Err(Box::new(body));
         }
-        self.proposed += 1;
+        self.proposed += u64::from(matches!(body, Body::Transaction(_) | Body::Ddl(_)));
         Ok(self.push(body))
     }
 
