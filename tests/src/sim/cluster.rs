@@ -1,85 +1,30 @@
-//! The simulated group: members, links, disks and the event queue.
+//! The simulated group: members, clock and event queue.
 
-use super::check::Truth;
-use super::client::{Client, Ledger};
+use super::check::{Digests, Truth};
+use super::client::{self, Place};
 use super::disk::SimDisk;
+use super::history::History;
+use super::network::{Network, Parcel};
+use super::setup::Setup;
+use super::tasks::Tasks;
 use engine_core::certify::Certifier;
-use engine_core::effect::{Effect, Input, Level, Note, Payload, Peer};
+use engine_core::effect::{Effect, Input, Level, Note};
 use engine_core::member::{MemberConfig, State};
 use engine_core::paxos::Timing;
-use engine_core::paxos::tail::{Point, Tail};
+use engine_core::paxos::tail::{Point, Tail, point_after};
 use engine_core::rng::Rng;
-use engine_sql::host::{GroupCommand, Now, Ticket};
-use node::engine::{Engine, ReadSettings, StartSettings, World};
+use engine_sql::account::Account;
+use engine_sql::host::{GroupCommand, LocalChange, Now, Ticket};
+use engine_sql::sysvar::Setting;
+use node::engine::{Engine, OnRole, ReadSettings, Role, StartSettings, World};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
-use wire::entry::GroupOptions;
-use wire::frame::{Buffer, CHAIN_START, Frame};
-use wire::id::{Ballot, Incarnation, Index, Run, Uuid};
-use wire::message::{Channel, Message};
-
-/// What one seed is run with; drawn from it unless fixed.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// Everything random comes from this.
-    pub seed: u64,
-    /// 1..=9.
-    pub members: usize,
-    /// Single-primary mode.
-    pub single: bool,
-    /// `sync_binlog=1`.
-    pub sync: bool,
-    /// How long faults last, simulated microseconds.
-    pub suffer_us: u64,
-    /// Which kinds of fault there are.
-    pub faults: Faults,
-    /// Print each event.
-    pub trace: bool,
-}
-
-/// Which kinds of fault a seed has (swarm testing: each seed draws its own).
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Faults {
-    /// One member's process ends at once and comes back.
-    pub crash: bool,
-    /// All do.
-    pub crash_all: bool,
-    /// Links break, with what is on them.
-    pub reset: bool,
-    /// A member hears nobody for a while, and nobody it.
-    pub partition: bool,
-    /// One direction of a link is silent.
-    pub one_way: bool,
-    /// Disks take long.
-    pub slow_disk: bool,
-    /// A process stands still and goes on.
-    pub pause: bool,
-    /// Members leave and join again.
-    pub churn: bool,
-}
-
-impl Setup {
-    /// What `seed` draws.
-    #[must_use]
-    pub fn draw(seed: u64) -> Self {
-        let mut rng = Rng::new(seed ^ 0xd1b5_4a32_d192_ed03);
-        let members = [3, 3, 3, 3, 2, 4, 5, 1][rng.below(8) as usize];
-        let faults = Faults {
-            crash: rng.percent(60),
-            crash_all: rng.percent(30),
-            reset: rng.percent(50),
-            partition: rng.percent(50),
-            one_way: rng.percent(30),
-            slow_disk: rng.percent(30),
-            pause: rng.percent(30),
-            churn: rng.percent(25),
-        };
-        let (single, sync) = (rng.percent(50), rng.percent(60));
-        Self { seed, members, single, sync, suffer_us: 6_000_000, faults, trace: false }
-    }
-}
+use std::sync::Arc;
+use wire::client::Options;
+use wire::entry::{CatalogChange, GroupOptions, ObjectKind};
+use wire::frame::{CHAIN_START, Frame};
+use wire::id::{Ballot, Incarnation, Index, Uuid};
 
 /// A rule that did not hold.
 #[derive(Clone, Debug)]
@@ -93,7 +38,7 @@ pub struct Failure {
 }
 
 /// What one run saw.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Hash over every event: equal for equal seeds.
     pub trace: u64,
@@ -101,54 +46,52 @@ pub struct Report {
     pub simulated_us: u64,
     /// Events performed.
     pub events: u64,
-    /// Commits acknowledged to clients.
+    /// Transactions acknowledged to clients.
     pub acknowledged: u64,
-    /// Conflicts told to clients.
-    pub conflicts: u64,
+    /// Transactions that ended with an error.
+    pub failed: u64,
     /// Elections won.
     pub elections: u64,
     /// Crashes.
     pub crashes: u64,
 }
 
-enum Event {
+pub(super) enum Event {
     Turn { node: usize, life: u64 },
     Timer { node: usize, life: u64 },
+    Poll { node: usize, life: u64, task: usize },
     Message(Box<Parcel>),
     Synced { node: usize, life: u64, index: Index, cuts: u64 },
+    Voted { node: usize, life: u64, generation: u64 },
     Links,
-    Clients,
     Fault,
     Restart { node: usize },
     Unpause { node: usize },
 }
 
-struct Parcel {
-    from: usize,
-    to: usize,
-    epoch: u64,
-    life: u64,
-    incarnation: Incarnation,
-    message: Message,
-    payload: Vec<u8>,
-}
-
-struct SimNode {
+/// A member, its process up or down.
+pub(super) struct SimNode {
     uuid: Uuid,
-    disk: Rc<SimDisk>,
-    engine: Option<Rc<Engine>>,
-    life: u64,
-    connect: BTreeMap<Incarnation, usize>,
-    up: BTreeSet<Incarnation>,
+    pub disk: Rc<SimDisk>,
+    pub engine: Option<Rc<Engine>>,
+    tasks: Tasks,
+    /// Counts process lives: what was on its way to an earlier one is void.
+    pub life: u64,
+    pub connect: BTreeMap<Incarnation, usize>,
+    pub up: BTreeSet<Incarnation>,
     turn_due: bool,
     timer: u64,
-    paused: bool,
+    pub paused: bool,
     bootstrap: Rc<Cell<bool>>,
     notes: Rc<RefCell<Vec<Note>>>,
     random: Rc<RefCell<Rng>>,
     syncing: bool,
+    vote_due: u64,
     /// What its operator waits for.
-    command: Option<Ticket>,
+    pub command: Option<Ticket>,
+    /// Frames of its log that were compared with the others', and the index where they end.
+    checked: (usize, Index),
+    digests: Digests,
 }
 
 struct SimWorld {
@@ -180,30 +123,45 @@ impl World for SimWorld {
 
 /// See the module.
 pub struct Cluster {
-    setup: Setup,
-    rng: Rng,
-    now: u64,
+    pub(super) setup: Setup,
+    pub(super) rng: Rng,
+    pub(super) now: u64,
     sequence: u64,
     events: BTreeMap<(u64, u64), Event>,
-    nodes: Vec<SimNode>,
-    epochs: BTreeMap<(usize, usize), u64>,
-    arrivals: BTreeMap<(usize, usize, Channel), u64>,
-    silent: BTreeSet<(usize, usize)>,
-    clients: Vec<Client>,
-    ledger: Ledger,
+    pub(super) nodes: Vec<SimNode>,
+    pub(super) network: Network,
+    history: Rc<RefCell<History>>,
+    options: Arc<Options>,
     truth: Truth,
-    report: Report,
-    faulty: bool,
+    pub(super) report: Report,
+    pub(super) faulty: bool,
 }
 
 const GROUP: Uuid = Uuid([0xaa; 16]);
+/// Clients of each member.
+const CLIENTS: u64 = 2;
+/// The simulation begins here, so that no time is zero.
+const START_US: u64 = 1_000_000;
+/// Own proposals that are not yet delivered, at most: clients wait for theirs.
+const OWN_BYTES_MAX: usize = 4 << 20;
 
-fn address(node: usize) -> String {
+pub(super) fn address(node: usize) -> String {
     format!("m{node}:1")
 }
 
-fn node_at(address: &str) -> Option<usize> {
+pub(super) fn node_at(address: &str) -> Option<usize> {
     address.strip_prefix('m')?.strip_suffix(":1")?.parse().ok()
+}
+
+/// `root`@`localhost`, which every data directory begins with.
+fn root() -> LocalChange {
+    LocalChange::Catalog(vec![CatalogChange::Create {
+        kind: ObjectKind::Account,
+        schema: "localhost".to_owned(),
+        name: "root".to_owned(),
+        definition: Account::all_powerful().to_bytes(),
+        if_not_exists: false,
+    }])
 }
 
 impl Cluster {
@@ -212,56 +170,68 @@ impl Cluster {
     pub fn new(setup: Setup) -> Self {
         let mut rng = Rng::new(setup.seed);
         let nodes = (0..setup.members)
-            .map(|index| SimNode {
-                uuid: Uuid([index as u8 + 1; 16]),
-                disk: Rc::default(),
-                engine: None,
-                life: 0,
-                connect: BTreeMap::new(),
-                up: BTreeSet::new(),
-                turn_due: false,
-                timer: 0,
-                paused: false,
-                bootstrap: Rc::new(Cell::new(index == 0)),
-                notes: Rc::default(),
-                random: Rc::new(RefCell::new(Rng::new(rng.next_u64()))),
-                syncing: false,
-                command: None,
+            .map(|index| {
+                let disk = Rc::<SimDisk>::default();
+                disk.journal(&root().to_bytes());
+                SimNode {
+                    uuid: Uuid([index as u8 + 1; 16]),
+                    disk,
+                    engine: None,
+                    tasks: Tasks::default(),
+                    life: 0,
+                    connect: BTreeMap::new(),
+                    up: BTreeSet::new(),
+                    turn_due: false,
+                    timer: 0,
+                    paused: false,
+                    bootstrap: Rc::new(Cell::new(index == 0)),
+                    notes: Rc::default(),
+                    random: Rc::new(RefCell::new(Rng::new(rng.next_u64()))),
+                    syncing: false,
+                    vote_due: 0,
+                    command: None,
+                    checked: (0, Index(0)),
+                    digests: Digests::default(),
+                }
             })
             .collect();
-        let clients = (0..setup.members * 2).map(|id| Client::new(id, id % setup.members)).collect();
         Self {
             setup,
             rng,
-            now: 1_000_000,
+            now: START_US,
             sequence: 0,
             events: BTreeMap::new(),
             nodes,
-            epochs: BTreeMap::new(),
-            arrivals: BTreeMap::new(),
-            silent: BTreeSet::new(),
-            clients,
-            ledger: Ledger::default(),
+            network: Network::default(),
+            history: Rc::default(),
+            options: Arc::default(),
             truth: Truth::default(),
             report: Report::default(),
             faulty: false,
         }
     }
 
-    fn fail<T>(&self, rule: impl Into<String>) -> Result<T, Failure> {
+    pub(super) fn fail<T>(&self, rule: impl Into<String>) -> Result<T, Failure> {
         Err(Failure { seed: self.setup.seed, at_us: self.now, rule: rule.into() })
     }
 
-    fn clock(&self) -> Now {
+    pub(super) fn clock(&self) -> Now {
         Now { unix_us: 1_700_000_000_000_000 + self.now, monotonic_us: self.now }
     }
 
-    fn schedule(&mut self, after: u64, event: Event) {
+    pub(super) fn schedule(&mut self, after: u64, event: Event) {
         self.sequence += 1;
         self.events.insert((self.now + after, self.sequence), event);
     }
 
-    /// The first member bootstraps, the others join, clients begin.
+    /// A line of the trace, in words.
+    pub(super) fn say(&self, words: impl FnOnce() -> String) {
+        if self.setup.trace {
+            eprintln!("{:>10} {}", self.now, words());
+        }
+    }
+
+    /// The first member bootstraps, the others join, the tables are made, clients begin.
     ///
     /// # Errors
     /// [`Failure`].
@@ -273,9 +243,22 @@ impl Cluster {
             if !self.is_online(node) {
                 return self.fail(format!("liveness: member {node} did not become ONLINE while the group formed"));
             }
+            if (node == 0) == self.setup.early_tables && !self.history.borrow().ready {
+                self.make_tables()?;
+            }
         }
-        self.schedule(1000, Event::Clients);
-        Ok(())
+        self.make_tables()
+    }
+
+    fn make_tables(&mut self) -> Result<(), Failure> {
+        if self.history.borrow().ready {
+            return Ok(());
+        }
+        let place = self.place(0).expect("it is up");
+        self.nodes[0].tasks.spawn(client::make_tables(place));
+        self.wake_tasks(0);
+        self.run_until(20_000_000, |cluster| cluster.history.borrow().ready)?;
+        if self.history.borrow().ready { Ok(()) } else { self.fail("liveness: the tables were not made") }
     }
 
     /// Faults, as the setup has them.
@@ -285,9 +268,7 @@ impl Cluster {
     pub fn suffer(&mut self) -> Result<(), Failure> {
         self.faulty = true;
         self.schedule(200_000, Event::Fault);
-        let end = self.now + self.setup.suffer_us;
         self.run_until(self.setup.suffer_us, |_| false)?;
-        assert!(self.now >= end, "time passes");
         self.faulty = false;
         Ok(())
     }
@@ -297,11 +278,11 @@ impl Cluster {
     /// # Errors
     /// [`Failure`].
     pub fn heal(&mut self) -> Result<(), Failure> {
-        self.silent.clear();
+        self.say(|| "faults stop".into());
+        self.network.silent.clear();
         for node in 0..self.nodes.len() {
             if self.nodes[node].paused {
-                self.nodes[node].paused = false;
-                self.want_turn(node);
+                self.unpause(node);
             }
             if self.nodes[node].engine.is_none() {
                 self.boot(node)?;
@@ -310,39 +291,35 @@ impl Cluster {
         self.run_until(120_000_000, |cluster| (0..cluster.nodes.len()).all(|node| cluster.is_online(node)))?;
         for node in 0..self.nodes.len() {
             if !self.is_online(node) {
-                let state = self.engine(node).map(|engine| {
-                    let status = engine.status();
-                    let members: Vec<_> =
-                        status.members.iter().map(|m| (&m.host, m.state, m.role, m.incarnation)).collect();
-                    let (leader, last) = engine.with_member(|m| (m.group().and_then(|g| g.leader()), m.last_index()));
-                    format!("{:?} {members:?} leader {leader:?} last {last}", status.state)
-                });
-                return self
-                    .fail(format!("liveness: member {node} is not ONLINE 120 s after the faults stopped: {state:?}"));
+                let all: Vec<_> = (0..self.nodes.len()).map(|node| self.describe(node)).collect();
+                let rule = format!("liveness: member {node} is not ONLINE 120 s after the faults stopped");
+                return self.fail(format!("{rule}\n  {}", all.join("\n  ")));
             }
         }
         // Clients end; what is in flight resolves; then all are equal.
-        for client in &mut self.clients {
-            client.stop();
-        }
-        self.run_until(30_000_000, |cluster| cluster.is_quiet())?;
+        self.history.borrow_mut().stop = true;
+        self.run_until(30_000_000, Self::is_quiet)?;
         if !self.is_quiet() {
-            let counts: Vec<_> = (0..self.nodes.len())
-                .filter_map(|node| self.engine(node))
-                .map(|engine| engine.with_member(|m| (m.certifier().csn(), m.certifier().index(), m.last_index())))
-                .collect();
-            let waiting = self.clients.iter().filter(|client| client.is_waiting()).count();
-            return self.fail(format!("liveness: the group does not settle: {counts:?}, {waiting} clients wait"));
+            let all: Vec<_> = (0..self.nodes.len()).map(|node| self.describe(node)).collect();
+            return self.fail(format!("liveness: the group does not settle\n  {}", all.join("\n  ")));
         }
-        let engines: Vec<_> = (0..self.nodes.len()).filter_map(|node| self.engine(node)).collect();
-        for engine in &engines {
-            let status = engine.status();
-            if let Err(rule) = self.ledger.check(&status.gtid_executed) {
-                return self.fail(rule);
-            }
-            let (_, digest) = engine.server().digest();
-            if digest != engine.server().recompute_digest() {
-                return self.fail("digest: the rolling row digest is not that of the rows");
+        for node in 0..self.nodes.len() {
+            let place = self.place(node).expect("it is up");
+            self.nodes[node].tasks.spawn(client::read_all(place, node));
+            self.wake_tasks(node);
+        }
+        self.run_until(5_000_000, Self::is_quiet)?;
+        if self.history.borrow().finals.len() < self.nodes.len() {
+            return self.fail("liveness: a member does not answer at the end");
+        }
+        let checked = self.history.borrow().check();
+        if let Err(rule) = checked {
+            return self.fail(rule);
+        }
+        for node in 0..self.nodes.len() {
+            let server = self.engine(node).expect("it is up").server().clone();
+            if server.digest().1 != server.recompute_digest() {
+                return self.fail(format!("digest: member {node}'s rolling row digest is not that of its rows"));
             }
         }
         Ok(())
@@ -352,16 +329,22 @@ impl Cluster {
     #[must_use]
     pub fn report(&self) -> Report {
         let mut report = self.report.clone();
-        (report.acknowledged, report.conflicts) = self.ledger.counts();
-        report.simulated_us = self.now - 1_000_000;
+        (report.acknowledged, report.failed) = self.history.borrow().counts();
+        report.simulated_us = self.now - START_US;
         report
     }
 
-    fn engine(&self, node: usize) -> Option<Rc<Engine>> {
+    pub(super) fn engine(&self, node: usize) -> Option<Rc<Engine>> {
         self.nodes[node].engine.clone()
     }
 
-    fn is_online(&self, node: usize) -> bool {
+    fn place(&self, node: usize) -> Option<Place> {
+        let engine = self.engine(node)?;
+        let (server, host) = (engine.server().clone(), engine.host());
+        Some(Place { server, host, history: self.history.clone(), options: self.options.clone() })
+    }
+
+    pub(super) fn is_online(&self, node: usize) -> bool {
         self.engine(node).is_some_and(|engine| engine.with_member(|member| member.own_state()) == State::Online)
     }
 
@@ -370,18 +353,40 @@ impl Cluster {
             .filter_map(|node| self.engine(node))
             .map(|engine| engine.with_member(|member| member.certifier().csn()))
             .collect();
-        csns.len() == 1 && self.clients.iter().all(|client| !client.is_waiting())
+        csns.len() == 1 && self.nodes.iter().all(|node| node.tasks.is_done())
+    }
+
+    fn describe(&self, node: usize) -> String {
+        let Some(engine) = self.engine(node) else { return format!("m{node} is down") };
+        let status = engine.status();
+        let members: Vec<_> = status
+            .members
+            .iter()
+            .map(|m| format!("{} {:?} {:?} {:?}", m.host, m.state, m.role, m.incarnation))
+            .collect();
+        engine.with_member(|member| {
+            let (leader, view) = (member.group().and_then(|g| g.leader()), member.group().and_then(|g| g.view().cloned()));
+            let view = view.map(|view| (view.counter, view.members.iter().map(|m| m.incarnation).collect::<Vec<_>>()));
+            let (last, decided) = (member.last_index(), member.certifier().index());
+            let tasks = if self.nodes[node].tasks.is_done() { "idle" } else { "busy" };
+            format!(
+                "m{node} {:?} incarnation {:?} leader {leader:?} last {last} decided {decided} clients {tasks}; view {view:?}; shows {members:?}",
+                status.state,
+                member.identity().0
+            )
+        })
     }
 
     fn run_until(&mut self, limit_us: u64, done: impl Fn(&Self) -> bool) -> Result<(), Failure> {
         let end = self.now + limit_us;
         while !done(self) {
-            let Some((&(at, sequence), _)) = self.events.first_key_value() else { break };
+            let Some(entry) = self.events.first_entry() else { break };
+            let at = entry.key().0;
             if at > end {
                 self.now = end;
                 break;
             }
-            let event = self.events.remove(&(at, sequence)).expect("just seen");
+            let event = entry.remove();
             self.now = at;
             self.report.events += 1;
             self.perform(event)?;
@@ -389,78 +394,121 @@ impl Cluster {
         Ok(())
     }
 
-    fn mix(&mut self, parts: [u64; 3]) {
-        let bytes = [self.report.trace, self.now, parts[0], parts[1], parts[2]].map(u64::to_le_bytes).concat();
-        self.report.trace = xxhash_rust::xxh3::xxh3_64(&bytes);
-        if self.setup.trace {
-            eprintln!("{:>10} {parts:?}", self.now);
-        }
+    pub(super) fn mix(&mut self, parts: [u64; 3]) {
+        let bytes = [self.report.trace, self.now, parts[0], parts[1], parts[2]].map(u64::to_le_bytes);
+        self.report.trace = xxhash_rust::xxh3::xxh3_64(bytes.as_flattened());
     }
 
     fn perform(&mut self, event: Event) -> Result<(), Failure> {
         match event {
-            Event::Turn { node, life } => {
-                self.mix([1, node as u64, life]);
-                if self.nodes[node].life == life {
-                    self.nodes[node].turn_due = false;
-                    if !self.nodes[node].paused {
-                        self.turn(node)?;
-                    }
+            Event::Turn { node, life } if self.nodes[node].life == life => {
+                self.nodes[node].turn_due = false;
+                if !self.nodes[node].paused {
+                    self.mix([1, node as u64, life]);
+                    self.turn(node)?;
                 }
             }
-            Event::Timer { node, life } => {
-                if self.nodes[node].life == life {
-                    self.want_turn(node);
-                }
-            }
+            Event::Timer { node, life } if self.nodes[node].life == life => self.want_turn(node),
+            Event::Poll { node, life, task } if self.nodes[node].life == life => self.poll(node, task)?,
             Event::Message(parcel) => self.deliver(*parcel)?,
-            Event::Synced { node, life, index, cuts } => {
+            Event::Synced { node, life, index, cuts } if self.nodes[node].life == life => {
                 self.mix([3, node as u64, index.0]);
-                if self.nodes[node].life == life {
-                    self.nodes[node].syncing = false;
-                    if self.nodes[node].disk.synced(index, cuts) {
-                        self.input(node, Input::Synced { index, cuts })?;
-                    }
-                    self.begin_sync(node);
+                self.nodes[node].syncing = false;
+                if self.nodes[node].disk.synced(index, cuts) {
+                    self.say(|| format!("m{node} log is synced up to {index}"));
+                    self.input(node, Input::Synced { index, cuts })?;
                 }
+                self.begin_sync(node);
+            }
+            Event::Voted { node, life, generation } if self.nodes[node].life == life => {
+                self.mix([5, node as u64, generation]);
+                self.nodes[node].disk.vote_synced(generation);
+                self.input(node, Input::VoteStored { generation })?;
             }
             Event::Links => {
                 self.keep_links()?;
+                self.drive_commands();
                 self.schedule(20_000, Event::Links);
             }
-            Event::Clients => {
-                self.run_clients()?;
-                let pause = 200 + self.rng.below(3000);
-                self.schedule(pause, Event::Clients);
+            Event::Fault if self.faulty => {
+                self.fault()?;
+                let pause = 50_000 + self.rng.below(700_000);
+                self.schedule(pause, Event::Fault);
             }
-            Event::Fault => {
-                if self.faulty {
-                    self.fault()?;
-                    let pause = 50_000 + self.rng.below(700_000);
-                    self.schedule(pause, Event::Fault);
-                }
-            }
-            Event::Restart { node } => {
-                if self.nodes[node].engine.is_none() {
-                    self.boot(node)?;
-                }
-            }
-            Event::Unpause { node } => {
-                self.nodes[node].paused = false;
-                self.want_turn(node);
-            }
+            Event::Restart { node } if self.nodes[node].engine.is_none() => self.boot(node)?,
+            Event::Unpause { node } => self.unpause(node),
+            // Of an earlier life.
+            _ => {}
         }
         Ok(())
     }
 
-    fn boot(&mut self, node: usize) -> Result<(), Failure> {
+    fn unpause(&mut self, node: usize) {
+        self.nodes[node].paused = false;
+        self.want_turn(node);
+        self.wake_tasks(node);
+    }
+
+    /// A process begins: what is on the disk, and clients that connect.
+    pub(super) fn boot(&mut self, node: usize) -> Result<(), Failure> {
         let now = self.clock();
+        let settings = self.settings(node);
         let it = &mut self.nodes[node];
         it.life += 1;
         let world = SimWorld { disk: it.disk.clone(), random: it.random.clone(), notes: it.notes.clone() };
+        let engine = Engine::new(Box::new(world), it.uuid, 1, settings, on_role());
+        for record in it.disk.journal_records() {
+            let change = LocalChange::from_bytes(&record).expect("written as such");
+            engine.server().replay_local(&change).expect("it was carried out before");
+        }
+        engine.server().globals.borrow_mut().put("server_uuid", Setting::text(&it.uuid.to_string()));
+        let (certifier, log) = match replay(&engine, it.disk.frames()) {
+            Ok(replayed) => replayed,
+            Err(fault) => return self.fail(format!("replay: {fault}")),
+        };
+        let vote = engine_core::effect::Vote { generation: 0, ..it.disk.vote().unwrap_or_default() };
+        let run = vote.run.successor(it.random.borrow_mut().next_u64() as u32);
+        let config = MemberConfig {
+            uuid: it.uuid,
+            server_id: node as u32 + 1,
+            host: format!("m{node}"),
+            port: 3306,
+            version: 80036,
+            synced_on_append: !self.setup.sync,
+            write_concurrency: 10,
+            window_bytes: 1 << 20,
+            timing: Timing::default(),
+            seed: it.random.borrow_mut().next_u64(),
+        };
+        it.syncing = false;
+        it.vote_due = 0;
+        it.paused = false;
+        it.turn_due = false;
+        it.timer = 0;
+        it.command = None;
+        it.checked = (0, Index(0));
+        it.digests = Digests::default();
+        it.engine = Some(Rc::new(engine));
+        let life = it.life;
+        self.say(|| format!("m{node} starts, life {life}, log up to {}, {vote:?}", log.last()));
+        let engine = self.engine(node).expect("just made");
+        engine.boot(now, config, vote, run, log, certifier, true);
+        self.nodes[node].tasks = Tasks::default();
+        for client in 0..CLIENTS {
+            let (place, seed) = (self.place(node).expect("it is up"), self.rng.next_u64());
+            let number = 1 + client + CLIENTS * node as u64;
+            let live = client::live(place, number, self.setup.think_us, Rng::new(seed));
+            self.nodes[node].tasks.spawn(live);
+        }
+        self.effects(node)?;
+        self.want_turn(node);
+        Ok(())
+    }
+
+    fn settings(&self, node: usize) -> ReadSettings {
         let seeds: Vec<_> = (0..self.setup.members).filter(|&other| other != node).map(address).collect();
-        let (bootstrap, single) = (it.bootstrap.clone(), self.setup.single);
-        let settings: ReadSettings = Box::new(move |_| {
+        let (bootstrap, single) = (self.nodes[node].bootstrap.clone(), self.setup.single);
+        Box::new(move |_| {
             Ok(StartSettings {
                 bootstrap: bootstrap.replace(false),
                 options: GroupOptions {
@@ -476,54 +524,10 @@ impl Cluster {
                 seeds: seeds.clone(),
                 weight: 50,
             })
-        });
-        let engine = Engine::new(Box::new(world), it.uuid, 1, settings, Box::new(|_, _| {}));
-        let frames = it.disk.frames();
-        let decided = frames.iter().map(|frame| frame.header().decided).max().unwrap_or_default();
-        let mut certifier = Certifier::default();
-        let mut base = Point { index: Index(0), ballot: Ballot::ZERO, chain: CHAIN_START };
-        let mut log = None;
-        for frame in frames {
-            if frame.header().last() <= decided {
-                if let Err(fault) = engine.replay(&mut certifier, &frame) {
-                    return Err(Failure { seed: self.setup.seed, at_us: self.now, rule: format!("replay: {fault}") });
-                }
-                base = engine_core::paxos::tail::point_after(&frame);
-            } else {
-                log.get_or_insert_with(|| Tail::new(base)).append(frame);
-            }
-        }
-        let mut log = log.unwrap_or_else(|| Tail::new(base));
-        log.on_synced(log.last(), log.cuts());
-        let vote = it.disk.vote().unwrap_or_default();
-        let run = vote.run.successor(it.random.borrow_mut().next_u64() as u32);
-        let config = MemberConfig {
-            uuid: it.uuid,
-            server_id: node as u32 + 1,
-            host: format!("m{node}"),
-            port: 3306,
-            version: 80036,
-            synced_on_append: !self.setup.sync,
-            write_concurrency: 10,
-            window_bytes: 1 << 20,
-            timing: Timing::default(),
-            seed: it.random.borrow_mut().next_u64(),
-        };
-        it.syncing = false;
-        it.paused = false;
-        it.turn_due = false;
-        it.timer = 0;
-        it.command = None;
-        let vote = engine_core::effect::Vote { generation: 0, ..vote };
-        it.engine = Some(Rc::new(engine));
-        let engine = self.engine(node).expect("just made");
-        engine.boot(now, config, vote, Run(run.0), log, certifier, true);
-        self.effects(node)?;
-        self.want_turn(node);
-        Ok(())
+        })
     }
 
-    fn want_turn(&mut self, node: usize) {
+    pub(super) fn want_turn(&mut self, node: usize) {
         if !self.nodes[node].turn_due {
             self.nodes[node].turn_due = true;
             let (life, after) = (self.nodes[node].life, 1 + self.rng.below(60));
@@ -531,7 +535,7 @@ impl Cluster {
         }
     }
 
-    fn input(&mut self, node: usize, input: Input) -> Result<(), Failure> {
+    pub(super) fn input(&mut self, node: usize, input: Input) -> Result<(), Failure> {
         let now = self.clock();
         if let Some(engine) = self.engine(node) {
             engine.input(now, input);
@@ -556,23 +560,56 @@ impl Cluster {
         Ok(())
     }
 
+    fn poll(&mut self, node: usize, task: usize) -> Result<(), Failure> {
+        if self.nodes[node].paused {
+            self.nodes[node].tasks.postpone(task);
+            return Ok(());
+        }
+        let Some(engine) = self.engine(node) else { return Ok(()) };
+        self.mix([6, node as u64, task as u64]);
+        engine.tick(self.clock());
+        let mut running = self.nodes[node].tasks.begin(task);
+        running.poll();
+        self.nodes[node].tasks.end(running);
+        let violation = self.history.borrow_mut().violation.take();
+        if let Some(rule) = violation {
+            return self.fail(format!("member {node}: {rule}"));
+        }
+        self.effects(node)
+    }
+
+    fn wake_tasks(&mut self, node: usize) {
+        if self.nodes[node].paused {
+            return;
+        }
+        let life = self.nodes[node].life;
+        for task in self.nodes[node].tasks.take_woken() {
+            let after = 1 + self.rng.below(40);
+            self.schedule(after, Event::Poll { node, life, task });
+        }
+    }
+
     /// Performs what a member wants done, in order, and checks what it delivered.
-    fn effects(&mut self, node: usize) -> Result<(), Failure> {
+    pub(super) fn effects(&mut self, node: usize) -> Result<(), Failure> {
         let Some(engine) = self.engine(node) else { return Ok(()) };
         while let Some(effect) = engine.pop_effect() {
             match effect {
                 Effect::Send { to, channel, message, payload } => self.send(node, to, channel, message, payload),
                 Effect::Append(frame) => {
+                    self.say(|| format!("m{node} appends {frame:?}"));
                     self.nodes[node].disk.append(frame);
                     self.begin_sync(node);
                 }
-                Effect::Cut { after } => self.nodes[node].disk.cut(after),
-                Effect::ResetLog => self.nodes[node].disk.reset(),
-                Effect::StoreVote(vote) => {
-                    self.nodes[node].disk.store_vote(vote);
-                    engine.input(self.clock(), Input::VoteStored { generation: vote.generation });
-                    self.want_turn(node);
+                Effect::Cut { after } => {
+                    self.say(|| format!("m{node} cuts its log after {after}"));
+                    self.nodes[node].disk.cut(after);
                 }
+                Effect::ResetLog => {
+                    self.say(|| format!("m{node} drops its log"));
+                    self.nodes[node].disk.reset();
+                    self.nodes[node].checked = (0, Index(0));
+                }
+                Effect::StoreVote(vote) => self.store_vote(node, vote),
                 Effect::Read { token, after, bytes_max } => {
                     let mut frames = self.nodes[node].disk.read(after.next(), bytes_max);
                     if frames.first().is_some_and(|frame| frame.header().first != after.next()) {
@@ -592,171 +629,107 @@ impl Cluster {
                 _ => {}
             }
         }
-        let notes: Vec<Note> = self.nodes[node].notes.borrow_mut().drain(..).collect();
-        for note in notes {
-            self.report.elections += u64::from(note.text.contains("leads under ballot"));
-            if self.setup.trace {
-                eprintln!("{:>10} m{node} {}", self.now, note.text);
-            }
-            if note.level == Level::Error {
-                return self.fail(format!("member {node}: {}", note.text));
-            }
-        }
-        let (index, verdicts, csn) = engine.with_member(|member| {
-            let certifier = member.certifier();
-            (certifier.index(), certifier.digest(), certifier.csn())
-        });
-        let (at, rows) = engine.server().digest();
-        if at == csn
-            && let Err(rule) = self.truth.digests(index, verdicts, csn, rows)
-        {
-            return self.fail(format!("member {node}: {rule}"));
-        }
-        if engine.has_failed() {
-            return self.fail(format!("member {node} could not apply what was decided"));
-        }
+        self.check(node, &engine)?;
         if engine.wants_turn() {
             self.want_turn(node);
         }
+        self.wake_tasks(node);
         Ok(())
+    }
+
+    fn store_vote(&mut self, node: usize, vote: engine_core::effect::Vote) {
+        self.say(|| format!("m{node} stores {vote:?}"));
+        self.nodes[node].disk.store_vote(vote);
+        let after = if self.disk_is_slow() { 5000 + self.rng.below(100_000) } else { 50 + self.rng.below(400) };
+        // Records are written one after another.
+        let due = (self.now + after).max(self.nodes[node].vote_due + 1);
+        self.nodes[node].vote_due = due;
+        let (life, generation) = (self.nodes[node].life, vote.generation);
+        self.schedule(due - self.now, Event::Voted { node, life, generation });
+    }
+
+    fn disk_is_slow(&mut self) -> bool {
+        self.setup.faults.slow_disk && self.faulty && self.rng.percent(5)
     }
 
     fn begin_sync(&mut self, node: usize) {
         let it = &self.nodes[node];
-        if it.syncing || it.engine.is_none() {
+        if it.syncing || it.engine.is_none() || it.disk.is_synced() {
             return;
         }
-        let (index, cuts) = it.disk.end();
-        if it.disk.is_synced() {
-            return;
-        }
-        let life = it.life;
+        let (life, (index, cuts)) = (it.life, it.disk.end());
         if !self.setup.sync {
             it.disk.synced(index, cuts);
             return;
         }
-        let slow = self.setup.faults.slow_disk && self.faulty && self.rng.percent(5);
-        let after = if slow { 20_000 + self.rng.below(400_000) } else { 50 + self.rng.below(400) };
+        let after = if self.disk_is_slow() { 20_000 + self.rng.below(400_000) } else { 50 + self.rng.below(400) };
         self.nodes[node].syncing = true;
         self.schedule(after, Event::Synced { node, life, index, cuts });
     }
 
-    fn reachable(&self, from: usize, to: usize) -> bool {
-        from != to && self.nodes[to].engine.is_some() && !self.silent.contains(&(from, to))
-    }
-
-    fn send(&mut self, from: usize, to: Peer, channel: Channel, message: Message, payload: Payload) {
-        let target = match &to {
-            Peer::Address(address) => node_at(address),
-            Peer::Member(incarnation) => {
-                let up = self.nodes[from].up.contains(incarnation);
-                self.nodes[from].connect.get(incarnation).copied().filter(|_| up)
+    /// Every rule that holds at every moment.
+    fn check(&mut self, node: usize, engine: &Engine) -> Result<(), Failure> {
+        let notes: Vec<Note> = self.nodes[node].notes.borrow_mut().drain(..).collect();
+        for note in notes {
+            self.report.elections += u64::from(note.text.contains("leads under ballot"));
+            self.say(|| format!("m{node} says: {}", note.text));
+            if note.level == Level::Error {
+                return self.fail(format!("member {node}: {}", note.text));
             }
-        };
-        let Some(to) = target.filter(|&to| self.reachable(from, to)) else { return };
-        let bytes = match &payload {
-            Payload::None => Vec::new(),
-            Payload::Entries(entries) => entries.to_vec(),
-            Payload::Frames(frames) => frames.iter().flat_map(|frame| frame.bytes().iter().copied()).collect(),
-        };
-        let Some(engine) = self.engine(from) else { return };
-        let incarnation = engine.with_member(|member| member.group().map_or(Incarnation(0), |group| group.me()));
-        let epoch = self.epochs.get(&(from, to)).copied().unwrap_or_default();
-        let delay = 20 + self.rng.below(300) + bytes.len() as u64 / 1000;
-        let arrival = self.arrivals.entry((from, to, channel)).or_default();
-        *arrival = (*arrival + 1).max(self.now + delay);
-        let after = *arrival - self.now;
-        let life = self.nodes[to].life;
-        let parcel = Parcel { from, to, epoch, life, incarnation, message, payload: bytes };
-        self.schedule(after, Event::Message(Box::new(parcel)));
-    }
-
-    fn deliver(&mut self, parcel: Parcel) -> Result<(), Failure> {
-        let Parcel { from, to, epoch, life, incarnation, message, payload } = parcel;
-        self.mix([2, (from * 16 + to) as u64, payload.len() as u64]);
-        let current = self.epochs.get(&(from, to)).copied().unwrap_or_default();
-        let lost = epoch != current || self.nodes[to].life != life || !self.reachable(from, to);
-        if lost {
+        }
+        if engine.has_failed() {
+            return self.fail(format!("member {node} could not apply what was decided"));
+        }
+        let (csn, rows) = engine.server().digest();
+        let (digests, judged_csn, own_bytes) = engine.with_member(|member| {
+            let certifier = member.certifier();
+            let (index, verdicts) = (certifier.index(), certifier.digest());
+            let (epoch, primary) = (certifier.epoch(), certifier.primary());
+            let own_bytes = member.group().map_or(0, |group| group.own_bytes());
+            (Digests { index, verdicts, csn, rows, epoch, primary }, certifier.csn(), own_bytes)
+        });
+        if own_bytes > OWN_BYTES_MAX {
+            return self.fail(format!("bounds: member {node} keeps {own_bytes} bytes of its own proposals"));
+        }
+        if self.nodes[node].digests == digests {
             return Ok(());
         }
-        if self.nodes[to].paused {
-            // It waits in the socket until the process goes on.
-            self.schedule(
-                10_000,
-                Event::Message(Box::new(Parcel { from, to, epoch, life, incarnation, message, payload })),
-            );
-            return Ok(());
+        if csn != judged_csn {
+            return self.fail(format!("member {node} has judged up to CSN {judged_csn} and applied up to {csn}"));
         }
-        if let Message::Append { .. } = &message {
-            self.note_frames(&payload);
+        let before = std::mem::replace(&mut self.nodes[node].digests, digests);
+        // A log that is dropped begins anew; otherwise nothing that was seen is unseen.
+        if digests.index < before.index && self.nodes[node].checked.1 > digests.index {
+            return self.fail(format!("order: member {node} went back from {} to {}", before.index, digests.index));
         }
-        let mut aligned = Buffer::with_capacity(payload.len());
-        aligned.extend_from_slice(&payload);
-        self.input(to, Input::Received { from: incarnation, address: address(from), message, payload: aligned })
+        if let Err(rule) = self.truth.digests(&digests) {
+            return self.fail(format!("member {node}: {rule}"));
+        }
+        self.check_log(node, digests.index)
     }
 
-    fn note_frames(&mut self, _payload: &[u8]) {}
-
-    /// Connections come up where they can.
-    fn keep_links(&mut self) -> Result<(), Failure> {
-        for node in 0..self.nodes.len() {
-            if self.nodes[node].engine.is_none() || self.nodes[node].paused {
-                continue;
-            }
-            let wanted: Vec<_> = self.nodes[node].connect.iter().map(|(&who, &at)| (who, at)).collect();
-            for (who, at) in wanted {
-                if !self.nodes[node].up.contains(&who) && self.reachable(node, at) {
-                    self.nodes[node].up.insert(who);
-                    self.input(node, Input::PeerUp(who))?;
-                }
-            }
-            // An operator starts what stopped.
-            let engine = self.engine(node).expect("looked");
-            if let Some(ticket) = self.nodes[node].command {
-                let mut context = Context::from_waker(Waker::noop());
-                if let Poll::Ready(result) = engine.host().poll_command(ticket, &mut context) {
-                    self.nodes[node].command = None;
-                    if self.setup.trace {
-                        eprintln!("{:>10} m{node} command: {result:?}", self.now);
-                    }
-                }
-            } else if !engine.with_member(|member| member.is_running()) {
-                let start = GroupCommand::Start { user: None, password: None };
-                self.nodes[node].command = Some(engine.host().command(start));
-                self.want_turn(node);
-            }
-        }
-        self.check_logs()
-    }
-
-    /// Decided prefixes on all disks are equal.
-    fn check_logs(&mut self) -> Result<(), Failure> {
-        for node in 0..self.nodes.len() {
-            let Some(engine) = self.engine(node) else { continue };
-            let delivered = engine.with_member(|member| member.certifier().index());
-            for frame in self.nodes[node].disk.frames().iter().rev().take(200) {
-                if frame.header().last() <= delivered
-                    && let Err(rule) = self.truth.delivered(frame)
-                {
+    /// What was delivered is what the others delivered.
+    fn check_log(&mut self, node: usize, delivered: Index) -> Result<(), Failure> {
+        let (mut count, mut end) = self.nodes[node].checked;
+        while end < delivered {
+            let frames = self.nodes[node].disk.read(end.next(), 64 << 10);
+            let before = end;
+            for frame in frames.iter().take_while(|frame| frame.header().last() <= delivered) {
+                if let Err(rule) = self.truth.delivered(count, frame) {
                     return self.fail(format!("member {node}: {rule}"));
                 }
+                (count, end) = (count + 1, frame.header().last());
+            }
+            if end == before {
+                return self.fail(format!("member {node} delivered up to {delivered}; its log ends at {end}"));
             }
         }
+        self.nodes[node].checked = (count, end);
         Ok(())
     }
 
-    fn break_link(&mut self, from: usize, to: usize) -> Result<(), Failure> {
-        *self.epochs.entry((from, to)).or_default() += 1;
-        let gone: Vec<_> = self.nodes[from].connect.iter().filter(|&(_, &at)| at == to).map(|(&who, _)| who).collect();
-        for who in gone {
-            if self.nodes[from].up.remove(&who) {
-                self.input(from, Input::PeerDown(who))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn crash(&mut self, node: usize, back_after: u64) -> Result<(), Failure> {
+    /// The process ends at once, and comes back.
+    pub(super) fn crash(&mut self, node: usize, back_after: u64) -> Result<(), Failure> {
         if self.nodes[node].engine.is_none() {
             return Ok(());
         }
@@ -764,106 +737,90 @@ impl Cluster {
         self.mix([4, node as u64, 0]);
         // With `sync_binlog=0` only processes die here; with 1 the machine may, and takes what was not synced.
         let keep = if self.setup.sync && self.rng.percent(50) { Some(self.rng.below(4) as usize) } else { None };
-        for client in &mut self.clients {
-            client.server_died(node);
-        }
-        self.nodes[node].engine = None;
-        self.nodes[node].life += 1;
-        self.nodes[node].up.clear();
-        self.nodes[node].connect.clear();
-        self.nodes[node].disk.crash(keep);
+        let lose_votes = self.rng.percent(50);
+        self.say(|| format!("m{node} crashes; unsynced frames that survive: {keep:?}, votes lost: {lose_votes}"));
+        let it = &mut self.nodes[node];
+        // Sessions first: they end with their process, unheard.
+        it.tasks = Tasks::default();
+        it.engine = None;
+        it.notes.borrow_mut().clear();
+        it.life += 1;
+        it.up.clear();
+        it.connect.clear();
+        it.disk.crash(keep, lose_votes);
         for other in 0..self.nodes.len() {
             if other != node {
                 self.break_link(other, node)?;
-                *self.epochs.entry((node, other)).or_default() += 1;
+                self.network.renew(node, other);
             }
         }
         self.schedule(back_after, Event::Restart { node });
         Ok(())
     }
 
-    fn fault(&mut self) -> Result<(), Failure> {
-        let faults = self.setup.faults;
-        let kinds: Vec<u8> = [
-            (faults.crash, 0),
-            (faults.crash_all, 1),
-            (faults.reset, 2),
-            (faults.partition, 3),
-            (faults.one_way, 4),
-            (faults.pause, 5),
-            (faults.churn, 6),
-        ]
-        .into_iter()
-        .filter(|(on, _)| *on)
-        .map(|(_, kind)| kind)
-        .collect();
-        if kinds.is_empty() {
-            return Ok(());
-        }
-        let count = self.nodes.len() as u64;
-        let (node, other) = (self.rng.below(count) as usize, self.rng.below(count) as usize);
-        match kinds[self.rng.below(kinds.len() as u64) as usize] {
-            0 => {
-                let back = 50_000 + self.rng.below(1_500_000);
-                self.crash(node, back)?;
-            }
-            1 => {
-                for node in 0..self.nodes.len() {
-                    let back = 10_000 + self.rng.below(500_000);
-                    self.crash(node, back)?;
-                }
-            }
-            2 => self.break_link(node, other)?,
-            3 => {
-                // Silence both ways; healed by the next fault of this kind.
-                self.silent.clear();
-                if self.rng.percent(60) {
-                    for peer in (0..self.nodes.len()).filter(|&peer| peer != node) {
-                        self.silent.extend([(node, peer), (peer, node)]);
-                    }
-                }
-            }
-            4 => {
-                self.silent.clear();
-                if self.rng.percent(60) {
-                    self.silent.insert((node, other));
-                }
-            }
-            5 => {
-                self.nodes[node].paused = true;
-                let pause = 20_000 + self.rng.below(1_200_000);
-                self.schedule(pause, Event::Unpause { node });
-            }
-            _ => {
-                if let Some(engine) = self.engine(node).filter(|_| self.is_online(node)) {
-                    // The last two stay: a group that all have left is gone.
-                    let idle = self.nodes.iter().all(|node| node.command.is_none());
-                    let others = (0..self.nodes.len()).filter(|&other| other != node && self.is_online(other)).count();
-                    if idle && others >= 2 {
-                        self.nodes[node].command = Some(engine.host().command(GroupCommand::Stop));
-                        self.want_turn(node);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn run_clients(&mut self) -> Result<(), Failure> {
-        let mut clients = std::mem::take(&mut self.clients);
-        for client in &mut clients {
-            let node = client.node();
+    /// Operators start what stopped, and look at what they asked for.
+    fn drive_commands(&mut self) {
+        for node in 0..self.nodes.len() {
             let Some(engine) = self.engine(node).filter(|_| !self.nodes[node].paused) else { continue };
-            engine.tick(self.clock());
-            client.step(&engine, &mut self.rng, &mut self.ledger, self.setup.single);
-            if engine.wants_turn() {
+            if let Some(ticket) = self.nodes[node].command {
+                let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+                if let std::task::Poll::Ready(result) = engine.host().poll_command(ticket, &mut context) {
+                    self.nodes[node].command = None;
+                    self.say(|| format!("m{node} START or STOP ended: {result:?}"));
+                }
+            } else if !engine.with_member(|member| member.is_running()) {
+                let start = GroupCommand::Start { user: None, password: None };
+                self.say(|| format!("m{node} is told to START"));
+                self.nodes[node].command = Some(engine.host().command(start));
                 self.want_turn(node);
             }
         }
-        self.clients = clients;
-        for node in 0..self.nodes.len() {
-            self.effects(node)?;
-        }
-        Ok(())
     }
+}
+
+/// As the server does (`super_read_only` follows the role).
+fn on_role() -> OnRole {
+    let before = Cell::new(false);
+    Box::new(move |server, role| {
+        let now = server.globals.borrow().on("super_read_only");
+        let set = |on: bool| {
+            let mut globals = server.globals.borrow_mut();
+            globals.put("super_read_only", Setting::Bool(on));
+            globals.put("read_only", Setting::Bool(on));
+        };
+        match role {
+            Role::Starting => {
+                before.set(now);
+                set(true);
+            }
+            Role::StartFailed => set(before.get()),
+            Role::Writable => set(false),
+            Role::ReadOnly | Role::Offline => {
+                set(true);
+                server.end_transactions();
+            }
+        }
+    })
+}
+
+/// Rebuilds certifier and rows from the decided part of the own log.
+fn replay(engine: &Engine, frames: Vec<Frame>) -> Result<(Certifier, Tail), String> {
+    let decided = frames.iter().map(|frame| frame.header().decided).max().unwrap_or_default();
+    let mut certifier = Certifier::default();
+    let mut base = Point { index: Index(0), ballot: Ballot::ZERO, chain: CHAIN_START };
+    let mut undecided = Vec::new();
+    for frame in frames {
+        if frame.header().last() <= decided {
+            engine.replay(&mut certifier, &frame)?;
+            base = point_after(&frame);
+        } else {
+            undecided.push(frame);
+        }
+    }
+    let mut log = Tail::new(base);
+    for frame in undecided {
+        log.append(frame);
+    }
+    log.on_synced(log.last(), log.cuts());
+    Ok((certifier, log))
 }

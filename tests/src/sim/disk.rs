@@ -15,17 +15,23 @@ pub struct SimDisk {
 struct State {
     frames: Vec<Frame>,
     synced: Index,
+    /// Cuts and resets since the process began.
     cuts: u64,
     vote: Option<Vote>,
+    /// Votes written and not yet synced, each with the end of the log and the cuts at that time.
+    pending: Vec<(Vote, Index, u64)>,
     journal: Vec<Vec<u8>>,
+}
+
+fn end_of(frames: &[Frame]) -> Index {
+    frames.last().map_or(Index(0), |frame| frame.header().last())
 }
 
 impl SimDisk {
     /// Appends a frame, as the log does.
     pub fn append(&self, frame: Frame) {
         let mut state = self.state.borrow_mut();
-        let last = state.frames.last().map_or(Index(0), |frame| frame.header().last());
-        assert_eq!(frame.header().first, last.next(), "the log on disk has no gaps");
+        assert_eq!(frame.header().first, end_of(&state.frames).next(), "the log on disk has no gaps");
         state.frames.push(frame);
     }
 
@@ -35,6 +41,7 @@ impl SimDisk {
         state.frames.retain(|frame| frame.header().last() <= after);
         state.synced = state.synced.min(after);
         state.cuts += 1;
+        state.settle_votes();
     }
 
     /// Drops everything but votes and journal.
@@ -43,12 +50,13 @@ impl SimDisk {
         state.frames.clear();
         state.synced = Index(0);
         state.cuts = 0;
+        state.settle_votes();
     }
 
     /// What a sync begun now will reach, and the cuts before it.
     pub fn end(&self) -> (Index, u64) {
         let state = self.state.borrow();
-        (state.frames.last().map_or(Index(0), |frame| frame.header().last()), state.cuts)
+        (end_of(&state.frames), state.cuts)
     }
 
     /// Whether there is nothing to sync.
@@ -59,16 +67,26 @@ impl SimDisk {
     /// A sync is done. False when a cut came between: it says nothing then.
     pub fn synced(&self, index: Index, cuts: u64) -> bool {
         let mut state = self.state.borrow_mut();
-        let valid = state.cuts == cuts;
+        let valid = state.cuts == cuts && index <= end_of(&state.frames);
         if valid {
             state.synced = state.synced.max(index);
         }
         valid
     }
 
-    /// Stores a vote record.
+    /// Writes a vote record; until [`SimDisk::vote_synced`] a crash may take it.
     pub fn store_vote(&self, vote: Vote) {
-        self.state.borrow_mut().vote = Some(vote);
+        let mut state = self.state.borrow_mut();
+        let (end, cuts) = (end_of(&state.frames), state.cuts);
+        state.pending.push((vote, end, cuts));
+    }
+
+    /// The record of this generation is durable, and those before it.
+    pub fn vote_synced(&self, generation: u64) {
+        let mut state = self.state.borrow_mut();
+        while state.pending.first().is_some_and(|(vote, ..)| vote.generation <= generation) {
+            state.vote = Some(state.pending.remove(0).0);
+        }
     }
 
     /// The vote record.
@@ -86,18 +104,27 @@ impl SimDisk {
         self.state.borrow().journal.clone()
     }
 
-    /// The process ends at once: of what was not synced, `keep` frames at most survive (all of them when
-    /// only the process dies).
-    pub fn crash(&self, keep: Option<usize>) {
+    /// The process ends at once. Of the frames that were not synced, `keep` at most survive (all of them
+    /// when only the process dies); with `lose_votes`, so do none of the votes that were being written, nor
+    /// the frames written after them: writes go to the disk in order.
+    pub fn crash(&self, keep: Option<usize>, lose_votes: bool) {
         let mut state = self.state.borrow_mut();
+        if lose_votes && let Some(&(_, end, cuts)) = state.pending.first() {
+            if cuts == state.cuts {
+                state.frames.retain(|frame| frame.header().last() <= end);
+                state.synced = state.synced.min(end);
+                state.pending.clear();
+            }
+        }
+        state.settle_votes();
         if let Some(keep) = keep {
             let synced = state.synced;
-            let safe = state.frames.iter().filter(|frame| frame.header().last() <= synced).count();
+            let safe = state.frames.partition_point(|frame| frame.header().last() <= synced);
             state.frames.truncate(safe + keep);
         }
         state.cuts = 0;
         // Opening the log rewrites and syncs what is there.
-        state.synced = state.frames.last().map_or(Index(0), |frame| frame.header().last());
+        state.synced = end_of(&state.frames);
     }
 
     /// All frames.
@@ -116,5 +143,15 @@ impl SimDisk {
             first || bytes <= bytes_max
         });
         wanted.cloned().collect()
+    }
+}
+
+impl State {
+    /// What is being written counts as written.
+    fn settle_votes(&mut self) {
+        if let Some((vote, ..)) = self.pending.pop() {
+            self.vote = Some(vote);
+            self.pending.clear();
+        }
     }
 }

@@ -1,0 +1,131 @@
+//! Links between members: delay, loss with the connection, one-way silence. Order holds within a
+//! connection and channel, as TCP keeps it.
+
+use super::cluster::{Cluster, Event, Failure, address, node_at};
+use engine_core::effect::{Input, Payload, Peer};
+use std::collections::{BTreeMap, BTreeSet};
+use wire::frame::Buffer;
+use wire::id::Incarnation;
+use wire::message::{Channel, Message};
+
+/// The state of all links.
+#[derive(Default)]
+pub(super) struct Network {
+    /// Counts connections from one member to another: what was on an earlier one is lost.
+    epochs: BTreeMap<(usize, usize), u64>,
+    arrivals: BTreeMap<(usize, usize, Channel), u64>,
+    /// Directions in which nothing arrives.
+    pub silent: BTreeSet<(usize, usize)>,
+}
+
+impl Network {
+    /// What is on its way from one member to another is lost.
+    pub fn renew(&mut self, from: usize, to: usize) {
+        *self.epochs.entry((from, to)).or_default() += 1;
+    }
+
+    fn epoch(&self, from: usize, to: usize) -> u64 {
+        self.epochs.get(&(from, to)).copied().unwrap_or_default()
+    }
+}
+
+/// A message on its way.
+pub(super) struct Parcel {
+    from: usize,
+    to: usize,
+    epoch: u64,
+    life: u64,
+    incarnation: Incarnation,
+    message: Message,
+    payload: Payload,
+}
+
+fn payload_bytes(payload: &Payload) -> usize {
+    match payload {
+        Payload::None => 0,
+        Payload::Entries(entries) => entries.len(),
+        Payload::Frames(frames) => frames.iter().map(|frame| frame.bytes().len()).sum(),
+    }
+}
+
+impl Cluster {
+    fn reachable(&self, from: usize, to: usize) -> bool {
+        from != to && self.nodes[to].engine.is_some() && !self.network.silent.contains(&(from, to))
+    }
+
+    pub(super) fn send(&mut self, from: usize, to: Peer, channel: Channel, message: Message, payload: Payload) {
+        let target = match &to {
+            Peer::Address(address) => node_at(address),
+            Peer::Member(incarnation) => {
+                let up = self.nodes[from].up.contains(incarnation);
+                self.nodes[from].connect.get(incarnation).copied().filter(|_| up)
+            }
+        };
+        let Some(to) = target.filter(|&to| self.reachable(from, to)) else { return };
+        let Some(engine) = self.engine(from) else { return };
+        let incarnation = engine.with_member(|member| member.group().map_or(Incarnation(0), |group| group.me()));
+        let delay = 20 + self.rng.below(300) + payload_bytes(&payload) as u64 / 1000;
+        let now = self.now;
+        let arrival = self.network.arrivals.entry((from, to, channel)).or_default();
+        *arrival = (*arrival + 1).max(now + delay);
+        let after = *arrival - now;
+        let (epoch, life) = (self.network.epoch(from, to), self.nodes[to].life);
+        let parcel = Parcel { from, to, epoch, life, incarnation, message, payload };
+        self.schedule(after, Event::Message(Box::new(parcel)));
+    }
+
+    pub(super) fn deliver(&mut self, parcel: Parcel) -> Result<(), Failure> {
+        let Parcel { from, to, epoch, life, .. } = parcel;
+        let lost = epoch != self.network.epoch(from, to) || self.nodes[to].life != life || !self.reachable(from, to);
+        if lost {
+            return Ok(());
+        }
+        if self.nodes[to].paused {
+            // It waits in the socket until the process goes on.
+            self.schedule(10_000, Event::Message(Box::new(parcel)));
+            return Ok(());
+        }
+        let Parcel { incarnation, message, payload, .. } = parcel;
+        let bytes = payload_bytes(&payload);
+        self.mix([2, (from * 16 + to) as u64, bytes as u64]);
+        self.say(|| format!("m{to} receives from m{from}: {message:?} {payload:?}"));
+        let mut aligned = Buffer::with_capacity(bytes);
+        match &payload {
+            Payload::None => {}
+            Payload::Entries(entries) => aligned.extend_from_slice(entries),
+            Payload::Frames(frames) => frames.iter().for_each(|frame| aligned.extend_from_slice(frame.bytes())),
+        }
+        self.input(to, Input::Received { from: incarnation, address: address(from), message, payload: aligned })
+    }
+
+    /// Connections come up where they can.
+    pub(super) fn keep_links(&mut self) -> Result<(), Failure> {
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].engine.is_none() || self.nodes[node].paused {
+                continue;
+            }
+            let wanted: Vec<_> = self.nodes[node].connect.iter().map(|(&who, &at)| (who, at)).collect();
+            for (who, at) in wanted {
+                if !self.nodes[node].up.contains(&who) && self.reachable(node, at) {
+                    self.nodes[node].up.insert(who);
+                    self.say(|| format!("m{node} is connected with m{at} ({who:?})"));
+                    self.input(node, Input::PeerUp(who))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection from one member to another ends, with what is on it.
+    pub(super) fn break_link(&mut self, from: usize, to: usize) -> Result<(), Failure> {
+        self.network.renew(from, to);
+        let gone: Vec<_> = self.nodes[from].connect.iter().filter(|&(_, &at)| at == to).map(|(&who, _)| who).collect();
+        for who in gone {
+            if self.nodes[from].up.remove(&who) {
+                self.say(|| format!("m{from} loses its connection with m{to}"));
+                self.input(from, Input::PeerDown(who))?;
+            }
+        }
+        Ok(())
+    }
+}
