@@ -313,3 +313,17 @@ pub enum CatalogChange {
         if_exists: bool,
     },
 }
+
+/// Why the catalogue refuses a change, evaluated at its place in the order, the same on every member.
+/// `schema` and `name` are the object's; see [`ObjectKind`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Create: the object is there already.
+    Exists { schema: String, name: String },
+    /// Replace or drop: it is not there.
+    Missing { schema: String, name: String },
+    /// Create table: its database is not there.
+    NoDatabase { schema: String },
+    /// Replace: it has another version than the one that the origin saw.
+    Changed { schema: String, name: String },
+}

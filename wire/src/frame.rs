@@ -68,7 +68,9 @@ pub enum FrameError {
         found: u32,
     },
     /// A length, count or alignment that no writer produces.
-    #[error("frame body of {body} bytes and {entries} entries is not allowed (at most {BODY_BYTES_MAX} bytes, a multiple of {ALIGN})")]
+    #[error(
+        "frame body of {body} bytes and {entries} entries is not allowed (at most {BODY_BYTES_MAX} bytes, a multiple of {ALIGN})"
+    )]
     Size {
         /// Body bytes named.
         body: usize,

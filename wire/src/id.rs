@@ -173,7 +173,13 @@ mod tests {
         let text = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
         assert_eq!(Uuid::parse(text).unwrap().to_string(), text);
         assert_eq!(Uuid::parse(&text.to_uppercase()).unwrap().to_string(), text);
-        for bad in ["", "3e11fa47", "3e11fa47-71ca-11e1-9e33-c80aa942956", "3e11fa47x71ca-11e1-9e33-c80aa9429562", "3e11fa47-71ca-11e1-9e33-c80aa942956g"] {
+        for bad in [
+            "",
+            "3e11fa47",
+            "3e11fa47-71ca-11e1-9e33-c80aa942956",
+            "3e11fa47x71ca-11e1-9e33-c80aa9429562",
+            "3e11fa47-71ca-11e1-9e33-c80aa942956g",
+        ] {
             assert_eq!(Uuid::parse(bad), Err(UuidError), "{bad}");
         }
     }

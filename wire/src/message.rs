@@ -177,7 +177,9 @@ pub struct Heartbeat {
 #[non_exhaustive]
 pub enum MessageError {
     /// A length that no member sends.
-    #[error("message of {length} bytes with an archive of {archive} is not allowed (at most {MESSAGE_BYTES_MAX} and {ARCHIVE_BYTES_MAX})")]
+    #[error(
+        "message of {length} bytes with an archive of {archive} is not allowed (at most {MESSAGE_BYTES_MAX} and {ARCHIVE_BYTES_MAX})"
+    )]
     Size {
         /// Bytes named.
         length: usize,
@@ -295,7 +297,8 @@ fn payload_of(bytes: &[u8], compressed: bool) -> Result<Buffer, MessageError> {
     let mut payload = Buffer::new();
     if compressed {
         let (head, rest) = bytes.split_first_chunk::<16>().ok_or(MessageError::Compression)?;
-        let (plain, block) = ((u128::from_le_bytes(*head) as u64) as usize, (u128::from_le_bytes(*head) >> 64) as usize);
+        let (plain, block) =
+            ((u128::from_le_bytes(*head) as u64) as usize, (u128::from_le_bytes(*head) >> 64) as usize);
         let block = rest.get(..block).ok_or(MessageError::Compression)?;
         if plain > MESSAGE_BYTES_MAX {
             return Err(MessageError::Compression);

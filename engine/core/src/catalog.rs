@@ -5,6 +5,7 @@
 //! made the object so.
 
 use std::collections::BTreeMap;
+pub use wire::entry::Refusal;
 use wire::entry::{ArchivedCatalogChange, ArchivedObjectKind, ObjectKind};
 use wire::id::{Csn, TableId};
 
@@ -31,19 +32,6 @@ pub enum CatalogEffect {
     Replaced(Place, Object),
     /// An object that is no more.
     Dropped(Place, TableId),
-}
-
-/// Why a DDL is refused at its place in the order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The object is there already.
-    Exists { schema: String, name: String },
-    /// The object is not there.
-    Missing { schema: String, name: String },
-    /// The table's database is not there.
-    NoDatabase { schema: String },
-    /// The object has another version than the one that the origin saw.
-    Changed { schema: String, name: String },
 }
 
 /// See the module.

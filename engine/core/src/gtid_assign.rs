@@ -34,7 +34,7 @@ impl Assigner {
 
     /// The next GTID of `origin` under `name`; `None` when numbers are exhausted.
     pub fn assign(&mut self, name: Uuid, origin: Uuid, block_size: u64) -> Option<Gtid> {
-        let number = if block_size <= 1 { self.lowest(name)? } else { self.from_block(name, origin, block_size)? };
+        let number = if block_size <= 1 { self.lowest(name)? } else { self.next_in_block(name, origin, block_size)? };
         let gtid = Gtid { uuid: name, number };
         let new = self.executed.add(gtid);
         assert!(new, "a GTID is given once");
@@ -62,7 +62,7 @@ impl Assigner {
         self.executed.lowest_free(name, 1).filter(|&number| number <= NUMBER_MAX)
     }
 
-    fn from_block(&mut self, name: Uuid, origin: Uuid, size: u64) -> Option<u64> {
+    fn next_in_block(&mut self, name: Uuid, origin: Uuid, size: u64) -> Option<u64> {
         if let Some((next, last)) = self.blocks.get_mut(&origin)
             && let Some(number) = self.executed.lowest_free(name, *next)
             && number <= *last

@@ -458,7 +458,8 @@ impl Member {
         };
         if now.view != before.view && now.view != Index(0) && !matches!(view.cause, ViewCause::Promote(_)) {
             let members: Vec<_> = view.members.iter().map(|member| address(member.incarnation)).collect();
-            let text = format!("Group membership changed to {} on view {}:{}.", members.join(", "), view.birth, view.counter);
+            let text =
+                format!("Group membership changed to {} on view {}:{}.", members.join(", "), view.birth, view.counter);
             out.note(Level::System, 11504, text);
         }
         for &who in now.online.iter().filter(|who| !before.online.contains(who)) {
@@ -466,7 +467,10 @@ impl Member {
                 let text = "This server was declared online within the replication group.".into();
                 out.note(Level::System, 11491, text);
             } else {
-                let text = format!("The member with address {} was declared online within the replication group.", address(who));
+                let text = format!(
+                    "The member with address {} was declared online within the replication group.",
+                    address(who)
+                );
                 out.note(Level::System, 11493, text);
             }
         }
@@ -583,7 +587,7 @@ impl Member {
             }
         };
         // A round over all seeds, then a pause.
-        let last_of_round = attempt.seed % attempt.options.seeds.len().max(1) == 0;
+        let last_of_round = attempt.seed.is_multiple_of(attempt.options.seeds.len().max(1));
         attempt.next = now.plus(if last_of_round { JOIN_RETRY_US } else { JOIN_RETRY_US / 5 });
         let end = self.log.point(self.log.decided()).expect("the decided place is in memory");
         let request = JoinRequest {

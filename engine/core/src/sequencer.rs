@@ -28,7 +28,8 @@ impl Sequencer {
             }
             return first;
         };
-        let in_order = if stamp.run == *run { stamp.number == *number + 1 } else { stamp.run > *run && stamp.number == 1 };
+        let in_order =
+            if stamp.run == *run { stamp.number == *number + 1 } else { stamp.run > *run && stamp.number == 1 };
         if in_order {
             (*run, *number) = (stamp.run, stamp.number);
         }

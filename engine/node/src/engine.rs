@@ -7,13 +7,13 @@
 //! Absent on purpose: any protocol decision; those are `engine-core`'s.
 
 use crate::status::Statuses;
-use engine_core::catalog::{CatalogEffect, Refusal as CoreRefusal};
+use engine_core::catalog::CatalogEffect;
 use engine_core::certify::{Certifier, Judged, Verdict};
 use engine_core::effect::{CommandError, Effect, Effects, Input, Instant, Level, Note, Vote};
 use engine_core::member::{Command, Member, MemberConfig, StartOptions, State, replay};
 use engine_core::paxos::tail::Tail;
 use engine_sql::catalog::Effect as SqlEffect;
-use engine_sql::host::{GroupCommand, GroupStatus, Host, LocalChange, LoggedEntry, Now, Outcome, Refusal, Ticket};
+use engine_sql::host::{GroupCommand, GroupStatus, Host, LocalChange, LoggedEntry, Now, Outcome, Ticket};
 use engine_sql::server::Server;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -518,7 +518,7 @@ impl Inner {
         let outcome = match &judged.verdict {
             Verdict::Committed { csn, gtid, .. } => Outcome::Committed { csn: *csn, gtid: Some(*gtid) },
             Verdict::Conflict(_) => Outcome::Conflict,
-            Verdict::Refused(refusal) => Outcome::Refused(sql_refusal(refusal)),
+            Verdict::Refused(refusal) => Outcome::Refused(refusal.clone()),
             Verdict::Void => Outcome::Void,
             Verdict::Noted => Outcome::Committed { csn: self.visible.get(), gtid: None },
             Verdict::Repeat => return,
@@ -694,14 +694,5 @@ fn sql_effect(effect: &CatalogEffect) -> SqlEffect {
         CatalogEffect::Dropped((kind, schema, name), id) => {
             SqlEffect::Dropped { kind: *kind, schema: schema.clone(), name: name.clone(), id: *id }
         }
-    }
-}
-
-fn sql_refusal(refusal: &CoreRefusal) -> Refusal {
-    match refusal.clone() {
-        CoreRefusal::Exists { schema, name } => Refusal::Exists { schema, name },
-        CoreRefusal::Missing { schema, name } => Refusal::Missing { schema, name },
-        CoreRefusal::NoDatabase { schema } => Refusal::NoDatabase { schema },
-        CoreRefusal::Changed { schema, name } => Refusal::Changed { schema, name },
     }
 }

@@ -4,9 +4,12 @@
 //!
 //! Absent on purpose: threads, sockets, files, and any decision about the order.
 
+#![allow(missing_docs, reason = "rkyv derives undocumented structs for enum variants with fields")]
+
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use wire::entry::{ArchivedEntry, Body, CatalogChange, Gtid, GroupOptions, VotingRole};
+pub use wire::entry::Refusal;
+use wire::entry::{ArchivedEntry, Body, CatalogChange, GroupOptions, Gtid, VotingRole};
 use wire::id::{Csn, Incarnation, Index, Uuid};
 
 /// A proposal in flight. Unique within one process life.
@@ -32,19 +35,6 @@ pub enum Outcome {
     /// The member stopped waiting (left the group, shutdown): it may or may not be committed later.
     /// The session must close its connection.
     Unknown,
-}
-
-/// Why the catalogue refused a change, evaluated at its place in the order, the same on every member.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// Create: the database, table or account is there already.
-    Exists { schema: String, name: String },
-    /// Replace or drop: it is not there.
-    Missing { schema: String, name: String },
-    /// Create table: its database is not there.
-    NoDatabase { schema: String },
-    /// Replace: it has another version than the one that the origin saw.
-    Changed { schema: String, name: String },
 }
 
 /// State of a member as `replication_group_members.MEMBER_STATE` shows it.
@@ -152,7 +142,6 @@ pub enum GroupCommand {
 
 /// A change made with `SQL_LOG_BIN=0`, or one that is this server's own: kept in the local journal.
 #[derive(Clone, Debug, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-#[rkyv(attr(allow(missing_docs)))]
 pub enum LocalChange {
     /// Catalogue changes of this server alone (accounts).
     Catalog(Vec<CatalogChange>),

@@ -1,28 +1,28 @@
 //! SQL over the replicated rows: normaliser, plan cache, parser, planner, executor, virtual tables,
 //! system variables, sessions. Deterministic: its clock, order and randomness come from [`host::Host`].
 
+pub mod account;
 pub mod ast;
-pub mod error;
-pub mod host;
+pub mod binlog;
 pub mod catalog;
 pub mod collate;
 pub mod decimal;
-pub mod key;
-pub mod row;
-pub mod value;
-pub mod server;
-pub mod parse;
-pub mod sysvar;
-pub mod expr;
-pub mod option_file;
-pub mod plan;
-pub mod txn;
-pub mod account;
+pub mod error;
 pub mod exec;
-pub mod binlog;
+pub mod expr;
+pub mod host;
+pub mod key;
 pub mod normalize;
-pub mod show;
-pub mod virtual_table;
+pub mod option_file;
+pub mod parse;
+pub mod plan;
+pub mod row;
+pub mod server;
 pub mod session;
+pub mod show;
+pub mod sysvar;
 #[cfg(test)]
 pub mod testing;
+pub mod txn;
+pub mod value;
+pub mod virtual_table;

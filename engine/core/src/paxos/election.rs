@@ -102,7 +102,7 @@ impl Group {
         self.role = Role::Follower;
         self.led = false;
         self.stand_failures = (self.stand_failures + 1).min(5);
-        let wait = self.config.timing.suspicion_us / 4 << self.stand_failures;
+        let wait = (self.config.timing.suspicion_us / 4) << self.stand_failures;
         self.stand_at = Some(now.plus(wait / 2 + self.rng.below(wait)));
     }
 
@@ -286,8 +286,9 @@ impl Group {
         payload: Buffer,
         out: &mut Effects,
     ) {
-        let Role::Candidate(Candidacy { ballot: ours, since, stage: Stage::Prepare { fetch: Some(fetch), .. }, .. }) =
-            &mut self.role
+        let Role::Candidate(Candidacy {
+            ballot: ours, since, stage: Stage::Prepare { fetch: Some(fetch), .. }, ..
+        }) = &mut self.role
         else {
             return;
         };

@@ -258,4 +258,3 @@ impl Group {
 fn previous_of(first: Index) -> Index {
     Index(first.0 - 1)
 }
-

@@ -94,14 +94,10 @@ async fn serve(mut stream: TcpStream, engine: Rc<Engine>, clock: Clock, options:
         };
         connection.feed(&bytes[..count]);
         engine.tick(clock.now());
-        loop {
-            match connection.next_request() {
-                Ok(Some(request)) => {
-                    if session.handle(request, &mut connection).await == Flow::Close {
-                        break;
-                    }
-                }
-                Ok(None) | Err(_) => break,
+        // Bytes that are no packet end the connection; the client has been told in the out buffer.
+        while let Ok(Some(request)) = connection.next_request() {
+            if session.handle(request, &mut connection).await == Flow::Close {
+                break;
             }
             if connection.out().len() > OUT_BYTES {
                 connection.swap_out(&mut out);

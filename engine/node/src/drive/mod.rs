@@ -63,18 +63,23 @@ pub struct NodeOptions {
 /// The version that this server announces, as major*10000 + minor*100 + patch.
 pub const VERSION: u32 = 80036;
 
+/// Prepares the server with the local journal's changes.
+pub type Begin = Box<dyn FnOnce(&Rc<Server>, Vec<LocalChange>) -> Result<(), String>>;
+/// A question that the system variables answer.
+pub type AskServer = Box<dyn FnOnce(&Rc<Server>) -> bool>;
+
 /// What the SQL half needs at the start: the journal's changes, then its hooks.
 pub struct Hooks {
     /// How client connections begin.
     pub client: Arc<wire::client::Options>,
     /// Called once with the server, before the log is replayed, with the local journal's changes.
-    pub begin: Box<dyn FnOnce(&Rc<Server>, Vec<LocalChange>) -> Result<(), String>>,
+    pub begin: Begin,
     /// Reads START's settings.
     pub settings: Box<dyn FnOnce(Rc<Net>) -> ReadSettings>,
     /// Hears of roles.
     pub on_role: OnRole,
     /// Whether to start Group Replication at once, asked after `begin`.
-    pub start_on_boot: Box<dyn FnOnce(&Rc<Server>) -> bool>,
+    pub start_on_boot: AskServer,
 }
 
 struct Files {

@@ -433,7 +433,9 @@ async fn next_message(stream: &mut TcpStream, decoder: &mut Decoder) -> Option<(
 pub fn is_served(address: SocketAddr) -> bool {
     let target = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(IpAddr::from([127, 0, 0, 1]), address.port()),
-        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1u16]), address.port()),
+        IpAddr::V6(ip) if ip.is_unspecified() => {
+            SocketAddr::new(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1u16]), address.port())
+        }
         _ => address,
     };
     std::net::TcpStream::connect_timeout(&target, Duration::from_millis(500)).is_ok()

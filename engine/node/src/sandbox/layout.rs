@@ -324,7 +324,7 @@ mod tests {
 
     /// A base port whose ports above are free just now, as far as one can tell.
     fn free_base_port() -> u16 {
-        let port_is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        let port_is_free = |port: u16| !crate::drive::net::is_served(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         (20_000..60_000)
             .step_by(211)
             .find(|&base| port_is_free(base + 1) && port_is_free(base + GROUP_PORT_OFFSET + 1))

@@ -3,7 +3,9 @@
 use super::*;
 use crate::account::{Account, Accounts};
 use crate::ast::Statement;
-use crate::catalog::{Catalog, Column, ColumnType, DatabaseDefinition, DefaultValue, Key, KeyPart, TableDefinition};
+use crate::catalog::{
+    Catalog, Column, ColumnType, DatabaseDefinition, DefaultValue, Key, KeyPart, Table, TableDefinition,
+};
 use crate::host::{GroupStatus, MemberState, MemberStatus};
 use crate::parse::parse;
 use crate::sysvar::sql_mode::SqlMode;
@@ -113,7 +115,7 @@ fn lines(at: &ShowSource<'_>, statement: &str) -> Result<Vec<String>, SqlError> 
 
 #[test]
 fn statements_answer() {
-    super::fixture(|at| {
+    fixture(|at| {
         for (statement, expected) in [
             ("show databases like 'te%'", &["Database (te%)", "test"][..]),
             ("show tables", &["Tables_in_test", "t1"]),
@@ -189,7 +191,7 @@ fn statements_answer() {
 
 #[test]
 fn statements_fail_as_mysqls_do() {
-    super::fixture(|at| {
+    fixture(|at| {
         for (statement, code) in [
             ("show tables from nope", 1049),
             ("show tables from hidden", 1044),
@@ -265,7 +267,7 @@ pub(crate) fn fixture(test: impl FnOnce(&ShowSource<'_>)) {
     for name in ["test", "hidden"] {
         catalog.put_database(name, Csn(1), DatabaseDefinition { collation: 255 });
     }
-    catalog.put_table(crate::catalog::Table::new("test".into(), "t1".into(), TableId(1), Csn(2), definition()));
+    catalog.put_table(Table::new("test".into(), "t1".into(), TableId(1), Csn(2), definition()));
     let mut account = Account::new();
     account.databases.insert("test".into(), ["SELECT".to_owned()].into());
     let name = AccountName::new("app", "%");
