@@ -60,7 +60,9 @@ fn stamp(number: u64) -> Stamp {
 #[test]
 fn first_committer_wins() {
     let mut certifier = begun(false);
-    let cases: [(u64, &[u64], &[u64], Result<u64, Conflict>); 7] = [
+    // Snapshot, keys written, keys read; the CSN or the conflict.
+    type Case<'a> = (u64, &'a [u64], &'a [u64], Result<u64, Conflict>);
+    let cases: [Case<'_>; 7] = [
         (1, &[10], &[], Ok(2)),
         (1, &[10], &[], Err(Conflict::Key)),
         (2, &[10], &[], Ok(3)),
