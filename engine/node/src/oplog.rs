@@ -1,6 +1,7 @@
 //! The operators' log: lines on standard error in the layout of MySQL's error log.
 
 use engine_core::effect::{Level, Note};
+use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Writes one line.
@@ -15,7 +16,9 @@ pub fn note(note: &Note) {
     let (year, month, day) = civil(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     let code = if note.code == 0 { String::new() } else { format!(" [MY-{:06}]", note.code) };
-    eprintln!(
+    // A log that takes no more (a full disk) is no reason to end.
+    let _ = writeln!(
+        std::io::stderr(),
         "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z 0 [{level}]{code} [Repl] {}",
         note.text
     );
