@@ -28,6 +28,9 @@ pub const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX + (1 << 20);
 /// Largest message archive: a view of 9 members with long names.
 pub const ARCHIVE_BYTES_MAX: usize = 1 << 20;
 
+/// Largest message before a connection's greeting is accepted: strangers hold no memory.
+pub const GREETING_BYTES_MAX: usize = 4 << 10;
+
 const FLAG_LZ4: u32 = 1;
 
 /// Which of a peer's connections a message uses, so that bulk never delays order, nor order liveness.
@@ -247,13 +250,25 @@ pub struct Received {
 }
 
 /// Cuts a byte stream into messages.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
     bytes: Vec<u8>,
     at: usize,
+    bytes_max: usize,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), at: 0, bytes_max: GREETING_BYTES_MAX }
+    }
 }
 
 impl Decoder {
+    /// From here on messages may have their full size: the peer has greeted as a member.
+    pub fn greeted(&mut self) {
+        self.bytes_max = MESSAGE_BYTES_MAX;
+    }
+
     /// Takes bytes as they came.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.at > 0 && self.at == self.bytes.len() {
@@ -276,7 +291,7 @@ impl Decoder {
         let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let (length, archive) = (word(0) as usize, word(12) as usize);
         let padded = archive.next_multiple_of(ALIGN);
-        if length > MESSAGE_BYTES_MAX || archive > ARCHIVE_BYTES_MAX || padded > length {
+        if length > self.bytes_max || archive > ARCHIVE_BYTES_MAX || padded > length {
             return Err(MessageError::Size { length, archive });
         }
         let Some(body) = bytes.get(ENVELOPE_BYTES..ENVELOPE_BYTES + length) else { return Ok(None) };
@@ -337,6 +352,7 @@ mod tests {
             }
             for step in [1, 7, 16, 100, stream.len()] {
                 let (mut decoder, mut found) = (Decoder::default(), Vec::new());
+                decoder.greeted();
                 for part in stream.chunks(step) {
                     decoder.feed(part);
                     while let Some(received) = decoder.next_message().unwrap() {

@@ -175,7 +175,9 @@ struct Link {
 impl Link {
     fn new(peer: Incarnation, socket: TcpStream) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        Ok(Self { peer, socket, decoder: Decoder::default(), outbox: Vec::new() })
+        let mut decoder = Decoder::default();
+        decoder.greeted(); // Both ends are this program's.
+        Ok(Self { peer, socket, decoder, outbox: Vec::new() })
     }
 
     /// Reads what is there, once.

@@ -191,6 +191,7 @@ impl Group {
     }
 
     pub(super) fn on_mismatch(&mut self, from: Incarnation, ballot: Ballot, decided: Index) {
+        let decided = decided.min(self.log.last());
         if let Role::Leader(leading) = &mut self.role
             && leading.ballot == ballot
             && let Some(progress) = leading.progress.get_mut(&from)

@@ -232,6 +232,7 @@ impl Net {
         if stream.write_all(&answer).await.is_err() || !refused.is_empty() {
             return;
         }
+        decoder.greeted();
         let from = hello.incarnation;
         let identity = self.identity.borrow().clone();
         while let Some((message, payload)) = next_message(&mut stream, &mut decoder).await {
