@@ -7,7 +7,7 @@ use futures_lite::future::or;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use glommio::net::{TcpListener, TcpStream};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
@@ -22,6 +22,9 @@ const OUT_BYTES_MAX: usize = 128 << 20;
 const RETRY: Duration = Duration::from_millis(100);
 /// Longest wait for a connection, a greeting or its answer.
 const GREETING: Duration = Duration::from_secs(5);
+
+/// Different refusals that are said at most: a peer that makes up names does not fill the log.
+const REFUSED_MAX: usize = 100;
 
 /// Who this member is to its peers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +61,8 @@ pub struct Net {
     listening: RefCell<Option<Listening>>,
     compress_above: Cell<usize>,
     allowlist: RefCell<Allowlist>,
+    /// What was said of refused connections.
+    refused: RefCell<BTreeSet<String>>,
 }
 
 struct Listening {
@@ -139,6 +144,7 @@ impl Net {
             listening: RefCell::new(None),
             compress_above: Cell::new(compress_above),
             allowlist: RefCell::default(),
+            refused: RefCell::default(),
         })
     }
 
@@ -227,6 +233,9 @@ impl Net {
         let greeting = async { Ok(next_message(&mut stream, &mut decoder).await) };
         let Ok(Some((Message::Hello(hello), _))) = glommio::timer::timeout(GREETING, greeting).await else { return };
         let refused = self.refusal(&hello, peer.ip());
+        if !refused.is_empty() && self.identity.borrow().is_some() {
+            self.note_refused(peer.ip(), &refused);
+        }
         let mut answer = Vec::new();
         encode(&Message::Welcome { refused: refused.clone() }, &[], 0, &mut answer);
         if stream.write_all(&answer).await.is_err() || !refused.is_empty() {
@@ -240,6 +249,15 @@ impl Net {
                 return; // This member began another life: what was said to the old one is void.
             }
             self.push(Input::Received { from, address: hello.address.clone(), message, payload });
+        }
+    }
+
+    /// Says once whom this member does not let in, and why: who is refused asks again and again.
+    fn note_refused(&self, from: IpAddr, why: &str) {
+        let text = format!("connection from {from} refused: {why}");
+        let mut said = self.refused.borrow_mut();
+        if said.len() < REFUSED_MAX && said.insert(text.clone()) {
+            crate::oplog::note(&Note { level: Level::Warning, code: 0, text });
         }
     }
 
