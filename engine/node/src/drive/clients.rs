@@ -33,8 +33,14 @@ pub fn listen(
     }
     let listener =
         TcpListener::bind(address).map_err(|error| format!("cannot listen for clients on {address}: {error}"))?;
+    let mut options = options;
     let accept = async move {
         while let Ok(stream) = listener.accept().await {
+            // SET GLOBAL max_allowed_packet counts for the connections that begin after it.
+            let payload_bytes_max = engine.server().globals.borrow().number("max_allowed_packet") as usize;
+            if options.payload_bytes_max != payload_bytes_max {
+                options = Arc::new(Options { payload_bytes_max, ..(*options).clone() });
+            }
             let (engine, options) = (engine.clone(), options.clone());
             let spawned = glommio::spawn_local_into(serve(stream, engine, clock, options), queue);
             if let Ok(task) = spawned {
