@@ -279,7 +279,12 @@ impl Engine {
     pub fn begin_shutdown(&self, now: Now) {
         self.inner.now.set(now);
         self.inner.shutdown.set(true);
-        self.inner.commands_wanted.borrow_mut().clear();
+        // What was begun or asked for is answered now: the member's next answer is about the shutdown.
+        let begun = self.inner.running_command.take();
+        let wanted = std::mem::take(&mut *self.inner.commands_wanted.borrow_mut());
+        for ticket in begun.into_iter().chain(wanted.into_iter().map(|(ticket, _)| ticket)) {
+            self.inner.finish_command(ticket, Err((1053, "Server shutdown in progress".to_owned())));
+        }
         let mut out = Effects::default();
         self.inner.member().command(instant(now), Command::Shutdown, &mut out);
         self.take(out);
