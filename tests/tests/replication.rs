@@ -124,10 +124,9 @@ fn kill_all(settings: Settings, name: &str) {
             });
         }
         group.await_online(&ALL);
-        let primary = group.await_primary(&ALL);
         group.assert_equal(&ALL, &["test.w", "test.n"]);
         assert_nothing_lost(&group, &ALL, &lives);
-        group.member(primary).run("UPDATE test.n SET n = n WHERE writer = 0");
+        group.write("UPDATE test.n SET n = n WHERE writer = 0");
     }
     for member in &group.members {
         let own = member.run("SELECT User FROM mysql.user WHERE User LIKE 'own%'");
@@ -187,15 +186,15 @@ fn local_changes_stay_after_restarts_and_recovery() {
     check(&group);
     group.bootstrap();
     check(&group);
-    group.member(1).run("CREATE DATABASE test");
-    group.member(1).run("CREATE TABLE test.t (id INT PRIMARY KEY)");
-    group.member(1).run("INSERT INTO test.t VALUES (1)");
+    group.write("CREATE DATABASE test");
+    group.write("CREATE TABLE test.t (id INT PRIMARY KEY)");
+    group.write("INSERT INTO test.t VALUES (1)");
     group.assert_equal(&ALL, &["test.t"]);
     assert!(!group.member(1).value("SELECT @@GLOBAL.gtid_executed").contains(','), "local changes have no GTIDs");
     for number in [2, 3] {
         group.member(number).run("STOP GROUP_REPLICATION");
     }
-    group.member(1).run("INSERT INTO test.t VALUES (2)");
+    group.write("INSERT INTO test.t VALUES (2)");
     assert_eq!(group.member(3).stop().code(), Some(0));
     group.member(3).start();
     for number in [2, 3] {
@@ -209,8 +208,8 @@ fn local_changes_stay_after_restarts_and_recovery() {
 #[test]
 fn stop_and_start_take_a_member_out_and_back() {
     let mut group = Group::form("stop", Settings::default());
-    group.member(1).run("CREATE DATABASE test");
-    group.member(1).run("CREATE TABLE test.t (id INT PRIMARY KEY, n INT)");
+    group.write("CREATE DATABASE test");
+    group.write("CREATE TABLE test.t (id INT PRIMARY KEY, n INT)");
     for (round, number) in [2, 3, 1].into_iter().enumerate() {
         group.member(number).run("STOP GROUP_REPLICATION");
         let states = group.member(number).states(0).expect("it answers");
@@ -244,9 +243,9 @@ fn stop_and_start_take_a_member_out_and_back() {
 #[test]
 fn secondaries_refuse_writes() {
     let mut group = Group::form("secondary", Settings::default());
-    group.member(1).run("CREATE DATABASE test");
-    group.member(1).run("CREATE TABLE test.t (id INT PRIMARY KEY)");
-    group.member(1).run("INSERT INTO test.t VALUES (1)");
+    group.write("CREATE DATABASE test");
+    group.write("CREATE TABLE test.t (id INT PRIMARY KEY)");
+    group.write("INSERT INTO test.t VALUES (1)");
     group.assert_equal(&ALL, &["test.t"]);
     for number in [2, 3] {
         let mut client = group.member(number).client();
@@ -276,9 +275,9 @@ fn secondaries_refuse_writes() {
 
 fn multi_primary(name: &str) -> Group {
     let mut group = Group::form(name, Settings { single_primary: false, ..Settings::default() });
-    group.member(1).run("CREATE DATABASE test");
-    group.member(1).run("CREATE TABLE test.t (id INT PRIMARY KEY, n INT NOT NULL)");
-    group.member(1).run("INSERT INTO test.t VALUES (1, 0), (2, 100), (3, 0)");
+    group.write("CREATE DATABASE test");
+    group.write("CREATE TABLE test.t (id INT PRIMARY KEY, n INT NOT NULL)");
+    group.write("INSERT INTO test.t VALUES (1, 0), (2, 100), (3, 0)");
     group.assert_equal(&ALL, &["test.t"]);
     group
 }

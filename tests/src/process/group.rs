@@ -146,6 +146,22 @@ impl Group {
         })
     }
 
+    /// Runs a statement on the primary, whoever that is: a loaded machine may make the group choose another.
+    ///
+    /// # Panics
+    /// When it fails for another reason.
+    pub fn write(&self, sql: &str) {
+        let all: Vec<u16> = self.members.iter().filter(|member| member.pid().is_some()).map(|m| m.number).collect();
+        wait_for(&format!("a primary that takes {sql}"), || {
+            let primary = self.await_primary(&all);
+            match self.members[usize::from(primary) - 1].client().execute(sql) {
+                Ok(_) => Ok(()),
+                Err(error) if [Some(1290), Some(3100)].contains(&error.code()) => Err(error.to_string()),
+                Err(error) => panic!("{sql}: {error}"),
+            }
+        });
+    }
+
     /// Waits until these members have executed the same, and compares the rows of `tables`. Nobody may write.
     ///
     /// # Panics

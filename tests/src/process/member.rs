@@ -159,9 +159,17 @@ impl Member {
     /// # Panics
     /// When it does not run, or does not end.
     pub fn stop(&mut self) -> ExitStatus {
+        self.terminate();
+        self.await_end()
+    }
+
+    /// SIGTERM.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn terminate(&self) {
         let child = self.child.as_ref().expect("it runs");
         kill_process(Pid::from_child(child), Signal::TERM).expect("a child can be signalled");
-        self.await_end()
     }
 
     /// Waits for its process to end.
