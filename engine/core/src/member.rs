@@ -287,7 +287,7 @@ impl Member {
         self.vote.incarnation = me.incarnation;
         let log = std::mem::replace(&mut self.log, Tail::empty());
         let config = self.group_config(me);
-        let mut group = Group::outside(config, self.vote, log);
+        let mut group = Group::outside(config, self.vote, log, self.certifier.sequencer().clone());
         group.begin_birth(now, birth, out);
         self.adopt(group);
         self.run_seen = true;
@@ -650,8 +650,8 @@ impl Member {
             listed: true,
             ..self.vote
         };
-        let group =
-            Group::outside(self.group_config(ViewMember { role: VotingRole::Learner, ..me.clone() }), self.vote, log);
+        let config = self.group_config(ViewMember { role: VotingRole::Learner, ..me.clone() });
+        let group = Group::outside(config, self.vote, log, self.certifier.sequencer().clone());
         self.adopt(group);
         self.run_seen = true;
         let members = view.members.iter().filter(|member| member.incarnation != me.incarnation).cloned().collect();
