@@ -116,8 +116,7 @@ impl Group {
         // Only frames written under the leader's own ballot prove that its opening is among what is counted;
         // and while a view is undecided, who counts is the leader's to say.
         let own = self.synced_matched();
-        let last_ballot = self.log.point(own).map(|point| point.ballot);
-        if self.views.len() != 1 || !self.is_voter(self.me()) || last_ballot != Some(self.promised) {
+        if self.views.len() != 1 || !self.is_voter(self.me()) {
             return told;
         }
         let leader = self.promised.node;
@@ -129,7 +128,11 @@ impl Group {
                 _ => Index(0),
             })
             .collect();
-        told.max(quorum_index(known, self.quorum()))
+        let counted = quorum_index(known, self.quorum());
+        // The leader may have synced less than its opening when it spoke: what a quorum holds of an older
+        // ballot proves nothing yet, for a ballot between the two may have another entry there.
+        let opened = self.log.point(counted).is_some_and(|point| point.ballot == self.promised);
+        if opened { told.max(counted) } else { told }
     }
 
     /// How far this log both equals the leader's and is synced.
