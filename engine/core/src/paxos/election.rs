@@ -235,6 +235,8 @@ impl Group {
     fn count_promises(&mut self, now: Instant, out: &mut Effects) {
         let others = self.other_voters();
         let (quorum, end, own_vote) = (self.quorum(), self.log.end(), self.vote_is_durable());
+        // The log that it adopted may have taken its vote away.
+        let own = usize::from(self.is_voter(self.me()));
         let (decided, next_token) = (self.log.decided(), self.next_read);
         let chain = self.log.point(decided).map(|point| point.chain);
         let Role::Candidate(Candidacy { ballot, stage: Stage::Prepare { promises, asked, fetch }, .. }) =
@@ -251,9 +253,9 @@ impl Group {
         if fetch.is_some() || !own_vote {
             return;
         }
-        // Only voters of the last view in the log count, this member among them.
+        // Only voters of the last view in the log count, this member among them if it is one.
         let counted: Vec<_> = others.iter().filter_map(|voter| Some((*voter, promises.get(voter)?))).collect();
-        if counted.len() + 1 < quorum {
+        if counted.len() + own < quorum {
             return;
         }
         let best = counted.iter().max_by_key(|(_, promise)| (promise.last_ballot, promise.last));
