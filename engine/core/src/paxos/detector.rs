@@ -166,6 +166,8 @@ impl Group {
         let heard = self.detector.peers.entry(peer).or_default();
         heard.up = true;
         heard.at = now;
+        // Perhaps another process, which counts from 1, and the first ones may be lost.
+        heard.received = 0;
         if self.leader() == Some(peer) {
             // What was on its way when the connection broke may be lost.
             self.forwarded = 1;
