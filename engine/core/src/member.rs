@@ -23,6 +23,8 @@ use wire::message::{Channel, JoinAnswer, JoinRequest, Message};
 const JOIN_RETRY_US: u64 = 500_000;
 /// START waits so long for the view that holds this member (`protocol.md` §11.1).
 const JOIN_TIMEOUT_US: u64 = 60_000_000;
+/// A member that no leader speaks to for so long, and that does not serve yet, asks to be added anew.
+const REJOIN_US: u64 = 5_000_000;
 /// STOP waits so long for the view without it, when no quorum answers.
 const LEAVE_TIMEOUT_US: u64 = 10_000_000;
 
@@ -104,6 +106,12 @@ struct Attempt {
     redirect: Option<String>,
 }
 
+impl Attempt {
+    fn new(now: Instant, options: StartOptions) -> Self {
+        Self { options, since: now, next: now, seed: 0, redirect: None }
+    }
+}
+
 /// What the operators' log was told last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Announced {
@@ -141,6 +149,10 @@ pub struct Member {
     online_asked: bool,
     /// The first entry of this run is delivered: a resumed member serves again.
     run_seen: bool,
+    /// How it joined or resumed, to ask again.
+    attempt: Option<Box<Attempt>>,
+    /// Since when no leader brought anything, and what the log ended with.
+    unled: Option<(Instant, Index)>,
     proposed: u64,
     rolled_back: u64,
     applied: u64,
@@ -166,6 +178,8 @@ impl Member {
             first_pending: 1,
             online_asked: false,
             run_seen: false,
+            attempt: None,
+            unled: None,
             proposed: 0,
             rolled_back: 0,
             applied: 0,
@@ -224,6 +238,8 @@ impl Member {
     }
 
     fn adopt(&mut self, group: Group) {
+        self.attempt = None;
+        self.unled = None;
         self.group = Some(group);
         self.pending.clear();
         self.next_number = 1;
@@ -258,10 +274,10 @@ impl Member {
         } else if in_group && self.resumable() && self.certifier.options() == Some(&options.options) {
             self.resume(now, Some(&options), out);
             self.life = Life::Running { waits: true };
+            self.attempt = Some(Box::new(Attempt::new(now, options)));
         } else {
             self.end_group(out);
-            let attempt = Attempt { options, since: now, next: now, seed: 0, redirect: None };
-            self.life = Life::Joining(Box::new(attempt));
+            self.life = Life::Joining(Box::new(Attempt::new(now, options)));
         }
     }
 
@@ -513,6 +529,7 @@ impl Member {
             Life::Joining(attempt) => self.drive_join(now, *attempt, out),
             Life::Running { waits } => {
                 self.ask_online();
+                self.ask_again(now, out);
                 if waits && self.shows_itself() {
                     self.life = Life::Running { waits: false };
                     out.push(Effect::CommandDone(Ok(())));
@@ -569,18 +586,49 @@ impl Member {
             out.push(Effect::CommandDone(Err(CommandError { code: 3092, reason })));
             return;
         }
+        if attempt.options.seeds.is_empty() {
+            self.life = Life::Offline;
+            let reason = "no seed to join: group_replication_group_seeds names no other member".into();
+            out.push(Effect::CommandDone(Err(CommandError { code: 3092, reason })));
+            return;
+        }
+        self.ask_seed(now, &mut attempt, out);
+        self.life = Life::Joining(Box::new(attempt));
+    }
+
+    /// A member that comes back may have been removed while it was away, and who would tell it does not
+    /// know it any more; a joiner's leader may have gone before it wrote the view. Both ask again: the one
+    /// as a new incarnation, the other as the same.
+    fn ask_again(&mut self, now: Instant, out: &mut Effects) {
+        let Some(group) = &self.group else { return };
+        let me = group.me();
+        let listed = group.view().is_some_and(|view| view.members.iter().any(|m| m.incarnation == me));
+        if group.leader().is_some() && listed || self.run_seen && listed {
+            self.unled = None;
+            return;
+        }
+        let last = group.log().last();
+        let (since, before) = *self.unled.get_or_insert((now, last));
+        if last != before {
+            self.unled = None;
+        } else if now.since(since) > REJOIN_US
+            && let Some(mut attempt) = self.attempt.take()
+        {
+            if !attempt.options.seeds.is_empty() {
+                self.ask_seed(now, &mut attempt, out);
+            }
+            self.attempt = Some(attempt);
+        }
+    }
+
+    /// Asks the next seed, or whom the last one named, when it is time.
+    fn ask_seed(&mut self, now: Instant, attempt: &mut Attempt, out: &mut Effects) {
         if now < attempt.next {
             return;
         }
         let seeds = &attempt.options.seeds;
         let address = match attempt.redirect.take() {
             Some(address) => address,
-            None if seeds.is_empty() => {
-                self.life = Life::Offline;
-                let reason = "no seed to join: group_replication_group_seeds names no other member".into();
-                out.push(Effect::CommandDone(Err(CommandError { code: 3092, reason })));
-                return;
-            }
             None => {
                 attempt.seed += 1;
                 seeds[(attempt.seed - 1) % seeds.len()].clone()
@@ -589,7 +637,8 @@ impl Member {
         // A round over all seeds, then a pause.
         let last_of_round = attempt.seed.is_multiple_of(attempt.options.seeds.len().max(1));
         attempt.next = now.plus(if last_of_round { JOIN_RETRY_US } else { JOIN_RETRY_US / 5 });
-        let end = self.log.point(self.log.decided()).expect("the decided place is in memory");
+        let log = self.group.as_ref().map_or(&self.log, Group::log);
+        let end = log.point(log.decided()).expect("the decided place is in memory");
         let request = JoinRequest {
             member: self.me(&attempt.options),
             options: attempt.options.options.clone(),
@@ -600,10 +649,12 @@ impl Member {
         };
         let message = Message::Join(Box::new(request));
         out.push(Effect::Send { to: Peer::Address(address), channel: Channel::Order, message, payload: Payload::None });
-        self.life = Life::Joining(Box::new(attempt));
     }
 
     fn on_join_answer(&mut self, now: Instant, answer: JoinAnswer, out: &mut Effects) {
+        if matches!(self.life, Life::Running { .. }) {
+            return self.on_rejoin_answer(now, answer, out);
+        }
         let Life::Joining(attempt) = &mut self.life else { return };
         match answer {
             JoinAnswer::Redirect { address } if !address.is_empty() => {
@@ -618,6 +669,35 @@ impl Member {
             JoinAnswer::Accepted { view, keep, .. } => {
                 let options = attempt.options.clone();
                 self.accepted(now, &options, &view, keep, out);
+            }
+        }
+    }
+
+    fn on_rejoin_answer(&mut self, now: Instant, answer: JoinAnswer, out: &mut Effects) {
+        // Whoever has a leader by now needs no other.
+        let unled = self.unled.is_some_and(|(since, _)| now.since(since) > REJOIN_US);
+        let Some(attempt) = self.attempt.as_mut().filter(|_| unled) else { return };
+        match answer {
+            JoinAnswer::Redirect { address } if !address.is_empty() => {
+                attempt.redirect = Some(address);
+                attempt.next = now;
+            }
+            JoinAnswer::Redirect { .. } => {}
+            JoinAnswer::Refused { reason, .. } => {
+                out.note(Level::Warning, 0, format!("the group goes on without this member: {reason}"));
+            }
+            JoinAnswer::Accepted { view, keep, .. } => {
+                let options = attempt.options.clone();
+                let mine = self.group.as_ref().map(|group| (group.me(), group.log().decided()));
+                match mine {
+                    Some((me, decided)) if me != options.incarnation && (keep == decided || keep == Index(0)) => {
+                        let text = "the group removed this member while it was away: it joins anew".into();
+                        out.note(Level::System, 0, text);
+                        self.end_group(out);
+                        self.accepted(now, &options, &view, keep, out);
+                    }
+                    _ => {} // The view that adds it is on its way.
+                }
             }
         }
     }
@@ -658,6 +738,7 @@ impl Member {
         out.push(Effect::Connect(members));
         self.group_mut().start(now, out);
         self.life = Life::Running { waits: true };
+        self.attempt = Some(Box::new(Attempt::new(now, options.clone())));
     }
 
     /// A server asks to be added: checks that it may (`protocol.md` §11).
