@@ -88,6 +88,13 @@ impl Group {
                 matched = matched.max(header.last());
                 continue;
             }
+            // Nothing is cut for a frame that does not continue this log: no leader has one whose chain
+            // breaks or whose ballot falls.
+            let continues =
+                |before: super::tail::Point| before.chain == header.previous_chain && before.ballot <= header.ballot;
+            if !self.log.point(previous_of(header.first)).is_some_and(continues) {
+                return false;
+            }
             if self.log.last() >= header.first {
                 self.cut_after(previous_of(header.first), out);
             }

@@ -65,6 +65,8 @@ pub struct GroupConfig {
     pub seed: u64,
 }
 
+/// Rounds above this are never used: elections are some tens a second at most.
+const ROUND_MAX: u64 = 1 << 48;
 /// A batch of entries becomes a frame at this size even if more waits.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -220,6 +222,9 @@ impl Group {
     /// Takes one input. Infallible: a peer may be late, repeat itself or be wrong.
     pub fn step(&mut self, now: Instant, input: Input, out: &mut Effects) {
         match input {
+            // No member that follows the rules comes near this round: what names a higher one is nonsense, and
+            // would leave no round to stand with.
+            Input::Received { message, .. } if highest_round(&message) > ROUND_MAX => {}
             Input::Received { from, message, payload, .. } => {
                 self.detector.heard(from, now);
                 self.on_message(now, from, message, payload, out);
@@ -500,6 +505,25 @@ impl Group {
         for frame in self.log.decide(index.min(self.log.last())) {
             self.deliver_frame(frame, out);
         }
+    }
+}
+
+/// The highest round that a message names.
+fn highest_round(message: &Message) -> u64 {
+    match message {
+        Message::Append { ballot, .. }
+        | Message::Ack { ballot, .. }
+        | Message::Mismatch { ballot, .. }
+        | Message::PreVote { ballot, .. }
+        | Message::PreVoteGranted { ballot }
+        | Message::Prepare { ballot }
+        | Message::Fetch { ballot, .. }
+        | Message::Fetched { ballot, .. }
+        | Message::Handover { ballot } => ballot.round,
+        Message::Refused { ballot, promised } => ballot.round.max(promised.round),
+        Message::Promise { ballot, last_ballot, .. } => ballot.round.max(last_ballot.round),
+        Message::Heartbeat(heartbeat) => heartbeat.promised.round,
+        _ => 0,
     }
 }
 
