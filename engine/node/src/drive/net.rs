@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wire::entry::ViewMember;
 use wire::id::{Incarnation, Run, Uuid};
 use wire::message::{Channel, Decoder, Hello, MAGIC, Message, PROTOCOL, encode};
@@ -23,6 +23,8 @@ const RETRY: Duration = Duration::from_millis(100);
 /// Longest wait for a connection, a greeting or its answer.
 const GREETING: Duration = Duration::from_secs(5);
 
+/// How long a killed process may hold its port.
+const RELEASE: Duration = Duration::from_secs(1);
 /// Different refusals that are said at most: a peer that makes up names does not fill the log.
 const REFUSED_MAX: usize = 100;
 
@@ -446,18 +448,23 @@ async fn next_message(stream: &mut TcpStream, decoder: &mut Decoder) -> Option<(
     }
 }
 
-/// Whether somebody accepts connections on `address`. The executor's listeners share their port
-/// (SO_REUSEPORT), so that binding alone would not notice another server.
+/// Whether somebody listens on `address`. The executor's listeners share their port (SO_REUSEPORT), so that
+/// binding them alone would not notice another server; the listener that is tried here does not share.
+///
+/// A process that was killed is looked away from: the kernel ends its io_uring, which holds the port, a
+/// moment after the process itself.
 #[must_use]
 pub fn is_served(address: SocketAddr) -> bool {
-    let target = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(IpAddr::from([127, 0, 0, 1]), address.port()),
-        IpAddr::V6(ip) if ip.is_unspecified() => {
-            SocketAddr::new(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1u16]), address.port())
+    let deadline = Instant::now() + RELEASE;
+    loop {
+        match std::net::TcpListener::bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                std::thread::sleep(RELEASE / 20);
+            }
+            Err(error) => return error.kind() == io::ErrorKind::AddrInUse,
+            Ok(_) => return false,
         }
-        _ => address,
-    };
-    std::net::TcpStream::connect_timeout(&target, Duration::from_millis(500)).is_ok()
+    }
 }
 
 /// The first address that `host:port` stands for.
