@@ -448,23 +448,29 @@ async fn next_message(stream: &mut TcpStream, decoder: &mut Decoder) -> Option<(
     }
 }
 
-/// Whether somebody listens on `address`. The executor's listeners share their port (SO_REUSEPORT), so that
-/// binding them alone would not notice another server; the listener that is tried here does not share.
+/// Whether somebody accepts connections on `address`. The executor's listeners share their port
+/// (SO_REUSEPORT), so that binding them would not notice another server; and a listener that does not share
+/// could not be bound while connections of a server that was killed linger.
 ///
-/// A process that was killed is looked away from: the kernel ends its io_uring, which holds the port, a
-/// moment after the process itself.
+/// That server itself is looked away from: the kernel ends its io_uring, which holds the port, a moment
+/// after the process.
 #[must_use]
 pub fn is_served(address: SocketAddr) -> bool {
-    let deadline = Instant::now() + RELEASE;
-    loop {
-        match std::net::TcpListener::bind(address) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
-                std::thread::sleep(RELEASE / 20);
-            }
-            Err(error) => return error.kind() == io::ErrorKind::AddrInUse,
-            Ok(_) => return false,
+    let target = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(IpAddr::from([127, 0, 0, 1]), address.port()),
+        IpAddr::V6(ip) if ip.is_unspecified() => {
+            SocketAddr::new(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1u16]), address.port())
         }
+        _ => address,
+    };
+    let deadline = Instant::now() + RELEASE;
+    while std::net::TcpStream::connect_timeout(&target, RELEASE / 2).is_ok() {
+        if Instant::now() >= deadline {
+            return true;
+        }
+        std::thread::sleep(RELEASE / 20);
     }
+    false
 }
 
 /// The first address that `host:port` stands for.
