@@ -4,6 +4,7 @@
 use super::{Group, Role};
 use crate::effect::{Effect, Effects, Instant, Level, Payload, Peer};
 use std::collections::{BTreeMap, VecDeque};
+use wire::entry::ViewMember;
 use wire::id::{Incarnation, Index};
 use wire::message::{Channel, Heartbeat, Message};
 
@@ -54,6 +55,11 @@ impl Detector {
 
     pub fn is_up(&self, peer: Incarnation) -> bool {
         self.peers.get(&peer).is_some_and(|heard| heard.up)
+    }
+
+    /// Only these are connected with from now on.
+    pub fn keep(&mut self, members: &[ViewMember]) {
+        self.peers.retain(|&peer, _| members.iter().any(|member| member.incarnation == peer));
     }
 
     pub fn new_leader(&mut self, now: Instant) {

@@ -478,6 +478,7 @@ impl Group {
                 if again || next.members.len() >= MEMBERS_MAX {
                     return;
                 }
+                leading.departing.retain(|(older, _)| older.uuid != member.uuid);
                 next.members.push(ViewMember { role: VotingRole::Learner, ..member.clone() });
                 next.members.sort_by_key(|member| member.uuid);
                 next.cause = ViewCause::Join(member.incarnation);

@@ -460,7 +460,8 @@ impl Group {
         };
         for older in self.views.iter().map(|(_, view)| &view.members).chain([&departing]) {
             for member in older {
-                if !members.iter().any(|m| m.incarnation == member.incarnation) {
+                // A server's newer life answers where the older one did: it is not told what is not its own.
+                if !members.iter().any(|m| m.uuid == member.uuid) {
                     members.push(member.clone());
                 }
             }
@@ -469,6 +470,7 @@ impl Group {
         if self.is_member(self.me()) && matches!(self.role, Role::Outside) {
             self.role = Role::Follower;
         }
+        self.detector.keep(&members);
         out.push(Effect::Connect(members));
     }
 
