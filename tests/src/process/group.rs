@@ -146,19 +146,27 @@ impl Group {
         })
     }
 
-    /// Runs a statement on the primary, whoever that is: a loaded machine may make the group choose another.
+    /// Runs a statement on a member that takes writes, whichever that is: a loaded machine may make the group
+    /// choose another primary.
     ///
     /// # Panics
     /// When it fails for another reason.
     pub fn write(&self, sql: &str) {
-        let all: Vec<u16> = self.members.iter().filter(|member| member.pid().is_some()).map(|m| m.number).collect();
         wait_for(&format!("a primary that takes {sql}"), || {
-            let primary = self.await_primary(&all);
-            match self.members[usize::from(primary) - 1].client().execute(sql) {
-                Ok(_) => Ok(()),
-                Err(error) if [Some(1290), Some(3100)].contains(&error.code()) => Err(error.to_string()),
-                Err(error) => panic!("{sql}: {error}"),
+            let mut refused = Vec::new();
+            for member in self.members.iter().filter(|member| member.pid().is_some()) {
+                let own = member.states(member.port).map_err(|error| error.to_string())?;
+                // Ports are told relative to its own.
+                if !own.iter().any(|(at, state, role)| *at == 0 && state == "ONLINE" && role == "PRIMARY") {
+                    continue;
+                }
+                match member.client().execute(sql) {
+                    Ok(_) => return Ok(()),
+                    Err(error) if [Some(1290), Some(3100)].contains(&error.code()) => refused.push(error.to_string()),
+                    Err(error) => panic!("{sql}: {error}"),
+                }
             }
+            Err(format!("{refused:?}"))
         });
     }
 

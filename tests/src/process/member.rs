@@ -128,8 +128,15 @@ impl Member {
             let asked = Instant::now();
             let answer = Client::connect(self.address(), login, GREETING).map(drop);
             assert!(asked.elapsed() < GREETING, "member {} took a connection and said nothing", self.number);
-            answer.map_err(|error| error.to_string())
+            answer.map_err(|error| format!("{error}; its threads wait in {:?}", self.waits()))
         });
+    }
+
+    /// Kernel functions that its threads wait in, where this user may know: for who looks at a hang.
+    fn waits(&self) -> Vec<String> {
+        let tasks = self.pid().and_then(|pid| std::fs::read_dir(format!("/proc/{pid}/task")).ok());
+        let wait = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("wchan")).ok();
+        tasks.into_iter().flatten().filter_map(Result::ok).filter_map(wait).collect()
     }
 
     /// Whether its process runs.
