@@ -146,7 +146,8 @@ impl Group {
             Role::Outside => true,
             Role::Follower => {
                 let leader = self.promised.node;
-                if leader == self.me() || !self.is_member(leader) {
+                let stranger = self.stranger.as_ref().is_some_and(|(stranger, _)| *stranger == leader);
+                if leader == self.me() || !stranger && !self.is_member(leader) {
                     return false;
                 }
                 let fresh = now.since(self.detector.leader_since) <= self.suspicion_us();

@@ -128,6 +128,9 @@ pub struct Group {
     handover_wanted: Instant,
     /// Whether the promised ballot's leader has spoken.
     led: bool,
+    /// A leader that no view of this log knows yet, and its address: who was cut off while members came and
+    /// went answers it all the same.
+    stranger: Option<(Incarnation, String)>,
     highest_round: u64,
     stand_at: Option<Instant>,
     stand_failures: u32,
@@ -204,6 +207,7 @@ impl Group {
             leave_asked: None,
             handover_wanted: Instant(0),
             led: false,
+            stranger: None,
             highest_round: promised.round,
             stand_at: None,
             stand_failures: 0,
@@ -225,8 +229,12 @@ impl Group {
             // No member that follows the rules comes near this round: what names a higher one is nonsense, and
             // would leave no round to stand with.
             Input::Received { message, .. } if highest_round(&message) > ROUND_MAX => {}
-            Input::Received { from, message, payload, .. } => {
+            Input::Received { from, address, message, payload } => {
                 self.detector.heard(from, now);
+                let leads = matches!(&message, Message::Append { ballot, .. } if *ballot >= self.promised);
+                if leads && from != self.me() {
+                    self.meet_leader(from, address, out);
+                }
                 self.on_message(now, from, message, payload, out);
             }
             Input::PeerUp(peer) => self.on_peer_up(now, peer, out),
@@ -450,7 +458,18 @@ impl Group {
         }
     }
 
+    fn meet_leader(&mut self, leader: Incarnation, address: String, out: &mut Effects) {
+        let known = self.stranger.as_ref().is_some_and(|(stranger, _)| *stranger == leader);
+        if !known && !self.is_member(leader) && !self.views.is_empty() {
+            self.stranger = Some((leader, address));
+            self.connect(out);
+        }
+    }
+
     fn connect(&mut self, out: &mut Effects) {
+        if self.stranger.as_ref().is_some_and(|(stranger, _)| self.is_member(*stranger)) {
+            self.stranger = None;
+        }
         let Some(view) = self.view() else { return };
         let mut members = view.members.clone();
         // Who is leaving still has to learn that it left.
@@ -467,6 +486,12 @@ impl Group {
             }
         }
         members.retain(|member| member.incarnation != self.me());
+        if let Some((incarnation, address)) = self.stranger.clone() {
+            members.retain(|member| member.address != address);
+            let (role, uuid, host) = (VotingRole::Learner, wire::id::Uuid::default(), String::new());
+            let (weight, version, server_id, port) = (0, 0, 0, 0);
+            members.push(ViewMember { uuid, incarnation, role, weight, version, server_id, host, port, address });
+        }
         if self.is_member(self.me()) && matches!(self.role, Role::Outside) {
             self.role = Role::Follower;
         }
