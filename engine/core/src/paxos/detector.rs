@@ -175,7 +175,7 @@ impl Group {
         heard.at = now;
         // Perhaps another process, which counts from 1, and the first ones may be lost.
         heard.received = 0;
-        if self.leader() == Some(peer) {
+        if self.promised.node == peer {
             // What was on its way when the connection broke may be lost.
             self.forwarded = 1;
             self.acked = Index(0);

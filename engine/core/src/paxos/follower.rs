@@ -56,6 +56,10 @@ impl Group {
             out.send(from, Message::Mismatch { ballot, decided: self.log.decided() });
             return;
         }
+        if frames.last().is_some_and(|frame| frame.header().last() <= self.acked) {
+            // It was acknowledged, and sent again: the acknowledgement was lost.
+            self.acked = Index(0);
+        }
         self.leader_synced = self.leader_synced.max(place.synced);
         self.leader_decided = self.leader_decided.max(place.decided);
     }

@@ -30,6 +30,8 @@ struct Progress {
     next: Index,
     /// Acknowledged under this ballot.
     matched: Index,
+    /// Up to here its log cannot differ, by its own word: no acknowledgement, only a place to begin.
+    common: Index,
     /// What is on its way: last index and bytes of each message.
     flying: VecDeque<(Index, usize)>,
     reading: bool,
@@ -197,6 +199,7 @@ impl Group {
             && let Some(progress) = leading.progress.get_mut(&from)
         {
             // Where logs cannot differ; never back over what was acknowledged under this ballot.
+            progress.common = decided;
             progress.next = decided.max(progress.matched).next();
             progress.flying.clear();
         }
@@ -212,8 +215,8 @@ impl Group {
             progress.reading = false;
             progress.told = Default::default();
             // Unknown: begin at the opening, and go back where the peer says that logs cannot differ.
-            progress.next =
-                if progress.matched > Index(0) { progress.matched.next() } else { opening.min(last.next()) };
+            let known = progress.matched.max(progress.common);
+            progress.next = if known > Index(0) { known.next() } else { opening.min(last.next()) };
         }
     }
 
@@ -433,6 +436,7 @@ impl Group {
         }
         let progress = leading.progress.entry(joining.member.incarnation).or_default();
         if progress.matched == Index(0) {
+            progress.common = keep;
             progress.next = keep.next();
         }
         let answer = JoinAnswer::Accepted { view, leader: me, ballot, keep };
