@@ -19,13 +19,14 @@ use engine_sql::host::{LocalChange, Now};
 use engine_sql::server::Server;
 use glommio::{Latency, LocalExecutorBuilder, Placement, Shares};
 use net::{Identity, Net};
+use rustix::process::{Signal, getpid, kill_process};
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wire::frame::Frame;
@@ -149,10 +150,42 @@ pub fn run(options: NodeOptions, hooks: Hooks, stop: Arc<AtomicBool>) -> Result<
         .io_memory(1 << 20)
         .make()
         .map_err(|error| format!("cannot start an io_uring executor: {error}"))?;
-    executor.run(member(options, hooks, stop))
+    let turns = Arc::new(AtomicU64::new(0));
+    watch(turns.clone())?;
+    executor.run(member(options, hooks, stop, turns))
 }
 
-async fn member(options: NodeOptions, hooks: Hooks, stop: Arc<AtomicBool>) -> Result<(), String> {
+/// Wakes the executor, which runs on the process's first thread, when it oversleeps.
+///
+/// glommio 0.9 sleeps on one io_uring that polls another, where timers and most sockets are; on some
+/// kernels (seen on 6.18, with `fdatasync` in flight) that poll is not woken now and then, and the process
+/// would sleep for ever (DataDog/glommio issues 326 and 547). A signal ends the sleep, and glommio then looks
+/// at all of its rings.
+fn watch(turns: Arc<AtomicU64>) -> Result<(), String> {
+    let wake = Signal::URG;
+    let ignored = Arc::new(AtomicBool::new(false));
+    // A signal without a handler would not interrupt anything.
+    signal_hook::flag::register(wake.as_raw(), ignored).map_err(|error| format!("cannot handle signals: {error}"))?;
+    let pulse = move || {
+        let mut seen = None;
+        loop {
+            std::thread::sleep(OVERSLEPT);
+            let now = turns.load(Ordering::Relaxed);
+            if seen.replace(now) == Some(now) {
+                // The process is this one, and it is there.
+                let _ = kill_process(getpid(), wake);
+            }
+        }
+    };
+    std::thread::Builder::new().name("watch".into()).spawn(pulse).map(drop).map_err(|error| error.to_string())
+}
+
+async fn member(
+    options: NodeOptions,
+    hooks: Hooks,
+    stop: Arc<AtomicBool>,
+    turns: Arc<AtomicU64>,
+) -> Result<(), String> {
     let mut last_percent = 0;
     let mut progress = |progress: engine_log::Progress| {
         let percent = progress.bytes * 100 / progress.bytes_total.max(1);
@@ -223,7 +256,7 @@ async fn member(options: NodeOptions, hooks: Hooks, stop: Arc<AtomicBool>) -> Re
     .detach();
     clients::listen(options.listen, engine.clone(), clock, clients, hooks.client)?;
     oplog::say(Level::System, format!("ready for connections on {}, server_uuid {}", options.listen, options.uuid));
-    let driver = Driver { engine, net, disk, clock, stop, sync_failed };
+    let driver = Driver { engine, net, disk, clock, stop, turns, sync_failed };
     let result = glommio::spawn_local_into(async move { driver.drive().await }, urgent)
         .map_err(|error| error.to_string())?
         .await;
@@ -276,16 +309,21 @@ struct Driver {
     disk: Rc<Disk>,
     clock: Clock,
     stop: Arc<AtomicBool>,
+    /// Counts turns, so that [`watch`] sees when they stop.
+    turns: Arc<AtomicU64>,
     sync_failed: Rc<std::cell::RefCell<Option<String>>>,
 }
 
 /// A turn comes at least this often: signals and spare segments are looked at then.
 const TICK_US: u64 = 50_000;
+/// Without a turn for this long, the executor is woken: twice a tick, and a third of what makes a leader suspect.
+const OVERSLEPT: Duration = Duration::from_millis(100);
 
 impl Driver {
     async fn drive(&self) -> Result<(), String> {
         let mut stopping = false;
         loop {
+            self.turns.fetch_add(1, Ordering::Relaxed);
             let now = self.clock.now();
             while let Some(input) = self.net.next_input() {
                 self.engine.input(now, input);
