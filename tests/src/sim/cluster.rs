@@ -368,9 +368,13 @@ impl Cluster {
             let (leader, view) = (member.group().and_then(|g| g.leader()), member.group().and_then(|g| g.view().cloned()));
             let view = view.map(|view| (view.counter, view.members.iter().map(|m| m.incarnation).collect::<Vec<_>>()));
             let (last, decided) = (member.last_index(), member.certifier().index());
+            let own_bytes = member.group().map_or(0, |group| group.own_bytes());
+            let sessions = engine.server().session_list();
+            let sessions = sessions.iter().map(|session| session.info.borrow().clone());
+            let busy: Vec<_> = sessions.filter(|info| info.command != "Sleep").map(|i| (i.state, i.info)).collect();
             let tasks = if self.nodes[node].tasks.is_done() { "idle" } else { "busy" };
             format!(
-                "m{node} {:?} incarnation {:?} leader {leader:?} last {last} decided {decided} clients {tasks}; view {view:?}; shows {members:?}",
+                "m{node} {:?} incarnation {:?} leader {leader:?} last {last} decided {decided} clients {tasks} {busy:?} own {own_bytes} bytes; view {view:?}; shows {members:?}",
                 status.state,
                 member.identity().0
             )
