@@ -603,7 +603,7 @@ impl Member {
         let Some(group) = &self.group else { return };
         let me = group.me();
         let listed = group.view().is_some_and(|view| view.members.iter().any(|m| m.incarnation == me));
-        if group.leader().is_some() && listed || self.run_seen && listed {
+        if listed && (group.leader().is_some() || self.run_seen) {
             self.unled = None;
             return;
         }
