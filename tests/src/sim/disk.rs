@@ -109,12 +109,13 @@ impl SimDisk {
     /// the frames written after them: writes go to the disk in order.
     pub fn crash(&self, keep: Option<usize>, lose_votes: bool) {
         let mut state = self.state.borrow_mut();
-        if lose_votes && let Some(&(_, end, cuts)) = state.pending.first() {
-            if cuts == state.cuts {
-                state.frames.retain(|frame| frame.header().last() <= end);
-                state.synced = state.synced.min(end);
-                state.pending.clear();
-            }
+        if lose_votes
+            && let Some(&(_, end, cuts)) = state.pending.first()
+            && cuts == state.cuts
+        {
+            state.frames.retain(|frame| frame.header().last() <= end);
+            state.synced = state.synced.min(end);
+            state.pending.clear();
         }
         state.settle_votes();
         if let Some(keep) = keep {
