@@ -274,7 +274,7 @@ fn secondaries_refuse_writes() {
 }
 
 fn multi_primary(name: &str) -> Group {
-    let mut group = Group::form(name, Settings { single_primary: false, ..Settings::default() });
+    let group = Group::form(name, Settings { single_primary: false, ..Settings::default() });
     group.write("CREATE DATABASE test");
     group.write("CREATE TABLE test.t (id INT PRIMARY KEY, n INT NOT NULL)");
     group.write("INSERT INTO test.t VALUES (1, 0), (2, 100), (3, 0)");
