@@ -27,6 +27,9 @@ pub struct Opened {
     pub vote: Vote,
     /// Records of the local journal.
     pub journal: Vec<Vec<u8>>,
+    /// The machine restarted after this member had acknowledged on the strength of its page cache
+    /// (`sync_binlog=0`): it cannot be sure of its data, and does not vote with it.
+    pub unsure: bool,
 }
 
 /// The member's files.
@@ -79,6 +82,7 @@ impl Disk {
         let (log, recovered) = Log::open_with(&log_dir, options, progress)?;
         let (journal, records, _) = Journal::open(&dir.join(JOURNAL_FILE))?;
         let boot_id = engine_log::boot_id()?;
+        let unsure = record.unsynced_boot.is_some_and(|before| before != boot_id);
         let record = VoteRecord {
             server: uuid,
             cut: None,
@@ -110,7 +114,7 @@ impl Disk {
             boot_id,
             _lock: lock,
         });
-        Ok(Opened { disk, recovered, vote, journal: records })
+        Ok(Opened { disk, recovered, vote, journal: records, unsure })
     }
 
     /// Whether Group Replication ran when the process ended last.

@@ -195,7 +195,7 @@ async fn member(
         }
     };
     let opened = Disk::open(&options.datadir, options.uuid, options.sync, options.segment_bytes, &mut progress);
-    let Opened { disk, recovered, vote, journal } = opened.map_err(|error| error.to_string())?;
+    let Opened { disk, recovered, mut vote, journal, unsure } = opened.map_err(|error| error.to_string())?;
     match &recovered.tail {
         LogTail::Clean => {}
         tail @ LogTail::Torn { .. } => oplog::say(Level::Warning, format!("the group log's tail was {tail}")),
@@ -214,6 +214,16 @@ async fn member(
     (hooks.begin)(engine.server(), changes)?;
 
     let (certifier, log) = replay(&engine, &disk, &recovered)?;
+    let alone = certifier.view().is_none_or(|(_, view)| view.members.len() <= 1);
+    if unsure && alone {
+        let text = "the machine restarted while sync_binlog was 0: the last second of transactions may be missing";
+        oplog::say(Level::Warning, text);
+    } else if unsure {
+        let text = "the machine restarted while sync_binlog was 0: this member cannot be sure of its log, does not \
+            vote with it, and joins its group as a new member";
+        oplog::say(Level::Warning, text);
+        vote.listed = false;
+    }
     let run = vote.run.successor(random() as u32);
     let config = MemberConfig {
         uuid: options.uuid,
