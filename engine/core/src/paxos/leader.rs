@@ -176,7 +176,7 @@ impl Group {
         decided
     }
 
-    pub(super) fn on_ack(&mut self, now: Instant, from: Incarnation, ballot: Ballot, index: Index) {
+    pub(super) fn on_ack(&mut self, from: Incarnation, ballot: Ballot, index: Index) {
         let last = self.log.last();
         if let Role::Leader(leading) = &mut self.role
             && leading.ballot == ballot
@@ -189,7 +189,6 @@ impl Group {
                 progress.flying.pop_front();
             }
         }
-        let _ = now;
     }
 
     pub(super) fn on_mismatch(&mut self, from: Incarnation, ballot: Ballot, decided: Index) {
@@ -220,21 +219,12 @@ impl Group {
         }
     }
 
-    pub(super) fn on_propose(
-        &mut self,
-        from: Incarnation,
-        run: Run,
-        first: u64,
-        count: u32,
-        payload: &[u8],
-        out: &mut Effects,
-    ) {
+    pub(super) fn on_propose(&mut self, from: Incarnation, run: Run, count: u32, payload: &[u8], out: &mut Effects) {
         let member = self.is_member(from);
         let Role::Leader(leading) = &mut self.role else { return };
         if !member {
             return;
         }
-        let _ = first;
         if let Some(expected) = leading.take(from, run, count, payload) {
             out.send(from, Message::Expect { run, number: expected });
         }

@@ -251,7 +251,7 @@ impl Group {
                 let place = follower::Place { previous, previous_chain, decided, synced };
                 self.on_append(now, from, ballot, place, payload, out);
             }
-            Message::Ack { ballot, index } => self.on_ack(now, from, ballot, index),
+            Message::Ack { ballot, index } => self.on_ack(from, ballot, index),
             Message::Mismatch { ballot, decided } => self.on_mismatch(from, ballot, decided),
             Message::Refused { promised, .. } => self.on_refused(now, promised, out),
             Message::PreVote { ballot, .. } => self.on_pre_vote(now, from, ballot, out),
@@ -265,7 +265,8 @@ impl Group {
             Message::Fetched { token, ballot, after, last, matches } => {
                 self.on_fetched(now, from, token, ballot, (after, last, matches), payload, out);
             }
-            Message::Propose { run, first, count } => self.on_propose(from, run, first, count, &payload, out),
+            // Each entry's own header says its number.
+            Message::Propose { run, count, .. } => self.on_propose(from, run, count, &payload, out),
             Message::Expect { run, number } => self.on_expect(from, run, number),
             Message::Leave { incarnation } => self.on_leave(incarnation),
             Message::Handover { ballot } => self.on_handover(now, from, ballot, out),
