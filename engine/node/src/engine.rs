@@ -567,7 +567,7 @@ impl Host for Inner {
     }
 
     fn status(&self) -> Rc<GroupStatus> {
-        self.statuses.get(|| crate::status::of(&self.member(), self.visible.get(), self.uuid))
+        self.statuses.get(|| crate::status::of(&self.member(), self.uuid))
     }
 
     fn propose(&self, body: Body) -> Result<Ticket, Box<Body>> {

@@ -5,7 +5,7 @@ use engine_sql::host::{GroupStatus, MemberState, MemberStatus};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wire::entry::{GroupOptions, ViewMember, VotingRole};
-use wire::id::{Csn, Incarnation, Uuid};
+use wire::id::{Incarnation, Uuid};
 
 /// The status last built.
 #[derive(Default)]
@@ -25,7 +25,7 @@ impl Statuses {
 
 /// The group as `member` sees it.
 #[must_use]
-pub fn of(member: &Member, visible: Csn, uuid: Uuid) -> GroupStatus {
+pub fn of(member: &Member, uuid: Uuid) -> GroupStatus {
     let certifier = member.certifier();
     let running = member.is_running();
     let options = certifier.options().cloned().unwrap_or_else(|| no_group(uuid));
@@ -40,7 +40,6 @@ pub fn of(member: &Member, visible: Csn, uuid: Uuid) -> GroupStatus {
         Some(view) => view.members.iter().map(|m| member_status(member, m, &options)).collect(),
         None => vec![alone(member, uuid, if running { state } else { MemberState::Offline })],
     };
-    let _ = visible;
     GroupStatus {
         running,
         state,
