@@ -6,25 +6,25 @@
 //! write there is nothing in its log, and a log without own writes stays a clean prefix of the
 //! group's.
 //!
+//! What is a state machine of its own lies in its own file: `join`, `admission`, `announce`.
+//!
 //! Absent on purpose: rows and sessions (`engine/store`, `engine/sql`), the world (`engine/node`).
 
+mod admission;
+mod announce;
+mod join;
+
 use crate::certify::{Certifier, Judged, Verdict};
-use crate::effect::{CommandError, Effect, Effects, Input, Instant, Level, Payload, Peer, Vote};
-use crate::paxos::leader::{Joining, MEMBERS_MAX};
+use crate::effect::{CommandError, Effect, Effects, Input, Instant, Level, Vote};
 use crate::paxos::tail::Tail;
 use crate::paxos::{Group, GroupConfig, Timing};
+use announce::Announced;
+use join::Attempt;
 use wire::entry::{Body, Entry, GroupOptions, NewBirth, Stamp, View, ViewCause, ViewMember, VotingRole};
 use wire::frame::{BatchBuilder, Buffer, Frame};
-use wire::gtid::GtidSet;
 use wire::id::{Birth, Incarnation, Index, Run, Uuid};
-use wire::message::{Channel, JoinAnswer, JoinRequest, Message};
+use wire::message::Message;
 
-/// Rounds of asking the seeds are this far apart.
-const JOIN_RETRY_US: u64 = 500_000;
-/// START waits so long for the view that holds this member (`protocol.md` §11.1).
-const JOIN_TIMEOUT_US: u64 = 60_000_000;
-/// A member that no leader speaks to for so long, and that does not serve yet, asks to be added anew.
-const REJOIN_US: u64 = 5_000_000;
 /// STOP waits so long for the view without it, when no quorum answers.
 const LEAVE_TIMEOUT_US: u64 = 10_000_000;
 
@@ -95,32 +95,6 @@ enum Life {
     /// Waits for the view without it.
     Leaving { since: Instant, shutdown: bool },
 }
-
-#[derive(Clone, Debug)]
-struct Attempt {
-    options: StartOptions,
-    since: Instant,
-    next: Instant,
-    seed: usize,
-    /// Where a member said that the leader is.
-    redirect: Option<String>,
-}
-
-impl Attempt {
-    fn new(now: Instant, options: StartOptions) -> Self {
-        Self { options, since: now, next: now, seed: 0, redirect: None }
-    }
-}
-
-/// What the operators' log was told last.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Announced {
-    view: Index,
-    online: Vec<Incarnation>,
-    primary: Option<Incarnation>,
-    me: Incarnation,
-}
-
 /// State of a member as this one sees it (`performance_schema.md` §1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -451,57 +425,6 @@ impl Member {
         self.announce(out);
     }
 
-    /// Tells the operators' log what the order changed: members, who is ONLINE, who is primary.
-    fn announce(&mut self, out: &mut Effects) {
-        let now = match (&self.group, self.certifier.view()) {
-            (Some(group), Some((index, view))) if self.is_running() => {
-                let online: Vec<_> = (view.members.iter().map(|member| member.incarnation))
-                    .filter(|&who| self.certifier.facts(who).is_some_and(|facts| facts.online))
-                    .collect();
-                let single = self.certifier.options().is_some_and(|options| options.single_primary);
-                Announced { view: *index, online, primary: self.certifier.primary().filter(|_| single), me: group.me() }
-            }
-            _ => Announced::default(),
-        };
-        if now == self.announced {
-            return;
-        }
-        let before = std::mem::replace(&mut self.announced, now);
-        let (Some((_, view)), now) = (self.certifier.view(), &self.announced) else { return };
-        let address = |who: Incarnation| {
-            let member = view.members.iter().find(|member| member.incarnation == who);
-            member.map_or_else(String::new, |member| format!("{}:{}", member.host, member.port))
-        };
-        if now.view != before.view && now.view != Index(0) && !matches!(view.cause, ViewCause::Promote(_)) {
-            let members: Vec<_> = view.members.iter().map(|member| address(member.incarnation)).collect();
-            let text =
-                format!("Group membership changed to {} on view {}:{}.", members.join(", "), view.birth, view.counter);
-            out.note(Level::System, 11504, text);
-        }
-        for &who in now.online.iter().filter(|who| !before.online.contains(who)) {
-            if who == now.me {
-                let text = "This server was declared online within the replication group.".into();
-                out.note(Level::System, 11491, text);
-            } else {
-                let text = format!(
-                    "The member with address {} was declared online within the replication group.",
-                    address(who)
-                );
-                out.note(Level::System, 11493, text);
-            }
-        }
-        if let Some(primary) = now.primary.filter(|_| now.primary != before.primary) {
-            let address = address(primary);
-            out.note(Level::System, 11508, format!("A new primary with address {address} was elected."));
-            if primary == now.me {
-                out.note(Level::System, 11511, "This server is working as primary member.".into());
-            } else {
-                let text = format!("This server is working as secondary member with primary member address {address}.");
-                out.note(Level::System, 11512, text);
-            }
-        }
-    }
-
     fn judge(&mut self, frame: &Frame) -> Vec<Judged> {
         let judged = replay(&mut self.certifier, frame);
         let me = self.group.as_ref().map(Group::me);
@@ -574,231 +497,6 @@ impl Member {
             self.online_asked = true;
             self.push(Body::Online);
         }
-    }
-
-    fn drive_join(&mut self, now: Instant, mut attempt: Attempt, out: &mut Effects) {
-        if self.group.is_some() {
-            return;
-        }
-        if now.since(attempt.since) > JOIN_TIMEOUT_US {
-            self.life = Life::Offline;
-            let reason = "timeout on wait for view after joining group: no seed answered for 60 s".into();
-            out.push(Effect::CommandDone(Err(CommandError { code: 3092, reason })));
-            return;
-        }
-        if attempt.options.seeds.is_empty() {
-            self.life = Life::Offline;
-            let reason = "no seed to join: group_replication_group_seeds names no other member".into();
-            out.push(Effect::CommandDone(Err(CommandError { code: 3092, reason })));
-            return;
-        }
-        self.ask_seed(now, &mut attempt, out);
-        self.life = Life::Joining(Box::new(attempt));
-    }
-
-    /// A member that comes back may have been removed while it was away, and who would tell it does not
-    /// know it any more; a joiner's leader may have gone before it wrote the view. Both ask again: the one
-    /// as a new incarnation, the other as the same.
-    fn ask_again(&mut self, now: Instant, out: &mut Effects) {
-        let Some(group) = &self.group else { return };
-        let me = group.me();
-        let listed = group.view().is_some_and(|view| view.members.iter().any(|m| m.incarnation == me));
-        if listed && (group.leader().is_some() || self.run_seen) {
-            self.unled = None;
-            return;
-        }
-        let last = group.log().last();
-        let (since, before) = *self.unled.get_or_insert((now, last));
-        if last != before {
-            self.unled = None;
-        } else if now.since(since) > REJOIN_US
-            && let Some(mut attempt) = self.attempt.take()
-        {
-            if !attempt.options.seeds.is_empty() {
-                self.ask_seed(now, &mut attempt, out);
-            }
-            self.attempt = Some(attempt);
-        }
-    }
-
-    /// Asks the next seed, or whom the last one named, when it is time.
-    fn ask_seed(&mut self, now: Instant, attempt: &mut Attempt, out: &mut Effects) {
-        if now < attempt.next {
-            return;
-        }
-        let seeds = &attempt.options.seeds;
-        let address = match attempt.redirect.take() {
-            Some(address) => address,
-            None => {
-                attempt.seed += 1;
-                seeds[(attempt.seed - 1) % seeds.len()].clone()
-            }
-        };
-        // A round over all seeds, then a pause.
-        let last_of_round = attempt.seed.is_multiple_of(attempt.options.seeds.len().max(1));
-        attempt.next = now.plus(if last_of_round { JOIN_RETRY_US } else { JOIN_RETRY_US / 5 });
-        let log = self.group.as_ref().map_or(&self.log, Group::log);
-        let end = log.point(log.decided()).expect("the decided place is in memory");
-        let request = JoinRequest {
-            member: self.me(&attempt.options),
-            options: attempt.options.options.clone(),
-            birth: self.vote.birth,
-            decided: end.index,
-            chain: end.chain,
-            gtid_executed: self.certifier.executed().to_string(),
-        };
-        let message = Message::Join(Box::new(request));
-        out.push(Effect::Send { to: Peer::Address(address), channel: Channel::Order, message, payload: Payload::None });
-    }
-
-    fn on_join_answer(&mut self, now: Instant, answer: JoinAnswer, out: &mut Effects) {
-        if matches!(self.life, Life::Running { .. }) {
-            return self.on_rejoin_answer(now, answer, out);
-        }
-        let Life::Joining(attempt) = &mut self.life else { return };
-        match answer {
-            JoinAnswer::Redirect { address } if !address.is_empty() => {
-                attempt.redirect = Some(address);
-                attempt.next = now;
-            }
-            JoinAnswer::Redirect { .. } => {}
-            JoinAnswer::Refused { code, reason } => {
-                self.life = Life::Offline;
-                out.push(Effect::CommandDone(Err(CommandError { code, reason })));
-            }
-            JoinAnswer::Accepted { view, keep, .. } => {
-                let options = attempt.options.clone();
-                self.accepted(now, &options, &view, keep, out);
-            }
-        }
-    }
-
-    fn on_rejoin_answer(&mut self, now: Instant, answer: JoinAnswer, out: &mut Effects) {
-        // Whoever has a leader by now needs no other.
-        let unled = self.unled.is_some_and(|(since, _)| now.since(since) > REJOIN_US);
-        let Some(attempt) = self.attempt.as_mut().filter(|_| unled) else { return };
-        match answer {
-            JoinAnswer::Redirect { address } if !address.is_empty() => {
-                attempt.redirect = Some(address);
-                attempt.next = now;
-            }
-            JoinAnswer::Redirect { .. } => {}
-            JoinAnswer::Refused { reason, .. } => {
-                out.note(Level::Warning, 0, format!("the group goes on without this member: {reason}"));
-            }
-            JoinAnswer::Accepted { view, keep, .. } => {
-                let options = attempt.options.clone();
-                let mine = self.group.as_ref().map(|group| (group.me(), group.log().decided()));
-                match mine {
-                    Some((me, decided)) if me != options.incarnation && (keep == decided || keep == Index(0)) => {
-                        let text = "the group removed this member while it was away: it joins anew".into();
-                        out.note(Level::System, 0, text);
-                        self.end_group(out);
-                        self.accepted(now, &options, &view, keep, out);
-                    }
-                    _ => {} // The view that adds it is on its way.
-                }
-            }
-        }
-    }
-
-    fn accepted(&mut self, now: Instant, options: &StartOptions, view: &View, keep: Index, out: &mut Effects) {
-        let me = self.me(options);
-        let mut log = std::mem::replace(&mut self.log, Tail::empty());
-        if keep != log.decided() {
-            out.note(
-                Level::System,
-                0,
-                format!(
-                    "this server's log of {} entries is not a part of the group's: it is rebuilt from a member",
-                    log.decided()
-                ),
-            );
-            out.push(Effect::ResetLog);
-            out.push(Effect::ResetState);
-            log = Tail::empty();
-            self.certifier = Certifier::default();
-        } else if log.last() > keep {
-            log.cut_after(keep);
-            out.push(Effect::Cut { after: keep });
-        }
-        // A new incarnation is a new acceptor: it has promised nothing yet.
-        self.vote = Vote {
-            promised: wire::id::Ballot::ZERO,
-            birth: view.birth,
-            incarnation: me.incarnation,
-            listed: true,
-            ..self.vote
-        };
-        let config = self.group_config(ViewMember { role: VotingRole::Learner, ..me.clone() });
-        let group = Group::outside(config, self.vote, log, self.certifier.sequencer().clone());
-        self.adopt(group);
-        self.run_seen = true;
-        let members = view.members.iter().filter(|member| member.incarnation != me.incarnation).cloned().collect();
-        out.push(Effect::Connect(members));
-        self.group_mut().start(now, out);
-        self.life = Life::Running { waits: true };
-        self.attempt = Some(Box::new(Attempt::new(now, options.clone())));
-    }
-
-    /// A server asks to be added: checks that it may (`protocol.md` §11).
-    fn on_join(&mut self, now: Instant, request: JoinRequest, out: &mut Effects) {
-        let answer = match self.admission(&request, now) {
-            Ok(()) => {
-                let JoinRequest { member, decided, chain, .. } = request;
-                let joining = Joining { member, decided, chain };
-                self.group_mut().admit(now, joining, out);
-                return;
-            }
-            Err(answer) => answer,
-        };
-        let (to, message) = (Peer::Address(request.member.address), Message::JoinAnswer(answer));
-        out.push(Effect::Send { to, channel: Channel::Order, message, payload: Payload::None });
-    }
-
-    fn admission(&self, request: &JoinRequest, now: Instant) -> Result<(), JoinAnswer> {
-        let refused = |code, reason: String| Err(JoinAnswer::Refused { code, reason });
-        let nobody = || JoinAnswer::Redirect { address: String::new() };
-        let (Some(group), Life::Running { .. }) = (&self.group, &self.life) else { return Err(nobody()) };
-        if !group.leads() {
-            let leader = group.leader().and_then(|leader| {
-                group.view()?.members.iter().find(|member| member.incarnation == leader).map(|m| m.address.clone())
-            });
-            return Err(leader.map_or_else(nobody, |address| JoinAnswer::Redirect { address }));
-        }
-        let view = group.view().ok_or_else(nobody)?;
-        let options = self.certifier.options().ok_or_else(nobody)?;
-        if let Some(reason) = differing(options, &request.options) {
-            return refused(3092, reason);
-        }
-        if let Some(older) = view.members.iter().find(|member| member.uuid == request.member.uuid) {
-            if older.incarnation == request.member.incarnation {
-                return Ok(()); // Asks again: the answer was lost.
-            }
-            if group.hears(older.incarnation, now) {
-                return refused(3092, format!("there is already a member with server_uuid {}", older.uuid));
-            }
-        } else if view.members.len() >= MEMBERS_MAX {
-            return refused(3191, format!("the group already has {MEMBERS_MAX} members, the most that there can be"));
-        }
-        if let Some(lowest) = view.members.iter().map(|member| member.version).min()
-            && request.member.version < lowest
-        {
-            let found = request.member.version;
-            return refused(3092, format!("the joiner's version {found} is lower than the group's lowest, {lowest}"));
-        }
-        let executed = GtidSet::parse(&request.gtid_executed).unwrap_or_default();
-        if !executed.is_subset(self.certifier.executed()) {
-            return refused(
-                3092,
-                format!(
-                    "this member has more executed transactions than those present in the group. \
-                 Local transactions: {executed} > Group transactions: {}",
-                    self.certifier.executed()
-                ),
-            );
-        }
-        Ok(())
     }
 
     /// State of this member.
@@ -875,29 +573,4 @@ impl Member {
 /// Judges a decided frame: at a restart, to rebuild the certifier from the log.
 pub fn replay(certifier: &mut Certifier, frame: &Frame) -> Vec<Judged> {
     frame.entries().map(|(index, entry)| certifier.judge(index, entry.stamp(), entry.view())).collect()
-}
-
-/// Which setting of a joiner differs from the group's, in words.
-fn differing(ours: &GroupOptions, theirs: &GroupOptions) -> Option<String> {
-    let say = |name: &str, ours: &dyn std::fmt::Display, theirs: &dyn std::fmt::Display| {
-        Some(format!("the joiner's {name} is {theirs}, the group's is {ours}"))
-    };
-    if ours.name != theirs.name {
-        return say("group_replication_group_name", &ours.name, &theirs.name);
-    }
-    if ours.single_primary != theirs.single_primary {
-        return say("group_replication_single_primary_mode", &ours.single_primary, &theirs.single_primary);
-    }
-    if ours.everywhere_checks != theirs.everywhere_checks {
-        let name = "group_replication_enforce_update_everywhere_checks";
-        return say(name, &ours.everywhere_checks, &theirs.everywhere_checks);
-    }
-    if ours.gtid_block_size != theirs.gtid_block_size {
-        let name = "group_replication_gtid_assignment_block_size";
-        return say(name, &ours.gtid_block_size, &theirs.gtid_block_size);
-    }
-    if ours.view_change_uuid != theirs.view_change_uuid {
-        return say("group_replication_view_change_uuid", &ours.view_change_uuid, &theirs.view_change_uuid);
-    }
-    None
 }
