@@ -7,3 +7,5 @@ pub mod frame;
 pub mod gtid;
 pub mod id;
 pub mod message;
+pub mod mutant;
+pub mod rare;

@@ -307,6 +307,12 @@ impl Engine {
         look(&self.inner.member())
     }
 
+    /// What this member may do now.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role.get()
+    }
+
     /// The group as this member sees it.
     #[must_use]
     pub fn status(&self) -> Rc<GroupStatus> {
@@ -568,6 +574,14 @@ impl Host for Inner {
 
     fn status(&self) -> Rc<GroupStatus> {
         self.statuses.get(|| crate::status::of(&self.member(), self.uuid))
+    }
+
+    fn primary_epoch(&self) -> u64 {
+        self.member().certifier().epoch()
+    }
+
+    fn is_running(&self) -> bool {
+        self.member().is_running()
     }
 
     fn propose(&self, body: Body) -> Result<Ticket, Box<Body>> {

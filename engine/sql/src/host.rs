@@ -204,6 +204,16 @@ pub trait Host {
     /// The group, as of this moment.
     fn status(&self) -> Rc<GroupStatus>;
 
+    /// `status().primary_epoch`, for every transaction asks for it.
+    fn primary_epoch(&self) -> u64 {
+        self.status().primary_epoch
+    }
+
+    /// `status().running`, for every change asks for it.
+    fn is_running(&self) -> bool {
+        self.status().running
+    }
+
     /// Hands a transaction, DDL or marker to the order. The stamp is the host's. From here the order
     /// alone decides: dropping the session changes nothing.
     ///

@@ -77,7 +77,7 @@ impl Transaction {
     /// Begins a transaction. Takes neither snapshot nor lock yet.
     #[must_use]
     pub fn new(server: Rc<Server>, rules: ReadRules, read_only: bool, explicit: bool) -> Self {
-        let primary_epoch = server.host.status().primary_epoch;
+        let primary_epoch = server.host.primary_epoch();
         let resets = server.resets();
         Self {
             server,

@@ -120,7 +120,7 @@ fn main() -> ExitCode {
     let simulators = (0..SIMULATORS).map(|at| {
         let (seeds, start) = (SEEDS / SIMULATORS, at * (SEEDS / SIMULATORS) + 1);
         let mut command = Command::new(here.join("sim"));
-        command.args(["--seeds", &seeds.to_string(), "--start", &start.to_string()]);
+        command.args(["--threads", "1", "--seeds", &seeds.to_string(), "--start", &start.to_string()]);
         command
     });
     count += run(&format!("simulator, {SEEDS} seeds"), simulators.collect());

@@ -2,10 +2,12 @@
 //! runs transactions of a few kinds and tells the [`History`] what it asked for and what it was told.
 
 use super::history::{ACCOUNTS, BALANCE, Fate, Final, History, LISTS};
+use engine_core::member::State;
 use engine_core::rng::Rng;
-use engine_sql::host::{Host, MemberState};
+use engine_sql::host::Host;
 use engine_sql::server::Server;
 use engine_sql::session::{Flow, Session};
+use node::engine::{Engine, Role};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -56,6 +58,8 @@ pub struct Place {
     pub server: Rc<Server>,
     /// The member's clock and state.
     pub host: Rc<dyn Host>,
+    /// The member, for what clients could only ask for.
+    pub engine: Rc<Engine>,
     /// What all clients saw.
     pub history: Rc<RefCell<History>>,
     /// Of the client protocol.
@@ -69,8 +73,11 @@ impl Place {
     }
 
     fn is_online(&self) -> bool {
-        let status = self.host.status();
-        status.running && status.state == MemberState::Online
+        self.engine.with_member(|member| member.own_state() == State::Online)
+    }
+
+    fn takes_writes(&self) -> bool {
+        self.engine.role() == Role::Writable
     }
 
     fn violate(&self, rule: String) {
@@ -230,7 +237,9 @@ struct Seen {
 }
 
 async fn step(sql: &mut Sql, client: u64, seen: &mut Seen, rng: &mut Rng) {
-    match rng.below(100) {
+    // Where nothing can be written, a try now and then shows that it is refused.
+    let least = if sql.place.takes_writes() || rng.percent(10) { 0 } else { 70 };
+    match least + rng.below(100 - least) {
         0..25 => transfer(sql, rng).await,
         25..45 => insert(sql, client, rng).await,
         45..60 => append(sql, client, 1, rng).await,

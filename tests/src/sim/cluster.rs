@@ -54,6 +54,8 @@ pub struct Report {
     pub elections: u64,
     /// Crashes.
     pub crashes: u64,
+    /// Rare branches that were reached (in builds with marks).
+    pub rare: Vec<&'static str>,
 }
 
 pub(super) enum Event {
@@ -341,7 +343,7 @@ impl Cluster {
     fn place(&self, node: usize) -> Option<Place> {
         let engine = self.engine(node)?;
         let (server, host) = (engine.server().clone(), engine.host());
-        Some(Place { server, host, history: self.history.clone(), options: self.options.clone() })
+        Some(Place { server, host, engine, history: self.history.clone(), options: self.options.clone() })
     }
 
     pub(super) fn is_online(&self, node: usize) -> bool {
@@ -479,8 +481,8 @@ impl Cluster {
             port: 3306,
             version: 80036,
             synced_on_append: !self.setup.sync,
-            write_concurrency: 10,
-            window_bytes: 1 << 20,
+            write_concurrency: self.setup.write_concurrency,
+            window_bytes: self.setup.window_bytes,
             timing: Timing::default(),
             seed: it.random.borrow_mut().next_u64(),
         };

@@ -18,14 +18,44 @@ mod setup;
 mod tasks;
 
 pub use cluster::{Cluster, Failure, Report};
-pub use setup::{FAULTS, Faults, Setup};
+pub use setup::{FAULTS, Faults, PROFILES, Profile, Setup};
+
+use std::cell::RefCell;
+use std::sync::Once;
+
+thread_local! {
+    /// Where the code under test panicked on this thread, while a run is on.
+    static PANICKED: RefCell<Option<String>> = const { RefCell::new(None) };
+    static RUNNING: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// A panic within a run is a finding, told once with its place; elsewhere it is shown as ever.
+fn keep_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if RUNNING.get() {
+                let place = info.location().map_or_else(String::new, |at| format!(" ({}:{})", at.file(), at.line()));
+                let text = info.payload_as_str().unwrap_or("of an unknown kind");
+                PANICKED.set(Some(format!("panic: {text}{place}")));
+            } else {
+                before(info);
+            }
+        }));
+    });
+}
 
 /// Runs one seed to its end.
 ///
 /// # Errors
 /// [`Failure`]: which rule was broken, and where. A panic of the code under test is one too.
 pub fn run(setup: Setup) -> Result<Report, Failure> {
-    let seed = setup.seed;
+    keep_panics();
+    let (seed, mutant) = (setup.seed, setup.mutant);
+    plant(mutant);
+    let _ = wire::rare::take();
+    RUNNING.set(true);
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let mut cluster = Cluster::new(setup);
         cluster.form()?;
@@ -33,10 +63,24 @@ pub fn run(setup: Setup) -> Result<Report, Failure> {
         cluster.heal()?;
         Ok(cluster.report())
     }));
-    result.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        Err(Failure { seed, at_us: 0, rule: format!("panic: {}", text.unwrap_or("of an unknown kind")) })
-    })
+    RUNNING.set(false);
+    plant(None);
+    let rare = wire::rare::take();
+    match result {
+        Ok(Ok(report)) => Ok(Report { rare, ..report }),
+        Ok(Err(failure)) => Err(failure),
+        Err(_) => Err(Failure { seed, at_us: 0, rule: PANICKED.take().unwrap_or_else(|| "panic".to_owned()) }),
+    }
+}
+
+#[cfg(feature = "mutants")]
+fn plant(mutant: Option<wire::mutant::Mutant>) {
+    wire::mutant::plant(mutant);
+}
+
+#[cfg(not(feature = "mutants"))]
+fn plant(mutant: Option<wire::mutant::Mutant>) {
+    assert!(mutant.is_none(), "this build has no mutants: the feature `mutants` is off");
 }
 
 /// Makes a failing setup smaller while it still fails: fewer kinds of fault, a shorter time.

@@ -1,12 +1,15 @@
-//! What one run is made of: drawn from its seed, or given.
+//! What one run is made of: drawn from its seed and a profile, or given.
 
 use engine_core::rng::Rng;
+use wire::mutant::Mutant;
 
 /// What one seed is run with; drawn from it unless fixed.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// Everything random comes from this.
     pub seed: u64,
+    /// What it was drawn by; empty for the mixed swarm.
+    pub profile: &'static str,
     /// 1..=9.
     pub members: usize,
     /// Single-primary mode.
@@ -19,42 +22,62 @@ pub struct Setup {
     pub think_us: u64,
     /// Tables are made and filled before the other members join.
     pub early_tables: bool,
+    /// Batches that may be undecided at once.
+    pub write_concurrency: usize,
+    /// Bytes that may be undecided at once.
+    pub window_bytes: usize,
     /// Which kinds of fault there are.
     pub faults: Faults,
+    /// The bug that is planted.
+    pub mutant: Option<Mutant>,
     /// Print each event.
     pub trace: bool,
 }
 
-/// Which kinds of fault a seed has (swarm testing: each seed draws its own).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Faults {
-    /// One member's process ends at once and comes back.
-    pub crash: bool,
-    /// All do.
-    pub crash_all: bool,
-    /// Links break, with what is on them.
-    pub reset: bool,
-    /// A member hears nobody for a while, and nobody it.
-    pub partition: bool,
-    /// One direction of a link is silent.
-    pub one_way: bool,
-    /// Disks take long.
-    pub slow_disk: bool,
-    /// A process stands still and goes on.
-    pub pause: bool,
-    /// Members leave and join again.
-    pub churn: bool,
+/// Kinds of fault: field, name, chance in percent that a mixed seed has it.
+macro_rules! faults {
+    ($($(#[$doc:meta])* $field:ident $name:literal $percent:literal,)+) => {
+        /// Which kinds of fault a seed has (swarm testing: each seed draws its own).
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Faults {
+            $($(#[$doc])* pub $field: bool,)+
+        }
+
+        /// Names of the kinds of fault, as options take them.
+        pub const FAULTS: &[&str] = &[$($name,)+];
+
+        impl Faults {
+            fn switches(&mut self) -> Vec<&mut bool> {
+                vec![$(&mut self.$field,)+]
+            }
+
+            fn draw(seed: u64) -> Self {
+                Self { $($field: of(seed, $name).percent($percent),)+ }
+            }
+        }
+    };
 }
 
-/// Names of the kinds of fault, as options take them.
-pub const FAULTS: [&str; 8] = ["crash", "crash-all", "reset", "partition", "one-way", "slow-disk", "pause", "churn"];
+faults! {
+    /// One member's process ends at once and comes back.
+    crash "crash" 60,
+    /// All do.
+    crash_all "crash-all" 30,
+    /// Links break, with what is on them.
+    reset "reset" 50,
+    /// A member hears nobody for a while, and nobody it.
+    partition "partition" 50,
+    /// One direction of a link is silent.
+    one_way "one-way" 30,
+    /// Disks take long.
+    slow_disk "slow-disk" 30,
+    /// A process stands still and goes on.
+    pause "pause" 30,
+    /// Members leave and join again.
+    churn "churn" 25,
+}
 
 impl Faults {
-    fn switches(&mut self) -> [&mut bool; 8] {
-        let Self { crash, crash_all, reset, partition, one_way, slow_disk, pause, churn } = self;
-        [crash, crash_all, reset, partition, one_way, slow_disk, pause, churn]
-    }
-
     /// Those that `names` lists, separated by commas.
     ///
     /// # Errors
@@ -89,33 +112,96 @@ impl Faults {
     }
 }
 
+/// A way to draw setups: a name, what it is for, and what it changes of the mixed swarm.
+pub struct Profile {
+    /// As the command line takes it.
+    pub name: &'static str,
+    /// In a few words.
+    pub about: &'static str,
+    shape: fn(&mut Setup, &mut Rng),
+}
+
+/// The profiles beside one for each fault alone, which is named as the fault is.
+pub const PROFILES: &[Profile] = &[
+    Profile { name: "mixed", about: "each seed draws everything (the default)", shape: |_, _| {} },
+    Profile { name: "calm", about: "no faults at all", shape: |setup, _| setup.faults = Faults::default() },
+    Profile { name: "long", about: "faults for a minute", shape: |setup, _| setup.suffer_us = 60_000_000 },
+    Profile {
+        name: "small-windows",
+        about: "few bytes may be undecided",
+        shape: |setup, rng| {
+            (setup.write_concurrency, setup.window_bytes) = (1 + rng.below(3) as usize, 300 + rng.below(3000) as usize);
+        },
+    },
+    Profile { name: "members-2", about: "two members", shape: |setup, _| setup.members = 2 },
+    Profile { name: "members-3", about: "three members", shape: |setup, _| setup.members = 3 },
+    Profile { name: "members-5", about: "five members", shape: |setup, _| setup.members = 5 },
+    Profile { name: "members-7", about: "seven members", shape: |setup, _| setup.members = 7 },
+    Profile { name: "members-9", about: "nine members", shape: |setup, _| setup.members = 9 },
+    Profile { name: "multi-primary", about: "all members take writes", shape: |setup, _| setup.single = false },
+    Profile { name: "single-primary", about: "one member takes writes", shape: |setup, _| setup.single = true },
+    Profile { name: "sync", about: "sync_binlog=1", shape: |setup, _| setup.sync = true },
+    Profile { name: "no-sync", about: "sync_binlog=0", shape: |setup, _| setup.sync = false },
+];
+
+/// The generator of one choice: a new kind of choice leaves the others of a seed as they were.
+fn of(seed: u64, choice: &str) -> Rng {
+    Rng::new(seed ^ xxhash_rust::xxh3::xxh3_64(choice.as_bytes()))
+}
+
+fn one_of<T: Copy>(seed: u64, choice: &str, values: &[T]) -> T {
+    values[of(seed, choice).below(values.len() as u64) as usize]
+}
+
 impl Setup {
-    /// What `seed` draws.
+    /// What `seed` draws from the mixed swarm.
     #[must_use]
     pub fn draw(seed: u64) -> Self {
-        let mut rng = Rng::new(seed ^ 0xd1b5_4a32_d192_ed03);
-        let members = [3, 3, 3, 3, 2, 4, 5, 1][rng.below(8) as usize];
-        let faults = Faults {
-            crash: rng.percent(60),
-            crash_all: rng.percent(30),
-            reset: rng.percent(50),
-            partition: rng.percent(50),
-            one_way: rng.percent(30),
-            slow_disk: rng.percent(30),
-            pause: rng.percent(30),
-            churn: rng.percent(25),
-        };
-        let (single, sync) = (rng.percent(50), rng.percent(60));
-        let think_us = [1500, 4000, 4000, 12_000, 30_000][rng.below(5) as usize];
-        let early_tables = rng.percent(50);
-        Self { seed, members, single, sync, suffer_us: 6_000_000, think_us, early_tables, faults, trace: false }
+        let small = of(seed, "small windows").percent(10);
+        let mut window = of(seed, "window");
+        Self {
+            seed,
+            profile: "mixed",
+            members: one_of(seed, "members", &[3, 3, 3, 3, 2, 4, 5, 1]),
+            single: of(seed, "single").percent(50),
+            sync: of(seed, "sync").percent(60),
+            suffer_us: 6_000_000,
+            think_us: one_of(seed, "think", &[3000, 10_000, 20_000, 40_000]),
+            early_tables: of(seed, "early tables").percent(50),
+            write_concurrency: if small { 1 + window.below(3) as usize } else { 10 },
+            window_bytes: if small { 300 + window.below(3000) as usize } else { 1 << 20 },
+            faults: Faults::draw(seed),
+            mutant: None,
+            trace: false,
+        }
+    }
+
+    /// What `seed` draws by a profile.
+    ///
+    /// # Errors
+    /// The name of no profile.
+    pub fn draw_by(seed: u64, profile: &str) -> Result<Self, String> {
+        let mut setup = Self::draw(seed);
+        if let Some(profile) = PROFILES.iter().find(|known| known.name == profile) {
+            (profile.shape)(&mut setup, &mut of(seed, "profile"));
+            setup.profile = profile.name;
+        } else if let Some(fault) = FAULTS.iter().find(|known| **known == profile) {
+            setup.faults = Faults::parse(fault)?;
+            setup.profile = fault;
+        } else {
+            let names = PROFILES.iter().map(|known| known.name).chain(FAULTS.iter().copied());
+            return Err(format!("'{profile}' is no profile; there are {}", names.collect::<Vec<_>>().join(", ")));
+        }
+        Ok(setup)
     }
 
     /// The command that runs exactly this.
     #[must_use]
     pub fn command(&self) -> String {
         let (faults, suffer_ms) = (self.faults.names(), self.suffer_us / 1000);
-        format!("cargo sim --start {} --seeds 1 --faults {faults} --suffer-ms {suffer_ms} --trace", self.seed)
+        let profile = if self.profile == "mixed" { String::new() } else { format!(" --profile {}", self.profile) };
+        let mutant = self.mutant.map_or_else(String::new, |mutant| format!(" --plant {}", mutant.name()));
+        format!("cargo sim --seed {}{profile} --faults {faults} --suffer-ms {suffer_ms}{mutant} --trace", self.seed)
     }
 }
 
@@ -130,5 +216,15 @@ mod tests {
         }
         assert!(Faults::parse("crash,flood").is_err());
         assert_eq!(Faults::parse("crash,pause").map(|faults| faults.fewer().len()), Ok(2));
+    }
+
+    #[test]
+    fn each_fault_is_a_profile_and_names_are_distinct() {
+        let names: Vec<_> = PROFILES.iter().map(|known| known.name).chain(FAULTS.iter().copied()).collect();
+        for (at, name) in names.iter().enumerate() {
+            assert!(!names[..at].contains(name), "{name}");
+            assert_eq!(Setup::draw_by(1, name).map(|setup| setup.profile), Ok(*name));
+        }
+        assert!(Setup::draw_by(1, "flood").is_err());
     }
 }

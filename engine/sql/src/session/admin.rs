@@ -347,7 +347,7 @@ impl Session {
             group_admin: has("GROUP_REPLICATION_ADMIN"),
             session_admin: has("SESSION_VARIABLES_ADMIN") || system_admin,
             persist_admin: has("PERSIST_RO_VARIABLES_ADMIN"),
-            running: self.host().status().running,
+            running: self.host().is_running(),
             changing: false,
             in_transaction: self.txn.as_ref().is_some_and(|txn| txn.explicit),
         };

@@ -104,9 +104,8 @@ impl Session {
         changes: Vec<CatalogChange>,
     ) -> Result<Option<Gtid>, Stop> {
         let server = self.state.server.clone();
-        let status = server.host.status();
         let ddl = Ddl {
-            primary_epoch: status.primary_epoch,
+            primary_epoch: server.host.primary_epoch(),
             gtid: self.next_gtid()?,
             committed_at_us: server.host.now().unix_us,
             server_id: server.globals.borrow().number("server_id") as u32,

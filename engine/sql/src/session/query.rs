@@ -244,7 +244,7 @@ impl Session {
             increment: number("auto_increment_increment"),
             offset: number("auto_increment_offset"),
             found_rows: self.capabilities.has(Capabilities::FOUND_ROWS),
-            group_running: self.state.server.host.status().running,
+            group_running: self.state.server.host.is_running(),
         }
     }
 
