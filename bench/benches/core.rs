@@ -12,7 +12,7 @@ use engine_core::sequencer::Sequencer;
 use wire::entry::{Body, Entry, GroupOptions, NewBirth, Stamp, Transaction, View, ViewCause, ViewMember, VotingRole};
 use wire::frame::{BatchBuilder, Buffer, Entries};
 use wire::id::{Birth, Incarnation, Index, Run, Uuid};
-use wire::message::Message;
+use wire::message::{Label, Message};
 
 const RUN: Run = Run(1 << 32);
 const SEED: u64 = 42;
@@ -165,7 +165,8 @@ impl Leader {
         let index = self.group.log().last();
         for (from, ballot) in answers {
             let message = Message::Ack { ballot, index };
-            let input = Input::Received { from, address: String::new(), message, payload: Buffer::new() };
+            let label = Label { to: self.group.me(), birth: Birth(1) };
+            let input = Input::Received { from, address: String::new(), label, message, payload: Buffer::new() };
             self.group.step(self.now, input, &mut self.effects);
         }
         self.group.turn(self.now, &mut self.effects);
@@ -195,7 +196,7 @@ fn deliver(groups: &mut [Group], from: usize, now: Instant, effects: &mut Effect
         while let Some(effect) = effects.pop() {
             let mut out = Effects::default();
             let at = match effect {
-                Effect::Send { to: Peer::Member(to), message, payload, .. } => {
+                Effect::Send { to: Peer::Member(to), label, message, payload, .. } => {
                     let at = to.0 as usize - 1;
                     let mut bytes = Buffer::new();
                     match payload {
@@ -206,7 +207,7 @@ fn deliver(groups: &mut [Group], from: usize, now: Instant, effects: &mut Effect
                         engine_core::effect::Payload::Entries(entries) => bytes = entries,
                     }
                     let (from, address) = (groups[from].me(), String::new());
-                    groups[at].step(now, Input::Received { from, address, message, payload: bytes }, &mut out);
+                    groups[at].step(now, Input::Received { from, address, label, message, payload: bytes }, &mut out);
                     at
                 }
                 Effect::StoreVote(vote) => {

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tests::process::{DEADLINE, Group, Member, Scratch, Settings, binary, query, wait_for};
 use wire::id::{Ballot, Incarnation, Index, Run, Uuid};
-use wire::message::{Channel, Decoder, Hello, MAGIC, Message, PROTOCOL, encode};
+use wire::message::{Channel, Decoder, Hello, Label, MAGIC, Message, PROTOCOL, encode};
 
 const ALL: [u16; 3] = [1, 2, 3];
 
@@ -243,12 +243,13 @@ fn hello() -> Hello {
         run: Run(1),
         address: "127.0.0.1:1".to_owned(),
         channel: Channel::Order,
+        target: Incarnation(0),
     }
 }
 
 fn message(message: &Message, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode(message, &[payload], 0, &mut bytes);
+    encode(message, Label::default(), &[payload], 0, &mut bytes);
     bytes
 }
 
@@ -316,7 +317,7 @@ fn bad_bytes_on_the_group_port_reach_nobody_else() {
                 Message::PreVoteGranted { ballot },
                 Message::Expect { run: Run(1), number },
                 Message::Leave { incarnation: Incarnation(number) },
-                Message::Handover { ballot },
+                Message::Handover { ballot, next: ballot },
             ];
             for sent in &messages {
                 let _ = stream.write_all(&message(sent, &noise));
@@ -345,7 +346,7 @@ fn peers_that_do_not_belong_are_refused_with_the_reason() {
         let other = Uuid::parse("bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb").expect("a uuid");
         let outside = Ipv4Addr::new(127, 0, 0, 2);
         let cases = [
-            (Ipv4Addr::LOCALHOST, Hello { protocol: PROTOCOL + 1, ..hello() }, "protocol version 2 is not spoken"),
+            (Ipv4Addr::LOCALHOST, Hello { protocol: PROTOCOL + 1, ..hello() }, "protocol version 3 is not spoken"),
             (Ipv4Addr::LOCALHOST, Hello { group: other, ..hello() }, "not bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb"),
             (Ipv4Addr::LOCALHOST, Hello { magic: 1, ..hello() }, "not a member of a group"),
             (outside, hello(), "127.0.0.2 are not in group_replication_ip_allowlist"),

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! 0 length of what follows u32   4 crc32 of what follows ^ length   8 flags u32   12 message bytes u32
-//! message archive, padded to 16; payload (lz4 when flag 1 is set, then after its plain and packed lengths, u64 each)
+//! to u64, birth u64 ([`Label`]); message archive, padded to 16; payload (lz4 when flag 1 is set, then after its plain and packed lengths, u64 each)
 //! ```
 //!
 //! Absent on purpose: who may connect (allowlist, TLS) and what a message means: `engine/core` decides.
@@ -18,7 +18,7 @@ use crate::id::{Ballot, Birth, Incarnation, Index, Run, Uuid};
 use rkyv::{Archive, Deserialize, Serialize, rancor};
 
 /// Version of this protocol: peers of another one are refused by name.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 /// First bytes of a connection between members.
 pub const MAGIC: u32 = 0x5152_5445;
 /// Bytes before each message.
@@ -32,6 +32,18 @@ pub const ARCHIVE_BYTES_MAX: usize = 1 << 20;
 pub const GREETING_BYTES_MAX: usize = 4 << 10;
 
 const FLAG_LZ4: u32 = 1;
+/// Bytes of a [`Label`], before the archive.
+const LABEL_BYTES: usize = 16;
+
+/// Whom a message is for and of which birth its sender is, on every message: the receiver counts only what
+/// names its own birth and its own membership life, whatever connection it came on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Label {
+    /// The incarnation that it is for; 0: whoever is there.
+    pub to: Incarnation,
+    /// The sender's birth; 0: in none.
+    pub birth: Birth,
+}
 
 /// Which of a peer's connections a message uses, so that bulk never delays order, nor order liveness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Archive, Serialize, Deserialize)]
@@ -101,8 +113,9 @@ pub enum Message {
     JoinAnswer(JoinAnswer),
     /// A member asks the leader to write the view without it.
     Leave { incarnation: Incarnation },
-    /// The leader asks a voter with a level log to stand at once.
-    Handover { ballot: Ballot },
+    /// The leader of `ballot` has stopped, promised `next` to the receiver, whose log it made level, and
+    /// asks it to stand with that at once; its promise follows.
+    Handover { ballot: Ballot, next: Ballot },
     /// Sent on [`Channel::Liveness`].
     Heartbeat(Heartbeat),
 }
@@ -126,6 +139,8 @@ pub struct Hello {
     pub address: String,
     /// What the connection is for.
     pub channel: Channel,
+    /// The incarnation that is called; 0: whoever is there.
+    pub target: Incarnation,
 }
 
 /// See [`Message::Join`].
@@ -207,9 +222,11 @@ pub enum MessageError {
 
 /// Appends `message` with `payload` to `out`. Payloads above `compress_above` bytes are compressed
 /// (0: never), as in `group_replication_compression_threshold`.
-pub fn encode(message: &Message, payload: &[&[u8]], compress_above: usize, out: &mut Vec<u8>) {
+pub fn encode(message: &Message, label: Label, payload: &[&[u8]], compress_above: usize, out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + ENVELOPE_BYTES, 0);
+    out.extend_from_slice(&label.to.0.to_le_bytes());
+    out.extend_from_slice(&label.birth.0.to_le_bytes());
     let archive = rkyv::to_bytes::<rancor::Error>(message).expect("serialising into memory cannot fail");
     out.extend_from_slice(&archive);
     pad(out, start);
@@ -245,6 +262,8 @@ fn pad(out: &mut Vec<u8>, start: usize) {
 pub struct Received {
     /// The message.
     pub message: Message,
+    /// Whom it is for, and its sender's birth.
+    pub label: Label,
     /// Frames or entries behind it.
     pub payload: Buffer,
 }
@@ -290,7 +309,7 @@ impl Decoder {
         let Some(head) = bytes.first_chunk::<ENVELOPE_BYTES>() else { return Ok(None) };
         let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let (length, archive) = (word(0) as usize, word(12) as usize);
-        let padded = archive.next_multiple_of(ALIGN);
+        let padded = archive.next_multiple_of(ALIGN).saturating_add(LABEL_BYTES);
         if length > self.bytes_max || archive > ARCHIVE_BYTES_MAX || padded > length {
             return Err(MessageError::Size { length, archive });
         }
@@ -299,12 +318,14 @@ impl Decoder {
         if expected != found {
             return Err(MessageError::Checksum { expected, found });
         }
+        let half = |at: usize| body[at..at + 8].try_into().map(u64::from_le_bytes).expect("eight bytes");
+        let label = Label { to: Incarnation(half(0)), birth: Birth(half(8)) };
         let mut aligned = Buffer::with_capacity(archive);
-        aligned.extend_from_slice(&body[..archive]);
+        aligned.extend_from_slice(&body[LABEL_BYTES..LABEL_BYTES + archive]);
         let message = rkyv::from_bytes::<Message, rancor::Failure>(&aligned).map_err(|_| MessageError::Malformed)?;
         let payload = payload_of(&body[padded..], word(8) & FLAG_LZ4 != 0)?;
         self.at += ENVELOPE_BYTES + length;
-        Ok(Some(Received { message, payload }))
+        Ok(Some(Received { message, label, payload }))
     }
 }
 
@@ -333,6 +354,8 @@ fn payload_of(bytes: &[u8], compressed: bool) -> Result<Buffer, MessageError> {
 mod tests {
     use super::*;
 
+    const LABEL: Label = Label { to: Incarnation(3), birth: Birth(4) };
+
     fn samples() -> Vec<(Message, Vec<u8>)> {
         let ballot = Ballot { round: 3, node: Incarnation(7) };
         vec![
@@ -348,7 +371,7 @@ mod tests {
         for compress_above in [0, 1000] {
             let mut stream = Vec::new();
             for (message, payload) in samples() {
-                encode(&message, &[&payload], compress_above, &mut stream);
+                encode(&message, LABEL, &[&payload], compress_above, &mut stream);
             }
             for step in [1, 7, 16, 100, stream.len()] {
                 let (mut decoder, mut found) = (Decoder::default(), Vec::new());
@@ -356,6 +379,7 @@ mod tests {
                 for part in stream.chunks(step) {
                     decoder.feed(part);
                     while let Some(received) = decoder.next_message().unwrap() {
+                        assert_eq!(received.label, LABEL);
                         found.push((received.message, received.payload.to_vec()));
                     }
                 }
@@ -367,7 +391,7 @@ mod tests {
     #[test]
     fn a_changed_byte_closes_the_stream() {
         let mut stream = Vec::new();
-        encode(&samples()[1].0, &[&[7; 64]], 0, &mut stream);
+        encode(&samples()[1].0, LABEL, &[&[7; 64]], 0, &mut stream);
         for at in 0..stream.len() {
             // The flags word is not covered: an unknown flag means nothing, a wrong lz4 flag fails to decompress.
             let mut bad = stream.clone();

@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use wire::frame::Frame;
-use wire::id::{Ballot, Incarnation, Index, Run, Uuid};
-use wire::message::{Channel, Decoder, ENVELOPE_BYTES, Heartbeat, Hello, JoinAnswer, MAGIC, Message, PROTOCOL, encode};
+use wire::id::{Ballot, Birth, Incarnation, Index, Run, Uuid};
+use wire::message::{
+    Channel, Decoder, ENVELOPE_BYTES, Heartbeat, Hello, JoinAnswer, Label, MAGIC, Message, PROTOCOL, encode,
+};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 fn runs() -> u64 {
@@ -23,6 +25,7 @@ fn samples() -> Vec<(Message, Vec<u8>)> {
         run: Run(4),
         address: "host:1".into(),
         channel: Channel::Order,
+        target: Incarnation(9),
     };
     let heartbeat = Heartbeat {
         sequence: 1,
@@ -67,7 +70,13 @@ fn messages_bear_anything() {
         };
         let (message, payload) = &samples[draw(samples.len())];
         let mut bytes = Vec::new();
-        encode(message, &[payload], if draw(2) == 0 { 0 } else { 100 }, &mut bytes);
+        encode(
+            message,
+            Label { to: Incarnation(3), birth: Birth(4) },
+            &[payload],
+            if draw(2) == 0 { 0 } else { 100 },
+            &mut bytes,
+        );
         for _ in 0..draw(5) {
             let at = ENVELOPE_BYTES + draw(bytes.len() - ENVELOPE_BYTES);
             bytes[at] = draw(256) as u8;

@@ -360,6 +360,7 @@ impl Member {
                 let input = Input::Received {
                     from: link.peer,
                     address: String::new(),
+                    label: received.label,
                     message: received.message,
                     payload: received.payload,
                 };
@@ -390,15 +391,15 @@ impl Member {
     fn perform(&mut self) -> Result<(), ExchangeError> {
         while let Some(effect) = self.effects.pop() {
             match effect {
-                Effect::Send { to: Peer::Member(to), message, payload, .. } => {
+                Effect::Send { to: Peer::Member(to), label, message, payload, .. } => {
                     let Some(link) = self.links.iter_mut().find(|link| link.peer == to) else { continue };
                     match &payload {
-                        Payload::None => encode(&message, &[], 0, &mut link.outbox),
+                        Payload::None => encode(&message, label, &[], 0, &mut link.outbox),
                         Payload::Frames(frames) => {
                             let parts: Vec<&[u8]> = frames.iter().map(Frame::bytes).collect();
-                            encode(&message, &parts, 0, &mut link.outbox);
+                            encode(&message, label, &parts, 0, &mut link.outbox);
                         }
-                        Payload::Entries(entries) => encode(&message, &[entries], 0, &mut link.outbox),
+                        Payload::Entries(entries) => encode(&message, label, &[entries], 0, &mut link.outbox),
                     }
                 }
                 Effect::Append(frame) => {

@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use wire::frame::{BatchBuilder, Place};
 use wire::id::{Ballot, Incarnation, Index, Run};
-use wire::message::{ENVELOPE_BYTES, Message, encode};
+use wire::message::{ENVELOPE_BYTES, Label, Message, encode};
 
 const WARM_UP: Duration = Duration::from_millis(100);
 /// Files are written again from the start here: all of their blocks hold data, as the log's segments do.
@@ -170,13 +170,13 @@ fn frame(entries: usize) -> Vec<u8> {
     let append =
         Message::Append { ballot: BALLOT, previous: Index(0), previous_chain: 0, decided: Index(0), synced: Index(0) };
     let mut bytes = Vec::new();
-    encode(&append, &[frame.bytes()], 0, &mut bytes);
+    encode(&append, Label::default(), &[frame.bytes()], 0, &mut bytes);
     bytes
 }
 
 fn answer() -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode(&Message::Ack { ballot: BALLOT, index: Index(1) }, &[], 0, &mut bytes);
+    encode(&Message::Ack { ballot: BALLOT, index: Index(1) }, Label::default(), &[], 0, &mut bytes);
     bytes
 }
 

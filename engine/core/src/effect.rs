@@ -8,7 +8,7 @@ use crate::certify::Judged;
 use wire::entry::ViewMember;
 use wire::frame::{Buffer, Frame};
 use wire::id::{Ballot, Birth, Incarnation, Index, Run};
-use wire::message::{Channel, Message};
+use wire::message::{Channel, Label, Message};
 
 /// Microseconds of the member's monotonic clock since some start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +75,8 @@ pub enum Input {
         from: Incarnation,
         /// Its address, as it greeted.
         address: String,
+        /// Whom it is for, and its sender's birth.
+        label: Label,
         /// What.
         message: Message,
         /// Frames or entries behind it.
@@ -115,6 +117,8 @@ pub enum Effect {
         to: Peer,
         /// On which of its connections.
         channel: Channel,
+        /// Whom it is for by incarnation, and this member's birth.
+        label: Label,
         /// What.
         message: Message,
         /// Behind it.
@@ -197,6 +201,8 @@ pub struct Note {
 #[derive(Debug, Default)]
 pub struct Effects {
     queue: std::collections::VecDeque<Effect>,
+    /// What messages name as their sender's birth.
+    birth: Birth,
 }
 
 impl Effects {
@@ -210,15 +216,35 @@ impl Effects {
         self.queue.pop_front()
     }
 
+    /// Takes all.
+    pub(crate) fn take(&mut self) -> std::collections::VecDeque<Effect> {
+        std::mem::take(&mut self.queue)
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
+    /// Messages that follow are from a member of `birth`.
+    pub(crate) fn set_birth(&mut self, birth: Birth) {
+        self.birth = birth;
+    }
+
+    /// Sends on the order's connection.
     pub(crate) fn send(&mut self, to: Incarnation, message: Message) {
-        let channel = Channel::Order;
-        self.push(Effect::Send { to: Peer::Member(to), channel, message, payload: Payload::None });
+        self.post(Peer::Member(to), Channel::Order, message, Payload::None);
+    }
+
+    /// Sends a message; losing it is allowed.
+    pub(crate) fn post(&mut self, to: Peer, channel: Channel, message: Message, payload: Payload) {
+        let incarnation = match &to {
+            Peer::Member(incarnation) => *incarnation,
+            Peer::Address(_) => Incarnation(0),
+        };
+        let label = Label { to: incarnation, birth: self.birth };
+        self.push(Effect::Send { to, channel, label, message, payload });
     }
 
     pub(crate) fn note(&mut self, level: Level, code: u32, text: String) {

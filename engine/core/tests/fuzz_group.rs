@@ -12,7 +12,7 @@ use engine_core::sequencer::Sequencer;
 use wire::entry::{Body, Entry, Stamp, View, ViewCause, ViewMember, VotingRole};
 use wire::frame::{BatchBuilder, Buffer, Frame, Place};
 use wire::id::{Ballot, Birth, Incarnation, Index, Run, Uuid};
-use wire::message::{Heartbeat, Message};
+use wire::message::{Heartbeat, Label, Message};
 
 fn runs() -> u64 {
     std::env::var("FUZZ_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000)
@@ -210,7 +210,10 @@ impl Fuzz {
                 self.ballot.round = self.ballot.round.min(1 << 40);
             }
             let from = Incarnation(1 + self.rng.below(4));
-            let input = Input::Received { from, address: "h2:1".into(), message, payload };
+            // Mostly for this member and of its birth: what is not must not be looked at.
+            let odd = |rng: &mut Rng, usual: u64| if rng.percent(4) { rng.below(4) } else { usual };
+            let label = Label { to: Incarnation(odd(&mut self.rng, 1)), birth: Birth(odd(&mut self.rng, 1)) };
+            let input = Input::Received { from, address: "h2:1".into(), label, message, payload };
             self.group.step(self.now, input, &mut out);
             if self.rng.percent(50) {
                 self.group.turn(self.now, &mut out);

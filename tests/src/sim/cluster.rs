@@ -600,7 +600,9 @@ impl Cluster {
         let Some(engine) = self.engine(node) else { return Ok(()) };
         while let Some(effect) = engine.pop_effect() {
             match effect {
-                Effect::Send { to, channel, message, payload } => self.send(node, to, channel, message, payload),
+                Effect::Send { to, channel, label, message, payload } => {
+                    self.send(node, to, channel, (label, message, payload));
+                }
                 Effect::Append(frame) => {
                     self.say(|| format!("m{node} appends {frame:?}"));
                     self.nodes[node].disk.append(frame);

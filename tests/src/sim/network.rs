@@ -6,7 +6,7 @@ use engine_core::effect::{Input, Payload, Peer};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::frame::Buffer;
 use wire::id::Incarnation;
-use wire::message::{Channel, Message};
+use wire::message::{Channel, Label, Message};
 
 /// The state of all links.
 #[derive(Default)]
@@ -36,6 +36,7 @@ pub(super) struct Parcel {
     epoch: u64,
     life: u64,
     incarnation: Incarnation,
+    label: Label,
     message: Message,
     payload: Payload,
 }
@@ -53,7 +54,13 @@ impl Cluster {
         from != to && self.nodes[to].engine.is_some() && !self.network.silent.contains(&(from, to))
     }
 
-    pub(super) fn send(&mut self, from: usize, to: Peer, channel: Channel, message: Message, payload: Payload) {
+    pub(super) fn send(
+        &mut self,
+        from: usize,
+        to: Peer,
+        channel: Channel,
+        (label, message, payload): (Label, Message, Payload),
+    ) {
         let target = match &to {
             Peer::Address(address) => node_at(address),
             Peer::Member(incarnation) => {
@@ -70,7 +77,7 @@ impl Cluster {
         *arrival = (*arrival + 1).max(now + delay);
         let after = *arrival - now;
         let (epoch, life) = (self.network.epoch(from, to), self.nodes[to].life);
-        let parcel = Parcel { from, to, epoch, life, incarnation, message, payload };
+        let parcel = Parcel { from, to, epoch, life, incarnation, label, message, payload };
         self.schedule(after, Event::Message(Box::new(parcel)));
     }
 
@@ -85,7 +92,7 @@ impl Cluster {
             self.schedule(10_000, Event::Message(Box::new(parcel)));
             return Ok(());
         }
-        let Parcel { incarnation, message, payload, .. } = parcel;
+        let Parcel { incarnation, label, message, payload, .. } = parcel;
         let bytes = payload_bytes(&payload);
         self.mix([2, (from * 16 + to) as u64, bytes as u64]);
         self.say(|| format!("m{to} receives from m{from}: {message:?} {payload:?}"));
@@ -95,7 +102,7 @@ impl Cluster {
             Payload::Entries(entries) => aligned.extend_from_slice(entries),
             Payload::Frames(frames) => frames.iter().for_each(|frame| aligned.extend_from_slice(frame.bytes())),
         }
-        self.input(to, Input::Received { from: incarnation, address: address(from), message, payload: aligned })
+        self.input(to, Input::Received { from: incarnation, address: address(from), label, message, payload: aligned })
     }
 
     /// Connections come up where they can.

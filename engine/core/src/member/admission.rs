@@ -1,7 +1,7 @@
 //! Who may join, judged by the leader (`protocol.md` §11).
 
 use super::{Life, Member};
-use crate::effect::{Effect, Effects, Instant, Payload, Peer};
+use crate::effect::{Effects, Instant, Payload, Peer};
 use crate::paxos::leader::{Joining, MEMBERS_MAX};
 use wire::entry::GroupOptions;
 use wire::gtid::GtidSet;
@@ -20,7 +20,7 @@ impl Member {
             Err(answer) => answer,
         };
         let (to, message) = (Peer::Address(request.member.address), Message::JoinAnswer(answer));
-        out.push(Effect::Send { to, channel: Channel::Order, message, payload: Payload::None });
+        out.post(to, Channel::Order, message, Payload::None);
     }
 
     fn admission(&self, request: &JoinRequest, now: Instant) -> Result<(), JoinAnswer> {

@@ -108,7 +108,7 @@ impl Member {
             gtid_executed: self.certifier.executed().to_string(),
         };
         let message = Message::Join(Box::new(request));
-        out.push(Effect::Send { to: Peer::Address(address), channel: Channel::Order, message, payload: Payload::None });
+        out.post(Peer::Address(address), Channel::Order, message, Payload::None);
     }
 
     pub(super) fn on_join_answer(&mut self, now: Instant, answer: JoinAnswer, out: &mut Effects) {

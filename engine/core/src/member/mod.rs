@@ -411,17 +411,15 @@ impl Member {
 
     /// Judges what the order has delivered since.
     fn judge_delivered(&mut self, out: &mut Effects) {
-        let mut rest = Effects::default();
-        while let Some(effect) = out.pop() {
+        for effect in out.take() {
             match effect {
                 Effect::Deliver(frame) => {
                     let judged = self.judge(&frame);
-                    rest.push(Effect::Apply { frame, judged });
+                    out.push(Effect::Apply { frame, judged });
                 }
-                other => rest.push(other),
+                other => out.push(other),
             }
         }
-        *out = rest;
         self.announce(out);
     }
 

@@ -2,7 +2,7 @@
 //! falls silent. Suspecting the leader costs an election; being UNREACHABLE is only shown.
 
 use super::{Group, Role};
-use crate::effect::{Effect, Effects, Instant, Level, Payload, Peer};
+use crate::effect::{Effects, Instant, Level, Payload, Peer};
 use std::collections::{BTreeMap, VecDeque};
 use wire::entry::ViewMember;
 use wire::id::{Incarnation, Index};
@@ -104,6 +104,11 @@ impl Group {
         let mut hears: Vec<_> = self.detector.peers.keys().copied().filter(|&peer| self.hears(peer, now)).collect();
         hears.push(self.me());
         hears
+    }
+
+    /// Whom `peer` hears both ways, by its last word, itself among them.
+    pub(super) fn heard_by(&self, peer: Incarnation) -> impl Iterator<Item = Incarnation> {
+        self.detector.peers.get(&peer).into_iter().flat_map(|heard| &heard.hears).copied()
     }
 
     /// Voters of the newest view that are heard both ways, this member included.
@@ -228,7 +233,7 @@ impl Group {
         }
         let (sequence, echo) = (heard.sequence, heard.received);
         let message = Message::Heartbeat(Heartbeat { sequence, echo, promised, leader, decided, hears, waiting_us });
-        out.push(Effect::Send { to: Peer::Member(to), channel: Channel::Liveness, message, payload: Payload::None });
+        out.post(Peer::Member(to), Channel::Liveness, message, Payload::None);
     }
 
     /// Heartbeats that are due, and who is UNREACHABLE now.

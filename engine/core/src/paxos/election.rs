@@ -107,7 +107,7 @@ impl Group {
     }
 
     fn ask_pre_votes(&mut self, now: Instant, out: &mut Effects) {
-        let ballot = Ballot { round: self.highest_round.max(self.promised.round) + 1, node: self.me() };
+        let ballot = self.next_ballot(self.me());
         let granted = BTreeSet::from([self.me()]);
         let stage = Stage::PreVote { granted };
         self.role = Role::Candidate(Candidacy { ballot, since: now, asked_at: now, stage });
@@ -175,7 +175,16 @@ impl Group {
 
     /// Promises itself a new ballot and asks the others to.
     pub(super) fn stand(&mut self, now: Instant, out: &mut Effects) {
-        let ballot = Ballot { round: self.highest_round.max(self.promised.round) + 1, node: self.me() };
+        let ballot = self.next_ballot(self.me());
+        self.stand_with(now, ballot, out);
+    }
+
+    /// A ballot of `node` above all that were seen.
+    pub(super) fn next_ballot(&self, node: Incarnation) -> Ballot {
+        Ballot { round: self.highest_round.max(self.promised.round) + 1, node }
+    }
+
+    fn stand_with(&mut self, now: Instant, ballot: Ballot, out: &mut Effects) {
         self.note_promise(ballot);
         self.promise(ballot, out);
         let stage = Stage::Prepare { promises: BTreeMap::new(), asked: BTreeSet::new(), fetch: None };
@@ -329,10 +338,19 @@ impl Group {
         }
     }
 
-    pub(super) fn on_handover(&mut self, now: Instant, from: Incarnation, ballot: Ballot, out: &mut Effects) {
-        let level = self.matched == self.log.last();
-        if ballot == self.promised && ballot.node == from && level && self.is_voter(self.me()) {
-            self.stand(now, out);
+    /// The leader has stopped in favour of this member. No pre-vote: who leads has asked for it.
+    pub(super) fn on_handover(
+        &mut self,
+        now: Instant,
+        from: Incarnation,
+        ballot: Ballot,
+        next: Ballot,
+        out: &mut Effects,
+    ) {
+        let me = self.me();
+        let ours = next.node == me && next > self.promised && self.is_voter(me) && self.listed;
+        if ours && ballot == self.promised && ballot.node == from && matches!(self.role, Role::Follower) {
+            self.stand_with(now, next, out);
         }
     }
 

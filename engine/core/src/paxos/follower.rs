@@ -186,7 +186,7 @@ impl Group {
         let Some(first) = first else { return };
         let message = Message::Propose { run: self.config.run, first, count };
         let (to, payload) = (Peer::Member(leader), Payload::Entries(raw));
-        out.push(Effect::Send { to, channel: Channel::Order, message, payload });
+        out.post(to, Channel::Order, message, payload);
         if self.own.back().is_some_and(|batch| batch.last() >= self.forwarded) {
             self.forward(out);
         }
@@ -246,7 +246,7 @@ impl Group {
         };
         let message = Message::Fetched { token, ballot, after, last: self.log.last(), matches };
         let payload = if matches { Payload::Frames(frames) } else { Payload::None };
-        out.push(Effect::Send { to: Peer::Member(to), channel: Channel::Bulk, message, payload });
+        out.post(Peer::Member(to), Channel::Bulk, message, payload);
     }
 
     pub(super) fn read(&mut self, reading: super::Reading, after: Index, bytes_max: usize, out: &mut Effects) {

@@ -2,7 +2,7 @@
 //! bounded window, count synced voters, change the view one voter at a time.
 
 use super::{BATCH_BYTES, Group, Reading, Role, quorum_index, voters_of};
-use crate::effect::{Effect, Effects, Instant, Level, Payload, Peer};
+use crate::effect::{Effects, Instant, Level, Payload, Peer};
 use crate::sequencer::Sequencer;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wire::entry::{Body, Entry, Opening, Stamp, View, ViewCause, ViewMember, VotingRole};
@@ -68,7 +68,10 @@ pub(super) struct Leading {
     /// Members that left, to be told so until then.
     pub departing: Vec<(ViewMember, Instant)>,
     quorum_at: Instant,
+    /// To whom leadership is to go, and until when that is tried.
     handover: Option<(Incarnation, Instant)>,
+    /// Since when it misses a member that others hear.
+    misses_since: Option<Instant>,
     naming: Index,
 }
 
@@ -132,8 +135,9 @@ impl Group {
 
     /// Begins a birth: its first entry, under a ballot that only this member can use, opens it too.
     pub fn begin_birth(&mut self, now: Instant, birth: wire::entry::NewBirth, out: &mut Effects) {
-        let ballot = Ballot { round: self.promised.round.max(self.highest_round) + 1, node: self.me() };
+        let ballot = self.next_ballot(self.me());
         self.birth = birth.view.birth;
+        out.set_birth(self.birth);
         self.listed = true;
         self.note_promise(ballot);
         self.promise(ballot, out);
@@ -244,8 +248,10 @@ impl Group {
         self.take_own();
         self.change_view(now, out);
         self.care_for_primary(now, out);
+        self.care_for_reach(now);
         self.flush(out);
         self.replicate_all(now, out);
+        self.hand_over(now, out);
     }
 
     fn keep_quorum(&mut self, now: Instant) -> bool {
@@ -282,7 +288,7 @@ impl Group {
         loop {
             let Role::Leader(leading) = &mut self.role else { return };
             let full = frames >= self.config.write_concurrency || frames > 0 && bytes >= self.config.window_bytes;
-            if full || leading.queue.is_empty() || leading.handover.is_some() {
+            if full || leading.queue.is_empty() {
                 return;
             }
             let mut batch = BatchBuilder::with_capacity(leading.queue_bytes.min(BATCH_BYTES));
@@ -354,7 +360,7 @@ impl Group {
                 progress.flying.push_back((end, bytes));
             }
             let payload = if frames.is_empty() { Payload::None } else { Payload::Frames(frames) };
-            out.push(Effect::Send { to: Peer::Member(peer), channel: Channel::Order, message, payload });
+            out.post(Peer::Member(peer), Channel::Order, message, payload);
         }
     }
 
@@ -375,11 +381,12 @@ impl Group {
         progress.flying.push_back((last.header().last(), frames.iter().map(|frame| frame.bytes().len()).sum()));
         let message = Message::Append { ballot, previous, previous_chain, decided: told.1, synced: told.0 };
         let payload = Payload::Frames(frames);
-        out.push(Effect::Send { to: Peer::Member(peer), channel: Channel::Order, message, payload });
+        out.post(Peer::Member(peer), Channel::Order, message, payload);
     }
 
     /// Begins the addition of a server that the member found admissible: compares lineages first.
     pub fn admit(&mut self, now: Instant, joining: Joining, out: &mut Effects) {
+        out.set_birth(self.birth);
         if !matches!(self.role, Role::Leader(_)) {
             return;
         }
@@ -431,7 +438,7 @@ impl Group {
         }
         let answer = JoinAnswer::Accepted { view, leader: me, ballot, keep };
         let (to, payload) = (Peer::Address(joining.member.address.clone()), Payload::None);
-        out.push(Effect::Send { to, channel: Channel::Order, message: Message::JoinAnswer(answer), payload });
+        out.post(to, Channel::Order, Message::JoinAnswer(answer), payload);
         let _ = now;
     }
 
@@ -511,7 +518,6 @@ impl Group {
 
     /// Leadership goes to the primary when logs are level; a primary that a quorum lost is replaced.
     fn care_for_primary(&mut self, now: Instant, out: &mut Effects) {
-        self.hand_over(now, out);
         if !self.primary.single {
             return;
         }
@@ -519,6 +525,8 @@ impl Group {
         let Some(primary) = self.primary.primary else { return };
         let (hears, lost) = (self.hears(primary, now), self.lost_by_quorum(primary, now));
         let heard: BTreeSet<_> = self.heard_both_ways(now).into_iter().collect();
+        // A primary that hears fewer would have to hand over again.
+        let hears = hears && self.heard_by(primary).filter(|who| heard.contains(who)).count() >= heard.len();
         let votes = self.is_voter(primary);
         let Role::Leader(leading) = &mut self.role else { return };
         if primary == me || leading.opening > decided || leading.naming > decided {
@@ -540,17 +548,57 @@ impl Group {
         }
     }
 
-    /// Completes a handover once the receiver's log is level.
+    /// Completes a handover: once all of this log is on its way to the receiver, this member stops, promises
+    /// the receiver its ballot and asks it to stand. Between the last frame here and the receiver's opening lie
+    /// the vote file and, in a group of three, half a round trip.
     fn hand_over(&mut self, now: Instant, out: &mut Effects) {
-        let last = self.log.last();
+        let (last, decided) = (self.log.last(), self.log.decided());
         let Role::Leader(leading) = &mut self.role else { return };
         let Some((to, until)) = leading.handover else { return };
-        let level = leading.progress.get(&to).is_some_and(|progress| progress.matched == last);
+        let ballot = leading.ballot;
+        let sent = (leading.progress.get(&to))
+            .is_some_and(|peer| !peer.reading && peer.next > last && peer.matched >= leading.opening);
         if now > until {
             leading.handover = None;
-        } else if level && self.log.decided() == last {
-            let ballot = leading.ballot;
-            out.send(to, Message::Handover { ballot });
+        } else if sent && leading.opening <= decided && self.detector.is_up(to) {
+            let next = self.next_ballot(to);
+            self.note_promise(next);
+            out.send(to, Message::Handover { ballot, next });
+            self.promise(next, out);
+            self.become_follower(now);
+            self.promises_due.push((self.vote_asked, to, next));
+        }
+    }
+
+    /// A member that this leader misses and a voter of its quorum hears: the voter that hears most leads better.
+    fn care_for_reach(&mut self, now: Instant) {
+        let me = self.me();
+        let members: BTreeSet<_> =
+            self.view().into_iter().flat_map(|view| &view.members).map(|member| member.incarnation).collect();
+        let heard: Vec<_> = self.heard_both_ways(now).into_iter().filter(|who| members.contains(who)).collect();
+        let best = (self.voters().map(|voter| voter.incarnation))
+            .filter(|&voter| voter != me && heard.contains(&voter))
+            .map(|voter| (self.heard_by(voter).filter(|who| members.contains(who)).count(), voter))
+            .max();
+        let missed = members.iter().any(|who| {
+            !heard.contains(who)
+                && self.voters().any(|voter| {
+                    heard.contains(&voter.incarnation) && self.heard_by(voter.incarnation).any(|other| other == *who)
+                })
+        });
+        let (since_last, patience) = (now.since(self.handover_wanted), self.suspicion_us());
+        let until = now.plus(self.config.timing.suspicion_us);
+        let Role::Leader(leading) = &mut self.role else { return };
+        // One round of heartbeats may say so of a member that has just gone.
+        let Some((most, to)) = best.filter(|&(most, _)| missed && most >= heard.len()) else {
+            leading.misses_since = None;
+            return;
+        };
+        let since = *leading.misses_since.get_or_insert(now);
+        let better = most > heard.len() && now.since(since) > patience && since_last > HANDOVER_US;
+        if better && leading.handover.is_none() {
+            self.handover_wanted = now;
+            leading.handover = Some((to, until));
         }
     }
 
@@ -598,6 +646,7 @@ impl Leading {
             departing: Vec::new(),
             quorum_at: now,
             handover: None,
+            misses_since: None,
             naming: Index(0),
         }
     }

@@ -16,13 +16,13 @@ mod follower;
 pub(crate) mod leader;
 pub mod tail;
 
-use crate::effect::{Effect, Effects, Input, Instant, Vote};
+use crate::effect::{Effect, Effects, Input, Instant, Level, Vote};
 use crate::rng::Rng;
 use crate::sequencer::Sequencer;
 use detector::Detector;
 use election::Candidacy;
 use leader::Leading;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tail::Tail;
 use wire::entry::{ArchivedBody, View, ViewMember, VotingRole};
 use wire::frame::{Buffer, EntryBytes, Frame};
@@ -69,6 +69,9 @@ pub struct GroupConfig {
 const ROUND_MAX: u64 = 1 << 48;
 /// A batch of entries becomes a frame at this size even if more waits.
 const BATCH_BYTES: usize = 1 << 20;
+
+/// Refusals of other births that are said at most.
+const BIRTHS_REFUSED_MAX: usize = 100;
 
 enum Role {
     /// In no view: waits for a leader that adds it.
@@ -134,6 +137,8 @@ pub struct Group {
     highest_round: u64,
     stand_at: Option<Instant>,
     stand_failures: u32,
+    /// Whose messages of which birth were refused.
+    births_refused: BTreeSet<(Incarnation, Birth)>,
 }
 
 /// What the certifier tells the order about primaries.
@@ -211,12 +216,14 @@ impl Group {
             highest_round: promised.round,
             stand_at: None,
             stand_failures: 0,
+            births_refused: BTreeSet::new(),
             config,
         }
     }
 
     /// Begins: stores the run before its first use, connects, and stands at once when it is the only voter.
     pub fn start(&mut self, now: Instant, out: &mut Effects) {
+        out.set_birth(self.birth);
         self.store_vote(out);
         self.connect(out);
         self.detector.start(now);
@@ -225,11 +232,18 @@ impl Group {
 
     /// Takes one input. Infallible: a peer may be late, repeat itself or be wrong.
     pub fn step(&mut self, now: Instant, input: Input, out: &mut Effects) {
+        out.set_birth(self.birth);
         match input {
+            // What was meant for an older life of this server, or comes from one that does not know this life.
+            Input::Received { label, .. } if label.to != self.me() => {}
+            // Of another birth: never counted, whoever sent it and whatever it holds.
+            Input::Received { from, label, .. } if label.birth != self.birth => {
+                self.refuse_birth(from, label.birth, out)
+            }
             // No member that follows the rules comes near this round: what names a higher one is nonsense, and
             // would leave no round to stand with.
             Input::Received { message, .. } if highest_round(&message) > ROUND_MAX => {}
-            Input::Received { from, address, message, payload } => {
+            Input::Received { from, address, message, payload, .. } => {
                 self.detector.heard(from, now);
                 let leads = matches!(&message, Message::Append { ballot, .. } if *ballot >= self.promised);
                 if leads && from != self.me() {
@@ -269,7 +283,7 @@ impl Group {
             Message::Propose { run, count, .. } => self.on_propose(from, run, count, &payload, out),
             Message::Expect { run, number } => self.on_expect(from, run, number),
             Message::Leave { incarnation } => self.on_leave(incarnation),
-            Message::Handover { ballot } => self.on_handover(now, from, ballot, out),
+            Message::Handover { ballot, next } => self.on_handover(now, from, ballot, next, out),
             Message::Heartbeat(heartbeat) => self.on_heartbeat(now, from, heartbeat),
             // Greetings end at the driver, joins at the member.
             Message::Hello(_) | Message::Welcome { .. } | Message::Join(_) | Message::JoinAnswer(_) => {}
@@ -278,6 +292,7 @@ impl Group {
 
     /// Does what the batch of inputs since the last turn can share, and what time has made due.
     pub fn turn(&mut self, now: Instant, out: &mut Effects) {
+        out.set_birth(self.birth);
         self.send_due_promises(now, out);
         self.detect(now, out);
         self.drive_election(now, out);
@@ -459,6 +474,16 @@ impl Group {
         }
     }
 
+    /// Frames of another birth were sent here: says so, once for each.
+    fn refuse_birth(&mut self, from: Incarnation, birth: Birth, out: &mut Effects) {
+        if self.births_refused.len() < BIRTHS_REFUSED_MAX && self.births_refused.insert((from, birth)) {
+            let ours = self.birth;
+            let text =
+                format!("member {from} belongs to birth {birth} of the group, this one to {ours}: it is not heard");
+            out.note(Level::Warning, 0, text);
+        }
+    }
+
     fn meet_leader(&mut self, leader: Incarnation, address: String, out: &mut Effects) {
         let known = self.stranger.as_ref().is_some_and(|(stranger, _)| *stranger == leader);
         if !known && !self.is_member(leader) && !self.views.is_empty() {
@@ -546,8 +571,8 @@ fn highest_round(message: &Message) -> u64 {
         | Message::PreVoteGranted { ballot }
         | Message::Prepare { ballot }
         | Message::Fetch { ballot, .. }
-        | Message::Fetched { ballot, .. }
-        | Message::Handover { ballot } => ballot.round,
+        | Message::Fetched { ballot, .. } => ballot.round,
+        Message::Handover { ballot, next } => ballot.round.max(next.round),
         Message::Refused { ballot, promised } => ballot.round.max(promised.round),
         Message::Promise { ballot, last_ballot, .. } => ballot.round.max(last_ballot.round),
         Message::Heartbeat(heartbeat) => heartbeat.promised.round,

@@ -380,7 +380,9 @@ impl Driver {
         self.become_known();
         while let Some(effect) = self.engine.pop_effect() {
             match effect {
-                Effect::Send { to, channel, message, payload } => self.net.send(to, channel, &message, &payload),
+                Effect::Send { to, channel, label, message, payload } => {
+                    self.net.send(to, channel, label, &message, &payload);
+                }
                 Effect::Append(frame) => self.disk.append(&frame).map_err(fail)?,
                 Effect::Cut { after } => self.disk.cut(after).map_err(fail)?,
                 Effect::ResetLog => self.disk.reset().map_err(fail)?,

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use wire::entry::ViewMember;
 use wire::id::{Incarnation, Run, Uuid};
-use wire::message::{Channel, Decoder, Hello, MAGIC, Message, PROTOCOL, encode};
+use wire::message::{Channel, Decoder, Hello, Label, MAGIC, Message, PROTOCOL, Received, encode};
 
 /// What waits for one connection at most; a peer that is slower is cut off and starts over.
 const OUT_BYTES_MAX: usize = 128 << 20;
@@ -50,6 +50,8 @@ struct Outgoing {
     closed: Cell<bool>,
     /// The member at that address, once known.
     member: Cell<Incarnation>,
+    /// Another member is to be called there: the connection starts over.
+    renewed: Cell<bool>,
 }
 
 /// See the module.
@@ -233,24 +235,25 @@ impl Net {
         let Ok(peer) = stream.peer_addr() else { return };
         let mut decoder = Decoder::default();
         let greeting = async { Ok(next_message(&mut stream, &mut decoder).await) };
-        let Ok(Some((Message::Hello(hello), _))) = glommio::timer::timeout(GREETING, greeting).await else { return };
+        let Ok(Some(greeting)) = glommio::timer::timeout(GREETING, greeting).await else { return };
+        let Message::Hello(hello) = greeting.message else { return };
         let refused = self.refusal(&hello, peer.ip());
         if !refused.is_empty() && self.identity.borrow().is_some() {
             self.note_refused(peer.ip(), &refused);
         }
         let mut answer = Vec::new();
-        encode(&Message::Welcome { refused: refused.clone() }, &[], 0, &mut answer);
+        encode(&Message::Welcome { refused: refused.clone() }, Label::default(), &[], 0, &mut answer);
         if stream.write_all(&answer).await.is_err() || !refused.is_empty() {
             return;
         }
         decoder.greeted();
         let from = hello.incarnation;
         let identity = self.identity.borrow().clone();
-        while let Some((message, payload)) = next_message(&mut stream, &mut decoder).await {
+        while let Some(Received { message, label, payload }) = next_message(&mut stream, &mut decoder).await {
             if *self.identity.borrow() != identity {
                 return; // This member began another life: what was said to the old one is void.
             }
-            self.push(Input::Received { from, address: hello.address.clone(), message, payload });
+            self.push(Input::Received { from, address: hello.address.clone(), label, message, payload });
         }
     }
 
@@ -282,6 +285,11 @@ impl Net {
         if hello.uuid == identity.uuid && hello.incarnation == identity.incarnation {
             return format!("another server runs as {}", hello.uuid);
         }
+        // Who joins has no incarnation to be called by yet.
+        let another = hello.target != identity.incarnation && hello.target != Incarnation(0);
+        if another && identity.incarnation != Incarnation(0) {
+            return format!("member {} is not here any more: this is {}", hello.target, identity.incarnation);
+        }
         String::new()
     }
 
@@ -300,7 +308,9 @@ impl Net {
         for (incarnation, address) in map {
             for channel in [Channel::Liveness, Channel::Order, Channel::Bulk] {
                 let link = self.link(&address, channel);
-                if link.member.replace(incarnation) != incarnation && channel == Channel::Order {
+                if link.member.replace(incarnation) != incarnation {
+                    // The greeting names whom it calls. (What waits for who was there before names that one.)
+                    link.renewed.set(true);
                     link.ready.raise();
                 }
             }
@@ -320,7 +330,7 @@ impl Net {
     }
 
     /// Queues a message; losing it is allowed.
-    pub fn send(self: &Rc<Self>, to: Peer, channel: Channel, message: &Message, payload: &Payload) {
+    pub fn send(self: &Rc<Self>, to: Peer, channel: Channel, label: Label, message: &Message, payload: &Payload) {
         let address = match to {
             Peer::Address(address) => address,
             Peer::Member(incarnation) => match self.members.borrow().get(&incarnation) {
@@ -337,11 +347,11 @@ impl Net {
         } else {
             let above = self.compress_above.get();
             match payload {
-                Payload::None => encode(message, &[], 0, &mut out),
-                Payload::Entries(entries) => encode(message, &[entries], above, &mut out),
+                Payload::None => encode(message, label, &[], 0, &mut out),
+                Payload::Entries(entries) => encode(message, label, &[entries], above, &mut out),
                 Payload::Frames(frames) => {
                     let parts: Vec<&[u8]> = frames.iter().map(|frame| frame.bytes()).collect();
-                    encode(message, &parts, above, &mut out);
+                    encode(message, label, &parts, above, &mut out);
                 }
             }
         }
@@ -366,7 +376,7 @@ impl Net {
             if told.get() != Incarnation(0) {
                 self.push(Input::PeerDown(told.get()));
             }
-            if !link.closed.get() {
+            if !link.closed.get() && !link.renewed.get() {
                 link.out.borrow_mut().clear();
                 glommio::timer::sleep(RETRY).await;
             }
@@ -375,6 +385,7 @@ impl Net {
 
     async fn run(&self, link: &Outgoing, address: &str, channel: Channel, told: &Cell<Incarnation>) -> io::Result<()> {
         let refused = |text: String| io::Error::other(text);
+        link.renewed.set(false);
         let resolved = resolve(address).ok_or_else(|| refused(format!("'{address}' does not resolve")))?;
         let mut stream =
             TcpStream::connect_timeout(resolved, GREETING).await.map_err(|error| refused(error.to_string()))?;
@@ -389,15 +400,16 @@ impl Net {
             run: identity.run,
             address: identity.address,
             channel,
+            target: link.member.get(),
         };
         let mut bytes = Vec::new();
-        encode(&Message::Hello(hello), &[], 0, &mut bytes);
+        encode(&Message::Hello(hello), Label::default(), &[], 0, &mut bytes);
         stream.write_all(&bytes).await?;
         let mut decoder = Decoder::default();
         let greeting = async { Ok(next_message(&mut stream, &mut decoder).await) };
         match glommio::timer::timeout(GREETING, greeting).await {
-            Ok(Some((Message::Welcome { refused: why }, _))) if why.is_empty() => {}
-            Ok(Some((Message::Welcome { refused: why }, _))) => return Err(refused(why)),
+            Ok(Some(Received { message: Message::Welcome { refused: why }, .. })) if why.is_empty() => {}
+            Ok(Some(Received { message: Message::Welcome { refused: why }, .. })) => return Err(refused(why)),
             _ => return Err(refused("no greeting".into())),
         }
         let (mut reader, mut writer) = futures_lite::io::split(stream);
@@ -409,6 +421,9 @@ impl Net {
         let write = async {
             let mut bytes = Vec::new();
             loop {
+                if link.renewed.get() {
+                    return;
+                }
                 let member = link.member.get();
                 if channel == Channel::Order && member != told.get() {
                     told.set(member);
@@ -433,11 +448,11 @@ impl Net {
 }
 
 /// The next message of a stream; `None` at its end, and at the first byte that is not a member's.
-async fn next_message(stream: &mut TcpStream, decoder: &mut Decoder) -> Option<(Message, wire::frame::Buffer)> {
+async fn next_message(stream: &mut TcpStream, decoder: &mut Decoder) -> Option<Received> {
     let mut bytes = vec![0; 64 << 10];
     loop {
         match decoder.next_message() {
-            Ok(Some(received)) => return Some((received.message, received.payload)),
+            Ok(Some(received)) => return Some(received),
             Ok(None) => {}
             Err(_) => return None,
         }
