@@ -170,7 +170,8 @@ impl Cluster {
     /// All members down, disks empty.
     #[must_use]
     pub fn new(setup: Setup) -> Self {
-        let mut rng = Rng::new(setup.seed);
+        let seed = setup.seed;
+        let mut rng = Rng::new(seed);
         let nodes = (0..setup.members)
             .map(|index| {
                 let disk = Rc::<SimDisk>::default();
@@ -205,7 +206,7 @@ impl Cluster {
             events: BTreeMap::new(),
             nodes,
             network: Network::default(),
-            history: Rc::default(),
+            history: Rc::new(RefCell::new(History::new(client::Mix::draw(seed)))),
             options: Arc::default(),
             truth: Truth::default(),
             report: Report::default(),
@@ -314,7 +315,7 @@ impl Cluster {
         if self.history.borrow().finals.len() < self.nodes.len() {
             return self.fail("liveness: a member does not answer at the end");
         }
-        let checked = self.history.borrow().check();
+        let checked = self.history.borrow_mut().check();
         if let Err(rule) = checked {
             return self.fail(rule);
         }
@@ -343,7 +344,8 @@ impl Cluster {
     fn place(&self, node: usize) -> Option<Place> {
         let engine = self.engine(node)?;
         let (server, host) = (engine.server().clone(), engine.host());
-        Some(Place { server, host, engine, history: self.history.clone(), options: self.options.clone() })
+        let (history, options) = (self.history.clone(), self.options.clone());
+        Some(Place { member: node, server, host, engine, history, options })
     }
 
     pub(super) fn is_online(&self, node: usize) -> bool {

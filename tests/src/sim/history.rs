@@ -1,34 +1,44 @@
 //! What clients asked for and what they were told, over the whole run, and what must hold of it.
+//!
+//! Every transaction and every read has a beginning and an end in one order of all such events. Cheap rules
+//! are checked as reads come in; at the end the whole history is, in time near-linear in its length: lists
+//! and registers for cycles (`list_append`), the bank, sets, unique names, and what every member shows.
 
-use std::collections::{BTreeMap, BTreeSet};
+pub mod bank;
+mod cycle;
+pub mod list_append;
+pub mod register;
+mod session;
+pub mod set;
+pub mod txn;
+pub mod unique;
+mod versions;
 
-/// Accounts of the bank, and what each begins with.
-pub const ACCOUNTS: u64 = 6;
-/// Balance of an account at the beginning.
-pub const BALANCE: u64 = 100;
-/// Lists that clients append to.
-pub const LISTS: u64 = 5;
+use super::client::Mix;
+use bank::Bank;
+use set::{Attempt, Sets};
+use std::collections::BTreeMap;
+use txn::{Fate, Key, Level, Op, Txn};
+use unique::Names;
 
-/// What a client knows of a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Asked, no answer: it may or may not be there.
-    Unknown,
-    /// OK: it is there, once, for ever.
-    Acknowledged,
-    /// An error: nothing of it is there.
-    Failed,
-}
+/// Lists of each kind that clients append to, a few at a time.
+pub const LISTS: u64 = 96;
+/// Registers that clients write.
+pub const REGISTERS: u64 = 4;
 
 /// Everything, as one member shows it at the end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Final {
-    /// `id balance` of each account.
-    pub bank: Vec<String>,
-    /// Ids inserted.
-    pub ids: Vec<String>,
-    /// The lists.
-    pub lists: Vec<String>,
+    /// `id, balance` of each account.
+    pub accounts: Vec<(u64, i64)>,
+    /// Ids of transfers.
+    pub transfers: Vec<u64>,
+    /// Elements of the set.
+    pub ids: Vec<u64>,
+    /// `name, id`.
+    pub names: Vec<(u64, u64)>,
+    /// Every list and register, as one transaction reads them.
+    pub reads: Vec<Op>,
 }
 
 /// See the module.
@@ -42,16 +52,35 @@ pub struct History {
     pub violation: Option<String>,
     /// What each member shows at the end.
     pub finals: BTreeMap<usize, Final>,
-    inserts: BTreeMap<u64, Fate>,
-    appends: BTreeMap<u64, (Vec<u64>, Fate)>,
+    /// Money.
+    pub bank: Bank,
+    /// The set.
+    pub sets: Sets,
+    /// Unique names.
+    pub names: Names,
+    /// What clients do how often.
+    pub mix: Mix,
+    /// Appends asked for.
+    pub appends: u64,
+    /// Claims of names asked for.
+    pub claims: u64,
+    txns: Vec<Txn>,
+    /// Beginnings and ends so far.
+    place: u64,
     /// The longest state of each list that anybody read.
-    longest: BTreeMap<u64, String>,
+    longest: BTreeMap<Key, Vec<u64>>,
     next: BTreeMap<u64, u64>,
     acknowledged: u64,
     failed: u64,
 }
 
 impl History {
+    /// Nothing yet; clients will do what the mix says.
+    #[must_use]
+    pub fn new(mix: Mix) -> Self {
+        Self { mix, ..Self::default() }
+    }
+
     /// A rule did not hold; the first one counts.
     pub fn violate(&mut self, rule: String) {
         self.violation.get_or_insert(rule);
@@ -64,22 +93,22 @@ impl History {
         client * 1_000_000 + *next
     }
 
+    /// The last id that a client used.
+    #[must_use]
+    pub fn last_id(&self, client: u64) -> u64 {
+        client * 1_000_000 + self.next.get(&client).copied().unwrap_or_default()
+    }
+
+    /// A new place in the order of all beginnings and ends.
+    pub fn new_place(&mut self) -> u64 {
+        self.place += 1;
+        self.place
+    }
+
     /// Counts a transaction.
     pub fn count(&mut self, fate: Fate) {
         self.acknowledged += u64::from(fate == Fate::Acknowledged);
         self.failed += u64::from(fate == Fate::Failed);
-    }
-
-    /// What is known of the insertion of `id`.
-    pub fn insert(&mut self, id: u64, fate: Fate) {
-        self.count(fate);
-        self.inserts.insert(id, fate);
-    }
-
-    /// What is known of appending `item` to each of `keys`, in one transaction.
-    pub fn append(&mut self, item: u64, keys: &[u64], fate: Fate) {
-        self.count(fate);
-        self.appends.insert(item, (keys.to_vec(), fate));
     }
 
     /// Acknowledged transactions, and failed ones.
@@ -88,92 +117,123 @@ impl History {
         (self.acknowledged, self.failed)
     }
 
-    /// Somebody read a list: all states of a list are beginnings of one another.
+    /// Begins something on a member.
+    pub fn attempt(&mut self, member: usize, online: bool) -> Attempt {
+        let begin = self.new_place();
+        Attempt { member, level: Level::Eventual, begin, end: None, fate: Fate::Unknown, online }
+    }
+
+    /// Begins a transaction over lists and registers; it has failed until it is asked to commit.
+    pub fn begin(&mut self, client: u64, member: usize, online: bool) -> usize {
+        let begin = self.new_place();
+        self.txns.push(Txn { client, member, begin, online, ..Txn::default() });
+        self.txns.len() - 1
+    }
+
+    /// It does something. A list that was read is checked against what was read before: all states of a list
+    /// are beginnings of one another.
     ///
     /// # Errors
     /// Two states that are not.
-    pub fn read_list(&mut self, key: u64, items: &str) -> Result<(), String> {
+    pub fn op(&mut self, txn: usize, op: Op) -> Result<(), String> {
+        let ops = &mut self.txns[txn].ops;
+        ops.push(op);
+        let Some(Op::List { key, items }) = ops.last() else { return Ok(()) };
+        let (key, items) = (*key, items.clone());
+        // What it wrote itself may never be committed.
+        let own = self.txns[txn].writes().filter(|&(wrote, _)| wrote == key).count();
+        let items = &items[..items.len().saturating_sub(own)];
         let longest = self.longest.entry(key).or_default();
+        if !items.starts_with(longest) && !longest.starts_with(items) {
+            return Err(format!("lists: {key} was read as {longest:?}, then as {items:?}"));
+        }
         if items.len() > longest.len() {
-            if !items.starts_with(longest.as_str()) {
-                return Err(format!("lists: list {key} was read as {longest}, then as {items}"));
-            }
-            items.clone_into(longest);
-        } else if !longest.starts_with(items) {
-            return Err(format!("lists: list {key} was read as {longest}, then as {items}"));
+            longest.clear();
+            longest.extend_from_slice(items);
         }
         Ok(())
     }
 
-    /// Everything that must hold of what members show in the end.
+    /// It read something without locking it.
+    pub fn take_snapshot(&mut self, txn: usize) {
+        self.txns[txn].snapshot = true;
+    }
+
+    /// Whether it did.
+    #[must_use]
+    pub fn has_snapshot(&self, txn: usize) -> bool {
+        self.txns[txn].snapshot
+    }
+
+    /// It is asked to commit: from here on its outcome is unknown.
+    pub fn commit(&mut self, txn: usize) {
+        self.txns[txn].fate = Fate::Unknown;
+    }
+
+    /// It ended; `online`: the member is ONLINE now.
+    pub fn end(&mut self, txn: usize, fate: Fate, online: bool) {
+        self.count(fate);
+        let end = self.new_place();
+        let txn = &mut self.txns[txn];
+        txn.fate = fate;
+        txn.online &= online;
+        // An end that says nothing bounds nothing.
+        txn.end = (fate != Fate::Unknown).then_some(end);
+    }
+
+    /// Everything that must hold of the whole history, and of what members show in the end.
     ///
     /// # Errors
     /// The rule that does not.
-    pub fn check(&self) -> Result<(), String> {
-        let Some((first, found)) = self.finals.first_key_value() else { return Err("nothing was read".into()) };
+    pub fn check(&mut self) -> Result<(), String> {
+        let Some((&first, found)) = self.finals.first_key_value() else { return Err("nothing was read".into()) };
+        let found = found.clone();
         for (member, other) in &self.finals {
-            if other != found {
+            if *other != found {
                 return Err(format!("equal data: members {first} and {member} show {found:?} and {other:?}"));
             }
         }
-        self.check_inserts(&found.ids)?;
-        self.check_lists(&found.lists)?;
-        let balances = found.bank.iter().filter_map(|row| row.split_once(' ')?.1.parse::<i64>().ok());
-        let sum = balances.sum::<i64>();
-        if sum != (ACCOUNTS * BALANCE) as i64 {
-            return Err(format!("bank: the sum is {sum} at the end: {:?}", found.bank));
-        }
-        Ok(())
+        self.bank.check(&found.accounts, &found.transfers)?;
+        self.sets.check(&found.ids)?;
+        self.names.check(&found.names)?;
+        let registers: Vec<_> = found
+            .reads
+            .iter()
+            .filter_map(|op| match op {
+                Op::Register { key, version, .. } => Some((*key, *version)),
+                _ => None,
+            })
+            .collect();
+        register::check(&self.txns, &registers)?;
+        self.check_lists(&found)?;
+        let reads = self.begin(0, first, true);
+        self.txns[reads].ops = found.reads;
+        self.end(reads, Fate::Acknowledged, true);
+        list_append::check(&self.txns, false)
     }
 
-    fn check_inserts(&self, ids: &[String]) -> Result<(), String> {
-        let present: BTreeSet<u64> = ids.iter().filter_map(|id| id.parse().ok()).collect();
-        if present.len() != ids.len() {
-            return Err("inserts: an id is there twice".into());
-        }
-        for (id, fate) in &self.inserts {
-            match fate {
-                Fate::Acknowledged if !present.contains(id) => {
-                    return Err(format!("durability: the insertion of {id} was acknowledged and is lost"));
+    /// Lists hold what was acknowledged, and not what was refused.
+    fn check_lists(&self, found: &Final) -> Result<(), String> {
+        let lists = found.reads.iter().filter_map(|op| match op {
+            Op::List { key, items } => Some((*key, items.iter().copied().collect())),
+            _ => None,
+        });
+        let lists: BTreeMap<Key, std::collections::BTreeSet<u64>> = lists.collect();
+        for (number, txn) in self.txns.iter().enumerate() {
+            let of_lists = txn.writes().filter(|(key, _)| !matches!(key, Key::Register(_)));
+            for (key, item) in of_lists {
+                let there = lists.get(&key).is_some_and(|items| items.contains(&item));
+                match txn.fate {
+                    Fate::Acknowledged if !there => {
+                        let rule = "durability: what was acknowledged is lost";
+                        return Err(format!("{rule}: {item} in {key}\n  {}", txn.tell(number)));
+                    }
+                    Fate::Failed if there => {
+                        let rule = "certainty: what was refused is there";
+                        return Err(format!("{rule}: {item} in {key}\n  {}", txn.tell(number)));
+                    }
+                    _ => {}
                 }
-                Fate::Failed if present.contains(id) => {
-                    return Err(format!("certainty: the insertion of {id} was refused and is there"));
-                }
-                _ => {}
-            }
-        }
-        match present.iter().find(|id| !self.inserts.contains_key(id)) {
-            Some(id) => Err(format!("inserts: nobody inserted {id}")),
-            None => Ok(()),
-        }
-    }
-
-    fn check_lists(&self, lists: &[String]) -> Result<(), String> {
-        let mut at: BTreeMap<(u64, u64), u64> = BTreeMap::new();
-        for (key, items) in lists.iter().enumerate() {
-            let key = key as u64;
-            if let Some(longest) = self.longest.get(&key)
-                && !items.starts_with(longest.as_str())
-            {
-                return Err(format!("lists: list {key} was read as {longest}, and is {items} in the end"));
-            }
-            for item in items.split(',').filter(|item| !item.is_empty()) {
-                let item = item.parse().map_err(|_| format!("lists: list {key} holds '{item}'"))?;
-                if !self.appends.get(&item).is_some_and(|(keys, _)| keys.contains(&key)) {
-                    return Err(format!("lists: nobody appended {item} to list {key}"));
-                }
-                *at.entry((item, key)).or_default() += 1;
-            }
-        }
-        for (&item, (keys, fate)) in &self.appends {
-            let counts: BTreeSet<u64> = keys.iter().map(|&key| at.get(&(item, key)).copied().unwrap_or(0)).collect();
-            let expected: &[u64] = match fate {
-                Fate::Acknowledged => &[1],
-                Fate::Failed => &[0],
-                Fate::Unknown => &[0, 1],
-            };
-            if counts.len() != 1 || !counts.iter().all(|count| expected.contains(count)) {
-                return Err(format!("lists: {item} was appended to {keys:?}, {fate:?}, and is there {counts:?} times"));
             }
         }
         Ok(())
@@ -184,44 +244,67 @@ impl History {
 mod tests {
     use super::*;
 
-    fn history(ids: &[&str], lists: &[&str]) -> History {
+    const LIST: Key = Key::List(0);
+
+    /// One acknowledged append, one refused, one unknown, one that never got to its COMMIT; ended by a final
+    /// state of the list.
+    fn history(items: &[u64]) -> History {
         let mut history = History::default();
-        history.insert(1, Fate::Acknowledged);
-        history.insert(2, Fate::Failed);
-        history.insert(3, Fate::Unknown);
-        history.append(4, &[0, 1], Fate::Acknowledged);
-        history.append(5, &[1], Fate::Unknown);
-        let texts = |list: &[&str]| list.iter().map(|&item| item.to_owned()).collect();
-        let bank = vec![format!("0 {}", ACCOUNTS * BALANCE)];
-        history.finals.insert(0, Final { bank, ids: texts(ids), lists: texts(lists) });
+        for (item, fate) in
+            [(4, Some(Fate::Acknowledged)), (5, Some(Fate::Failed)), (6, Some(Fate::Unknown)), (7, None)]
+        {
+            let txn = history.begin(1, 0, true);
+            history.op(txn, Op::Write { key: LIST, item }).expect("a write says nothing");
+            if let Some(fate) = fate {
+                history.commit(txn);
+                history.end(txn, fate, true);
+            }
+        }
+        let accounts = (0..bank::ACCOUNTS).map(|id| (id, bank::BALANCE)).collect();
+        let reads = vec![Op::List { key: LIST, items: items.to_vec() }];
+        history.finals.insert(0, Final { accounts, reads, ..Final::default() });
         history
     }
 
     /// Each planted anomaly is found, and what is allowed is not.
     #[test]
-    fn anomalies_are_found() {
-        for (ids, lists, found) in [
-            (&["1"][..], &[",4", ",4"][..], ""),
-            (&["1", "3"], &[",4", ",5,4"], ""),
-            (&["3"], &[",4", ",4"], "durability"),
-            (&["1", "2"], &[",4", ",4"], "certainty"),
-            (&["1", "1"], &[",4", ",4"], "inserts"),
-            (&["1", "9"], &[",4", ",4"], "inserts"),
-            (&["1"], &[",4", ""], "lists"),
-            (&["1"], &[",4", ",4,4"], "lists"),
-            (&["1"], &[",4", ",4,9"], "lists"),
-            (&["1"], &["", ""], "lists"),
+    fn anomalies_of_the_end_are_found() {
+        for (items, found) in [
+            (&[4][..], ""),
+            (&[4, 6][..], ""),
+            // The unknown one was not asked for until the other was acknowledged.
+            (&[6, 4][..], "order against real time"),
+            (&[6], "durability"),
+            (&[4, 5], "certainty"),
+            (&[4, 7], "certainty"),
+            (&[4, 4], "duplicate write"),
+            (&[4, 9], "unwritten value"),
         ] {
-            let rule = history(ids, lists).check().err().unwrap_or_default();
-            assert!(
-                if found.is_empty() { rule.is_empty() } else { rule.starts_with(found) },
-                "{ids:?} {lists:?} {rule}"
-            );
+            let rule = history(items).check().err().unwrap_or_default();
+            assert!(if found.is_empty() { rule.is_empty() } else { rule.starts_with(found) }, "{items:?} {rule}");
         }
-        let mut read = History::default();
-        assert_eq!(read.read_list(0, ",1,2"), Ok(()));
-        assert_eq!(read.read_list(0, ",1"), Ok(()));
-        assert!(read.read_list(0, ",2").is_err());
-        assert!(read.read_list(0, ",1,3,4").is_err());
+        let mut unequal = history(&[4]);
+        unequal.finals.insert(1, Final { ids: vec![1], ..unequal.finals[&0].clone() });
+        assert!(unequal.check().is_err_and(|rule| rule.starts_with("equal data")));
+        assert!(History::default().check().is_err());
+    }
+
+    #[test]
+    fn states_of_a_list_are_beginnings_of_one_another() {
+        let mut history = History::default();
+        let mut read = |items: &[u64], own: &[u64]| {
+            let txn = history.begin(1, 0, true);
+            for &item in own {
+                history.op(txn, Op::Write { key: LIST, item }).expect("a write says nothing");
+            }
+            history.op(txn, Op::List { key: LIST, items: items.to_vec() })
+        };
+        assert_eq!(read(&[1, 2], &[]), Ok(()));
+        assert_eq!(read(&[1], &[]), Ok(()));
+        // Its own, which nobody else may ever see.
+        assert_eq!(read(&[1, 2, 3], &[3]), Ok(()));
+        assert_eq!(read(&[1, 2, 4], &[]), Ok(()));
+        assert!(read(&[2], &[]).is_err());
+        assert!(read(&[1, 3, 4], &[]).is_err());
     }
 }
