@@ -5,6 +5,7 @@
 
 use wire::entry::Stamp;
 use wire::id::{Incarnation, Run};
+use wire::mutant::{Mutant, planted};
 
 /// The last accepted number of each origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,8 +29,15 @@ impl Sequencer {
             }
             return first;
         };
-        let in_order =
-            if stamp.run == *run { stamp.number == *number + 1 } else { stamp.run > *run && stamp.number == 1 };
+        if planted(Mutant::RepeatDelivered) && stamp.run == *run && stamp.number <= *number {
+            return true;
+        }
+        let next = |number: u64| number == 1 || planted(Mutant::NumberSkipped);
+        let in_order = if stamp.run == *run {
+            stamp.number == *number + 1 || planted(Mutant::NumberSkipped) && stamp.number > *number
+        } else {
+            (stamp.run > *run || planted(Mutant::OlderRunAccepted)) && next(stamp.number)
+        };
         if in_order {
             (*run, *number) = (stamp.run, stamp.number);
         }

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use wire::entry::{Gtid, RowChange, TableVersion, Transaction as Proposal};
 use wire::id::{Csn, TableId};
+use wire::mutant::{Mutant, planted};
 
 /// Stored bytes, shared between the overlay and the list of changes.
 pub type Bytes = Rc<[u8]>;
@@ -137,6 +138,9 @@ impl Transaction {
 
     /// The snapshot that a plain read uses now; taken if there is none.
     pub fn snapshot(&mut self) -> Csn {
+        if planted(Mutant::SnapshotMoves) {
+            self.close_snapshot();
+        }
         let server = &self.server;
         *self.snapshot.get_or_insert_with(|| server.open_snapshot())
     }
@@ -219,7 +223,8 @@ impl Transaction {
                 continue;
             }
             let repeatable = matches!(self.rules.isolation, Isolation::RepeatableRead | Isolation::Serializable);
-            if repeatable && self.rules.snapshot_isolation && self.snapshot.is_some_and(|snapshot| csn > snapshot) {
+            let checked = self.rules.snapshot_isolation && !planted(Mutant::LostUpdateAllowed);
+            if repeatable && checked && self.snapshot.is_some_and(|snapshot| csn > snapshot) {
                 return Err(deadlock());
             }
             return Ok(row);
@@ -338,7 +343,11 @@ impl Transaction {
         let mut read = sorted(&self.read);
         read.retain(|hash| written.binary_search(hash).is_err());
         Proposal {
-            snapshot: self.server.visible(),
+            snapshot: if planted(Mutant::SnapshotTooLate) {
+                self.server.visible().next()
+            } else {
+                self.server.visible()
+            },
             primary_epoch: self.primary_epoch,
             gtid,
             committed_at_us: self.server.host.now().unix_us,

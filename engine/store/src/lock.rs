@@ -14,6 +14,7 @@ use crate::store::Space;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
 use wire::id::TableId;
+use wire::mutant::{Mutant, planted};
 use xxhash_rust::xxh3::Xxh3Default;
 
 /// A local transaction: a number that grows, so that the greatest is the youngest.
@@ -79,7 +80,8 @@ fn compatible(one: Mode, other: Mode) -> bool {
 
 impl Key {
     fn admits(&self, txn: Txn, mode: Mode) -> bool {
-        self.holders.iter().all(|&(holder, held)| holder == txn || compatible(held, mode))
+        planted(Mutant::LocksShared)
+            || self.holders.iter().all(|&(holder, held)| holder == txn || compatible(held, mode))
     }
 
     /// Hands the lock to waiters from the front for as long as they are compatible.
@@ -281,7 +283,8 @@ impl Locks {
                 continue;
             };
             for &(holder, mode) in &entry.holders {
-                if mode >= least && !self.owners.get(&holder).is_some_and(|owner| owner.proposed) {
+                let proposed = self.owners.get(&holder).is_some_and(|owner| owner.proposed);
+                if mode >= least && !proposed {
                     displaced.insert(holder);
                 }
             }

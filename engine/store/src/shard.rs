@@ -8,6 +8,7 @@
 use crate::store::Space;
 use std::collections::{BTreeMap, VecDeque};
 use wire::id::{Csn, TableId};
+use wire::mutant::{Mutant, planted};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Rough cost of one version beside its bytes: map slot, CSN, pointers, allocator headers.
@@ -124,7 +125,8 @@ impl Shard {
         // Read back what now lies there: the digest is of what is stored, not of what was meant.
         let stored = keys.get(key).and_then(|version| version.row.as_deref());
         self.rows = self.rows + u64::from(stored.is_some()) - u64::from(had_row);
-        Replaced { removed, added: stored.map_or(0, |row| row_digest(space, key, row)) }
+        let added = stored.map_or(0, |row| row_digest(space, key, row));
+        Replaced { removed, added: if planted(Mutant::DigestWithoutRows) { 0 } else { added } }
     }
 
     /// Takes the key spaces of `table` out; their memory is freed by [`Shard::collect`].
@@ -177,7 +179,7 @@ impl Shard {
             };
             let mut version = Some(&mut *newest);
             while let Some(seen) = version {
-                if seen.csn <= floor {
+                if seen.csn <= floor || planted(Mutant::VersionsDroppedAboveFloor) {
                     if let Some(older) = seen.older.take() {
                         self.bytes -= chain_bytes(&older);
                     }

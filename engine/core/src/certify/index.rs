@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 use wire::id::Csn;
+use wire::mutant::{Mutant, planted};
 
 /// Slots of a generation, a power of two. 16 bytes each.
 const SLOTS: usize = 1 << 17;
@@ -81,7 +82,8 @@ impl WriteIndex {
     }
 
     fn last(&self, hash: u64) -> Csn {
-        for generation in self.generations.iter().rev() {
+        let searched = if planted(Mutant::YoungestGenerationOnly) { 1 } else { self.generations.len() };
+        for generation in self.generations.iter().rev().take(searched) {
             let slot = generation.slots[generation.find(hash)];
             if slot.csn != 0 {
                 return Csn(slot.csn);

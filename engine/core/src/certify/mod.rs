@@ -22,6 +22,7 @@ use wire::entry::{
     Stamp, View, ViewCause, VotingRole,
 };
 use wire::id::{Csn, Incarnation, Index, Run, TableId, Uuid};
+use wire::mutant::{Mutant, planted};
 
 /// What became of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,7 +149,8 @@ impl Certifier {
         if archived_stamp(entry) != stamp {
             return Verdict::Void;
         }
-        let online = self.members.get(&stamp.origin).is_some_and(|facts| facts.online);
+        let online =
+            self.members.get(&stamp.origin).is_some_and(|facts| facts.online) || planted(Mutant::NotOnlineCertified);
         match &entry.body {
             ArchivedBody::Transaction(transaction) if online => self.certify(stamp.origin, transaction),
             ArchivedBody::Ddl(ddl) if online => self.certify_ddl(stamp.origin, ddl),
@@ -197,7 +199,7 @@ impl Certifier {
             }
         };
         let csn = self.advance();
-        for hash in transaction.written.iter() {
+        for hash in transaction.written.iter().skip(usize::from(planted(Mutant::KeyNotRecorded))) {
             self.keys.set_writer(hash.to_native(), csn);
         }
         for hash in transaction.shared.iter() {
@@ -216,27 +218,31 @@ impl Certifier {
             .tables
             .iter()
             .all(|table| self.catalog.version(TableId::from(&table.table)) == Some(Csn::from(&table.version)));
-        if !current {
+        if !current && !planted(Mutant::SchemaVersionIgnored) {
             return Some(Conflict::Schema);
         }
         if t.gtid.as_ref().is_some_and(|gtid| self.gtids.executed().contains(gtid_of(gtid))) {
             return Some(Conflict::Gtid);
         }
         // A snapshot above the last CSN cannot come from a member that follows the order: never certified.
-        if snapshot < self.stable || snapshot > self.csn {
+        if snapshot < self.stable && !planted(Mutant::StableOverOpenSnapshots) || snapshot > self.csn {
             return Some(Conflict::Stable);
         }
+        let last_only = usize::from(planted(Mutant::FirstKeyUnchecked));
         let later = |csn: Csn| csn > snapshot;
-        let written = t.written.iter().map(|hash| hash.to_native());
+        let written = t.written.iter().skip(last_only).map(|hash| hash.to_native());
+        let unread = planted(Mutant::ReadKeysIgnored);
+        let read = t.read.iter().filter(|_| !unread);
         let clash = written.into_iter().any(|hash| later(self.keys.writer(hash)) || later(self.keys.sharer(hash)))
-            || t.shared.iter().chain(t.read.iter()).any(|hash| later(self.keys.writer(hash.to_native())));
+            || t.shared.iter().chain(read).any(|hash| later(self.keys.writer(hash.to_native())));
         clash.then_some(Conflict::Key)
     }
 
     fn is_stale(&self, origin: Incarnation, epoch: u64) -> bool {
         // Outside any group there is nobody to take the role over.
         let single = self.options.as_ref().is_some_and(|options| options.single_primary && options.group);
-        single && (epoch != self.epoch || self.primary != Some(origin))
+        let stale = epoch != self.epoch || self.primary != Some(origin);
+        single && stale && !planted(Mutant::StaleEpochAccepted)
     }
 
     fn certify_ddl(&mut self, origin: Incarnation, ddl: &ArchivedDdl) -> Verdict {
@@ -341,6 +347,7 @@ impl Certifier {
         let Some(facts) = self.members.get_mut(&origin).filter(|facts| facts.online) else { return Verdict::Void };
         // A floor never falls, whatever a member says.
         let least_snapshot = report.least_snapshot.max(facts.report.least_snapshot).min(self.csn);
+        let least_snapshot = if planted(Mutant::StableOverOpenSnapshots) { self.csn } else { least_snapshot };
         facts.report = Report { least_snapshot, ..report };
         self.recompute_stable();
         Verdict::Noted
@@ -351,7 +358,7 @@ impl Certifier {
         let least = self.members.values().filter(|facts| facts.online).map(|facts| facts.report.least_snapshot).min();
         self.stable = self.stable.max(least.unwrap_or(self.stable));
         assert!(self.stable <= self.csn, "stable {} is beyond the last CSN {}", self.stable, self.csn);
-        self.keys.collect(self.stable);
+        self.keys.collect(if planted(Mutant::CollectedPastStable) { self.csn } else { self.stable });
     }
 
     fn on_new_primary(&mut self, named: Option<Incarnation>) {
@@ -362,7 +369,7 @@ impl Certifier {
             && self.members.get(&named).is_some_and(|facts| facts.online)
         {
             self.primary = Some(named);
-            self.epoch += 1;
+            self.epoch += u64::from(!planted(Mutant::EpochKeptOnFailover));
         }
     }
 

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wire::frame::{Buffer, Frame};
 use wire::id::{Ballot, Incarnation, Index};
 use wire::message::Message;
+use wire::mutant::{Mutant, planted};
 
 /// What a voter said with its promise.
 #[derive(Clone, Debug)]
@@ -195,7 +196,13 @@ impl Group {
     pub(super) fn on_prepare(&mut self, now: Instant, from: Incarnation, ballot: Ballot, out: &mut Effects) {
         self.note_promise(ballot);
         if ballot < self.promised {
-            out.send(from, Message::Refused { ballot, promised: self.promised });
+            if !planted(Mutant::PromiseRepeatedForLower) {
+                out.send(from, Message::Refused { ballot, promised: self.promised });
+                return;
+            }
+            let (end, decided) = (self.log.end(), self.log.decided());
+            let hears = self.heard_both_ways(now);
+            out.send(from, Message::Promise { ballot, last_ballot: end.ballot, last: end.index, decided, hears });
             return;
         }
         if !self.is_member(from) || ballot.node != from || !self.listed {
@@ -216,7 +223,7 @@ impl Group {
         let (stored, promised, end) = (self.vote_stored, self.promised, self.log.end());
         let (decided, hears) = (self.log.decided(), self.heard_both_ways(now));
         self.promises_due.retain(|&(generation, to, ballot)| {
-            let due = generation <= stored;
+            let due = generation <= stored || planted(Mutant::PromiseBeforeSync);
             if due && ballot == promised {
                 let (last_ballot, last, hears) = (end.ballot, end.index, hears.clone());
                 out.send(to, Message::Promise { ballot, last_ballot, last, decided, hears });
@@ -264,12 +271,14 @@ impl Group {
         }
         // Only voters of the last view in the log count, this member among them if it is one.
         let counted: Vec<_> = others.iter().filter_map(|voter| Some((*voter, promises.get(voter)?))).collect();
-        if counted.len() + own < quorum {
+        if counted.len() + own < quorum.saturating_sub(usize::from(planted(Mutant::ElectionQuorumOffByOne))).max(1) {
             return;
         }
-        let best = counted.iter().max_by_key(|(_, promise)| (promise.last_ballot, promise.last));
+        let ballot_counts = |ballot| if planted(Mutant::LongestLogWins) { Ballot::ZERO } else { ballot };
+        let best = counted.iter().max_by_key(|(_, promise)| (ballot_counts(promise.last_ballot), promise.last));
         if let Some(&(from, promise)) = best
-            && (promise.last_ballot, promise.last) > (end.ballot, end.index)
+            && (ballot_counts(promise.last_ballot), promise.last) > (ballot_counts(end.ballot), end.index)
+            && !planted(Mutant::OwnLogKept)
         {
             let target = (promise.last_ballot, promise.last);
             *fetch = Some(Fetch { from, token: next_token, target });

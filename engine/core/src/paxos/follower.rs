@@ -6,6 +6,7 @@ use crate::effect::{Effect, Effects, Instant, Level, Payload, Peer};
 use wire::frame::{Buffer, Frame};
 use wire::id::{Ballot, Incarnation, Index, Run};
 use wire::message::{Channel, Message};
+use wire::mutant::{Mutant, planted};
 
 /// Where an append attaches, and what its leader says besides.
 pub(super) struct Place {
@@ -28,7 +29,7 @@ impl Group {
         payload: Buffer,
         out: &mut Effects,
     ) {
-        if ballot < self.promised {
+        if ballot < self.promised && !planted(Mutant::LowerBallotAccepted) {
             out.send(from, Message::Refused { ballot, promised: self.promised });
             return;
         }
@@ -88,7 +89,8 @@ impl Group {
             if header.first <= decided {
                 return false; // No decided index lies inside a frame: this is not our log.
             }
-            if self.log.point(header.last()).is_some_and(|point| point.chain == header.chain) {
+            let same = |point: super::tail::Point| point.chain == header.chain || planted(Mutant::DifferenceNotCut);
+            if self.log.point(header.last()).is_some_and(same) {
                 matched = matched.max(header.last());
                 continue;
             }
@@ -123,17 +125,20 @@ impl Group {
     }
 
     fn follower_conclusion(&self) -> Index {
-        let told = self.leader_decided.min(self.matched);
+        let matched = if planted(Mutant::DecidedOverOwnTail) { self.log.last() } else { self.matched };
+        let told = self.leader_decided.min(matched);
         // Only frames written under the leader's own ballot prove that its opening is among what is counted;
         // and while a view is undecided, who counts is the leader's to say.
         let own = self.synced_matched();
-        if self.views.len() != 1 || !self.is_voter(self.me()) {
+        let settled = self.views.len() == 1 || planted(Mutant::FollowerCountsOldView);
+        if !settled || !self.is_voter(self.me()) && !planted(Mutant::LearnerConcludes) {
             return told;
         }
         let leader = self.promised.node;
         let (_, view) = &self.views[0];
         let known = voters_of(view)
             .map(|voter| match voter.incarnation {
+                who if who == leader && planted(Mutant::ReceiptCountedAsSync) => self.matched,
                 who if who == leader => self.leader_synced.min(self.matched),
                 who if who == self.me() => own,
                 _ => Index(0),
@@ -142,7 +147,8 @@ impl Group {
         let counted = quorum_index(known, self.quorum());
         // The leader may have synced less than its opening when it spoke: what a quorum holds of an older
         // ballot proves nothing yet, for a ballot between the two may have another entry there.
-        let opened = self.log.point(counted).is_some_and(|point| point.ballot == self.promised);
+        let opened = self.log.point(counted).is_some_and(|point| point.ballot == self.promised)
+            || planted(Mutant::FollowerSkipsOpening);
         if opened { told.max(counted) } else { told }
     }
 
@@ -153,10 +159,11 @@ impl Group {
 
     /// One acknowledgement for all that was synced since the last.
     pub(super) fn acknowledge(&mut self, out: &mut Effects) {
-        if !matches!(self.role, Role::Follower | Role::Outside) || !self.vote_is_durable() {
+        let durable = self.vote_is_durable() || planted(Mutant::AckBeforeVoteStored);
+        if !matches!(self.role, Role::Follower | Role::Outside) || !durable {
             return;
         }
-        let index = self.synced_matched();
+        let index = if planted(Mutant::AckBeforeSync) { self.matched } else { self.synced_matched() };
         if index > self.acked && self.promised.node != self.me() && self.promised != Ballot::ZERO {
             self.acked = index;
             out.send(self.promised.node, Message::Ack { ballot: self.promised, index });

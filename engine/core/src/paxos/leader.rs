@@ -9,6 +9,7 @@ use wire::entry::{Body, Entry, Opening, Stamp, View, ViewCause, ViewMember, Voti
 use wire::frame::{BatchBuilder, Buffer, Entries, Frame, Place};
 use wire::id::{Ballot, Incarnation, Index, Run};
 use wire::message::{Channel, JoinAnswer, Message};
+use wire::mutant::{Mutant, planted};
 
 /// Bytes sent to one peer and not yet acknowledged.
 const PEER_WINDOW_BYTES: usize = 8 << 20;
@@ -157,11 +158,14 @@ impl Group {
         let decided = self.log.decided();
         // From the newest view down: an index is counted among the voters of the last view at or before it.
         let mut cap = self.log.last();
-        for (at, view) in self.views.iter().rev() {
+        let among = if planted(Mutant::ViewCountedAmongOldVoters) { &self.views[..1] } else { &self.views[..] };
+        for (at, view) in among.iter().rev() {
             let acknowledged: Vec<_> = voters_of(view)
                 .map(|voter| match voter.incarnation {
                     who if who == self.me() => {
-                        if self.vote_is_durable() {
+                        if planted(Mutant::OwnDiskCountedAtOnce) {
+                            self.log.last()
+                        } else if self.vote_is_durable() {
                             self.log.synced()
                         } else {
                             Index(0)
@@ -170,10 +174,12 @@ impl Group {
                     who => leading.progress.get(&who).map_or(Index(0), |progress| progress.matched),
                 })
                 .collect();
-            let quorum = acknowledged.len() / 2 + 1;
+            let majority = acknowledged.len() / 2 + 1;
+            let quorum = if planted(Mutant::CommitQuorumOffByOne) { (majority - 1).max(1) } else { majority };
             let reached = quorum_index(acknowledged, quorum).min(cap);
             if reached >= *at || Some(*at) == self.views.first().map(|(first, _)| *first) {
-                return if reached >= leading.opening { reached.max(decided) } else { decided };
+                let opened = reached >= leading.opening || planted(Mutant::LeaderSkipsOpening);
+                return if opened { reached.max(decided) } else { decided };
             }
             cap = Index(at.0 - 1);
         }
@@ -183,7 +189,7 @@ impl Group {
     pub(super) fn on_ack(&mut self, from: Incarnation, ballot: Ballot, index: Index) {
         let last = self.log.last();
         if let Role::Leader(leading) = &mut self.role
-            && leading.ballot == ballot
+            && (leading.ballot == ballot || planted(Mutant::StaleAckCounted))
             && index <= last
             && let Some(progress) = leading.progress.get_mut(&from)
         {
@@ -351,7 +357,8 @@ impl Group {
                 self.read(Reading::Replicate(peer), previous, CATCH_UP_BYTES, out);
                 return;
             };
-            let (decided, synced) = (told.1, told.0);
+            let decided = if planted(Mutant::SentToldAsDecided) { last } else { told.1 };
+            let synced = if planted(Mutant::AppendedToldAsSynced) { last } else { told.0 };
             progress.told = told;
             let message = Message::Append { ballot, previous, previous_chain: point.chain, decided, synced };
             if let Some(end) = frames.last().map(|frame| frame.header().last()) {
@@ -460,7 +467,8 @@ impl Group {
         let Some(view) = self.view().cloned() else { return };
         let settled = self.views.len() == 1 && self.views[0].0 <= decided;
         let Role::Leader(leading) = &mut self.role else { return };
-        if !settled || leading.opening > decided {
+        let settled = settled || planted(Mutant::TwoViewsAtOnce);
+        if !settled || leading.opening > decided && !planted(Mutant::ViewBeforeOpening) {
             return;
         }
         if leading.changes.is_empty() {

@@ -28,6 +28,7 @@ use wire::entry::{ArchivedBody, View, ViewMember, VotingRole};
 use wire::frame::{Buffer, EntryBytes, Frame};
 use wire::id::{Ballot, Birth, Incarnation, Index, Run};
 use wire::message::Message;
+use wire::mutant::{Mutant, planted};
 
 /// Times and sizes of the order. All times in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,7 +185,8 @@ impl Group {
     }
 
     fn new(config: GroupConfig, vote: Vote, log: Tail, views: Vec<(Index, View)>, delivered: Sequencer) -> Self {
-        let promised = vote.promised.max(log.end().ballot);
+        let kept = if planted(Mutant::PromiseForgottenOnRestart) { Ballot::ZERO } else { vote.promised };
+        let promised = kept.max(log.end().ballot);
         let matched = log.decided();
         Self {
             rng: Rng::new(config.seed),
@@ -418,9 +420,13 @@ impl Group {
     fn promise(&mut self, ballot: Ballot, out: &mut Effects) {
         assert!(ballot > self.promised, "a promise never falls");
         self.promised = ballot;
-        self.matched = self.log.decided();
+        if !planted(Mutant::MatchedKeptAcrossBallots) {
+            self.matched = self.log.decided();
+        }
         self.acked = Index(0);
-        self.leader_synced = Index(0);
+        if !planted(Mutant::LeaderSyncedKeptAcrossBallots) {
+            self.leader_synced = Index(0);
+        }
         self.forwarded = 1;
         self.led = false;
         self.highest_round = self.highest_round.max(ballot.round);
@@ -582,7 +588,7 @@ fn highest_round(message: &Message) -> u64 {
 
 /// The voters of a view.
 pub(crate) fn voters_of(view: &View) -> impl Iterator<Item = &ViewMember> {
-    view.members.iter().filter(|member| member.role == VotingRole::Voter)
+    view.members.iter().filter(|member| member.role == VotingRole::Voter || planted(Mutant::LearnerCounted))
 }
 
 /// The view that an entry brings, if it brings one.

@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 use wire::entry::{Body, CatalogChange, Ddl, Gtid, ObjectKind};
+use wire::mutant::{Mutant, planted};
 
 /// Times that one statement is tried again after a conflict that the order decided.
 pub(super) const RETRIES: u32 = 10;
@@ -86,10 +87,21 @@ impl Session {
             return Err(hook_refused().into());
         };
         self.say("waiting for handler commit");
+        if planted(Mutant::AnsweredBeforeDecided) {
+            return Ok(None);
+        }
+        let txn = if planted(Mutant::LocksReleasedAtProposal) { None } else { Some(txn) };
         let outcome = outcome(&*server.host, &self.state.handle, ticket).await;
-        // Its locks were held until here: what it wrote is visible, or will never be.
-        drop(txn);
+        if planted(Mutant::LocksNeverReleased) {
+            std::mem::forget(txn);
+        } else {
+            // Its locks were held until here: what it wrote is visible, or will never be.
+            drop(txn);
+        }
         match outcome {
+            Outcome::Unknown if planted(Mutant::UnknownReportedAsConflict) => Err(Stop::Conflict(self.conflict())),
+            Outcome::Conflict if planted(Mutant::ConflictReportedAsCommitted) => Ok(None),
+            Outcome::Void if planted(Mutant::VoidReportedAsCommitted) => Ok(None),
             Outcome::Committed { gtid, .. } => Ok(gtid),
             Outcome::Conflict | Outcome::Refused(_) => Err(Stop::Conflict(self.conflict())),
             Outcome::Void => Err(hook_refused().into()),

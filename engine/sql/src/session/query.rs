@@ -15,6 +15,7 @@ use crate::value::Value;
 use std::rc::Rc;
 use wire::client::{Capabilities, Connection, Done, Status, Track};
 use wire::entry::Gtid;
+use wire::mutant::{Mutant, planted};
 
 /// Bytes of a statement that the process list keeps.
 const INFO_BYTES_MAX: usize = 4096;
@@ -169,6 +170,7 @@ impl Session {
                     self.answer(changed, gtid, rows, conn, more);
                     return Ok(());
                 }
+                Err(Stop::Close) if planted(Mutant::UnknownTriedAgain) && tries < 1 => tries += 1,
                 Err(Stop::Conflict(conflict)) => {
                     // Only a transaction of one statement may be run again unseen, and only if nothing of
                     // its answer is out.
