@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 use wire::id::Csn;
 use wire::mutant::{Mutant, planted};
 
-/// Slots of a generation, a power of two. 16 bytes each.
-const SLOTS: usize = 1 << 17;
+/// Slots of a generation, a power of two. 16 bytes each. Few in the simulator, so that generations turn over.
+const SLOTS: usize = if wire::mutant::AVAILABLE { 1 << 8 } else { 1 << 17 };
 /// A generation is sealed at this many keys: load at most 1/2.
 const KEYS_MAX: usize = SLOTS / 2;
 /// Tells a sharer's entry from a writer's of the same key.
