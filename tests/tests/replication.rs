@@ -5,7 +5,7 @@ use node::load::{Client, ClientError, Login};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
-use tests::process::{Acknowledged, DEADLINE, Group, Member, Settings, Writers, query, wait_for};
+use tests::process::{DEADLINE, Group, Member, Settings, Writers, query, wait_for};
 
 const ALL: [u16; 3] = [1, 2, 3];
 const WRITERS: u64 = 3;
@@ -14,27 +14,6 @@ fn code(result: Result<impl Sized, ClientError>) -> Option<u16> {
     match result {
         Ok(_) => None,
         Err(error) => Some(error.code().unwrap_or_else(|| panic!("the connection failed: {error}"))),
-    }
-}
-
-/// Every acknowledged row is in `test.w` of these members, and nothing that nobody wrote; each writer's
-/// count is the number of its rows, so no transaction was applied by half or twice.
-fn assert_nothing_lost(group: &Group, numbers: &[u16], lives: &[Acknowledged]) {
-    let committed: BTreeSet<u64> = lives.iter().flat_map(|life| &life.committed).copied().collect();
-    let unknown: BTreeSet<u64> = lives.iter().flat_map(|life| &life.unknown).copied().collect();
-    for &number in numbers {
-        let member = &group.members[usize::from(number) - 1];
-        let rows = member.run("SELECT id, writer FROM test.w");
-        let found: BTreeSet<u64> = rows.iter().map(|row| row[0].parse().expect("a number")).collect();
-        assert_eq!(found.len(), rows.len(), "a row twice on member {number}");
-        let missing: Vec<_> = committed.difference(&found).collect();
-        assert!(missing.is_empty(), "member {number} lacks acknowledged rows {missing:?}");
-        let strange: Vec<_> = found.iter().filter(|id| !committed.contains(id) && !unknown.contains(id)).collect();
-        assert!(strange.is_empty(), "member {number} has rows that failed: {strange:?}");
-        for row in member.run("SELECT writer, n FROM test.n") {
-            let own = rows.iter().filter(|found| found[1] == row[0]).count();
-            assert_eq!(row[1], own.to_string(), "count of writer {} on member {number}", row[0]);
-        }
     }
 }
 
@@ -63,12 +42,12 @@ fn kill_each(settings: Settings, name: &str) {
         } else {
             lives.push(writers.finish());
             group.assert_equal(&others, &["test.w", "test.n"]);
-            assert_nothing_lost(&group, &others, &lives);
+            group.assert_nothing_lost(&others, &lives);
             group.member(victim).start();
             group.await_online(&ALL);
         }
         group.assert_equal(&ALL, &["test.w", "test.n"]);
-        assert_nothing_lost(&group, &ALL, &lives);
+        group.assert_nothing_lost(&ALL, &lives);
     }
 }
 
@@ -125,7 +104,7 @@ fn kill_all(settings: Settings, name: &str) {
         }
         group.await_online(&ALL);
         group.assert_equal(&ALL, &["test.w", "test.n"]);
-        assert_nothing_lost(&group, &ALL, &lives);
+        group.assert_nothing_lost(&ALL, &lives);
         group.write("UPDATE test.n SET n = n WHERE writer = 0");
     }
     for member in &group.members {

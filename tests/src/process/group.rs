@@ -1,6 +1,9 @@
 //! A group of member processes on loopback.
 
-use super::{Member, Scratch, free_ports, wait_for};
+use super::{Acknowledged, Member, Scratch, free_ports, wait_for};
+use crate::network::{self, Network};
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 /// Name of every test's group; members of different tests have different ports.
 const NAME: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
@@ -69,6 +72,29 @@ impl Group {
         group
     }
 
+    /// Like [`Group::form`], each member at its own place of a network; the calling thread enters the
+    /// clients' place. `root` may log in from anywhere there.
+    ///
+    /// # Panics
+    /// When a member cannot be reached.
+    #[must_use]
+    pub fn form_on(network: &Network, name: &str, settings: Settings) -> Self {
+        let mut group = Self::prepare(name, settings);
+        for member in &mut group.members {
+            let place = usize::from(member.number);
+            member.host = network::address(place);
+            member.wrapper = network.wrapper(place);
+        }
+        group.members.iter().for_each(|member| member.write_options(&group.options(member)));
+        for member in &mut group.members {
+            member.spawn(&["--loose-group_replication_start_on_boot=OFF"]);
+            network.within(usize::from(member.number), || member.let_root_in());
+        }
+        network.enter().expect("the clients' namespace was made");
+        group.bootstrap();
+        group
+    }
+
     /// Forms the group of running members.
     pub fn bootstrap(&self) {
         for member in &self.members {
@@ -89,13 +115,15 @@ impl Group {
     #[must_use]
     pub fn options(&self, member: &Member) -> String {
         let on = |on: bool| if on { "ON" } else { "OFF" };
-        let seeds: Vec<String> = self.members.iter().map(|member| format!("127.0.0.1:{}", member.group_port)).collect();
-        let (settings, port) = (&self.settings, member.port);
+        let seeds: Vec<String> =
+            self.members.iter().map(|member| format!("{}:{}", member.host, member.group_port)).collect();
+        let (settings, port, host) = (&self.settings, member.port, member.host);
+        let bind = if host.is_loopback() { host } else { Ipv4Addr::UNSPECIFIED };
         format!(
-            "[mysqld]\nserver_id={}\ndatadir=\"{}\"\nbind_address=127.0.0.1\nport={port}\nreport_host=127.0.0.1\n\
+            "[mysqld]\nserver_id={}\ndatadir=\"{}\"\nbind_address={bind}\nport={port}\nreport_host={host}\n\
              sync_binlog={}\ngtid_mode=ON\nenforce_gtid_consistency=ON\nplugin_load_add=group_replication.so\n\
              loose-group_replication_group_name=\"{NAME}\"\nloose-group_replication_start_on_boot={}\n\
-             loose-group_replication_bootstrap_group=OFF\nloose-group_replication_local_address=127.0.0.1:{}\n\
+             loose-group_replication_bootstrap_group=OFF\nloose-group_replication_local_address={host}:{}\n\
              loose-group_replication_group_seeds={}\nloose-group_replication_single_primary_mode={}\n{}\n",
             member.number,
             member.data().display(),
@@ -189,6 +217,30 @@ impl Group {
             let rows: Vec<_> = members.iter().map(|member| member.run(&format!("SELECT * FROM {table}"))).collect();
             for (member, found) in members.iter().zip(&rows) {
                 assert_eq!(found, &rows[0], "{table} of member {} differs from member {}", member.number, numbers[0]);
+            }
+        }
+    }
+
+    /// Every acknowledged row is in `test.w` of these members, and nothing that nobody wrote; each writer's
+    /// count is the number of its rows, so no transaction was applied by half or twice.
+    ///
+    /// # Panics
+    /// When it is not so.
+    pub fn assert_nothing_lost(&self, numbers: &[u16], lives: &[Acknowledged]) {
+        let committed: BTreeSet<u64> = lives.iter().flat_map(|life| &life.committed).copied().collect();
+        let unknown: BTreeSet<u64> = lives.iter().flat_map(|life| &life.unknown).copied().collect();
+        for &number in numbers {
+            let member = &self.members[usize::from(number) - 1];
+            let rows = member.run("SELECT id, writer FROM test.w");
+            let found: BTreeSet<u64> = rows.iter().map(|row| row[0].parse().expect("a number")).collect();
+            assert_eq!(found.len(), rows.len(), "a row twice on member {number}");
+            let missing: Vec<_> = committed.difference(&found).collect();
+            assert!(missing.is_empty(), "member {number} lacks acknowledged rows {missing:?}");
+            let strange: Vec<_> = found.iter().filter(|id| !committed.contains(id) && !unknown.contains(id)).collect();
+            assert!(strange.is_empty(), "member {number} has rows that failed: {strange:?}");
+            for row in member.run("SELECT writer, n FROM test.n") {
+                let own = rows.iter().filter(|found| found[1] == row[0]).count();
+                assert_eq!(row[1], own.to_string(), "count of writer {} on member {number}", row[0]);
             }
         }
     }

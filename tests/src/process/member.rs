@@ -22,6 +22,8 @@ pub struct Member {
     pub port: u16,
     /// Port for the other members.
     pub group_port: u16,
+    /// Address of both: loopback, or one of a network that a test made.
+    pub host: Ipv4Addr,
     /// Holds the data directory, the option file and the log.
     pub dir: PathBuf,
     /// Command that runs the server instead of the server itself, e.g. one that limits it; the server's
@@ -45,7 +47,8 @@ impl Member {
             .output()
             .expect("the server runs");
         assert!(output.status.success(), "initialising failed: {}", String::from_utf8_lossy(&output.stderr));
-        Self { number, port, group_port, dir: dir.to_owned(), wrapper: Vec::new(), child: None }
+        let host = Ipv4Addr::LOCALHOST;
+        Self { number, port, group_port, host, dir: dir.to_owned(), wrapper: Vec::new(), child: None }
     }
 
     /// Its data directory.
@@ -107,8 +110,8 @@ impl Member {
         let mut command = Command::new(&line[0]);
         command.args(&line[1..]).stdin(Stdio::null());
         command.stdout(log.try_clone().expect("a descriptor can be copied")).stderr(log);
-        if self.wrapper.is_empty() {
-            // Ends with this test, however that ends. (A wrapper's child has another parent.)
+        if self.wrapper.is_empty() || self.wrapper[0] == "ip" {
+            // Ends with this test, however that ends. (Another wrapper's child may have another parent.)
             command.env(PARENT_VARIABLE, std::process::id().to_string());
         }
         self.child = Some(command.spawn().expect("the server runs"));
@@ -130,6 +133,25 @@ impl Member {
             assert!(asked.elapsed() < GREETING, "member {} took a connection and said nothing", self.number);
             answer.map_err(|error| format!("{error}; its threads wait in {:?}", self.waits()))
         });
+    }
+
+    /// Lets root in from every host, by loopback: as nobody but `root`@`localhost` exists at first.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn let_root_in(&mut self) {
+        let host = std::mem::replace(&mut self.host, Ipv4Addr::LOCALHOST);
+        self.await_ready();
+        let mut client = self.client();
+        for sql in [
+            "SET SQL_LOG_BIN=0",
+            "CREATE USER root@'%'",
+            "GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION",
+            "SET SQL_LOG_BIN=1",
+        ] {
+            query(&mut client, sql).unwrap_or_else(|error| panic!("member {}: {sql}: {error}", self.number));
+        }
+        self.host = host;
     }
 
     /// Kernel functions that its threads wait in, where this user may know: for who looks at a hang.
@@ -159,6 +181,24 @@ impl Member {
         let mut child = self.child.take().expect("it runs");
         child.kill().expect("a child can be killed");
         child.wait().expect("a child can be awaited");
+    }
+
+    /// SIGSTOP: the process stands still.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn freeze(&self) {
+        let child = self.child.as_ref().expect("it runs");
+        kill_process(Pid::from_child(child), Signal::STOP).expect("a child can be signalled");
+    }
+
+    /// SIGCONT: goes on.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn thaw(&self) {
+        let child = self.child.as_ref().expect("it runs");
+        kill_process(Pid::from_child(child), Signal::CONT).expect("a child can be signalled");
     }
 
     /// SIGTERM, and its end.
@@ -197,7 +237,7 @@ impl Member {
     /// Where it answers SQL.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
+        (self.host, self.port).into()
     }
 
     /// Connects as root.

@@ -7,11 +7,13 @@
 //! Invariant: no process and no directory made here outlives the value that stands for it.
 
 mod client;
+mod disk;
 mod group;
 mod member;
 mod writer;
 
 pub use client::{Mask, mariadb, tables};
+pub use disk::{SlowDisk, SmallDisk};
 pub use group::{Group, Settings};
 pub use member::{Member, query};
 pub use writer::{Acknowledged, Writers};
