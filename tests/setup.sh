@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the clients that the tests run against a real group, on Debian: mariadb, sysbench, PyMySQL.
+# Installs what the tests run against a real group, on Debian: mariadb, sysbench, PyMySQL, ip (networks of their own).
 # Does nothing where they are there already. PyMySQL goes into target/venv unless python3 has it; the
 # tests take target/venv/bin/python3 if that exists, else python3.
 set -euo pipefail
@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 packages=()
 command -v mariadb >/dev/null || packages+=(mariadb-client)
 command -v sysbench >/dev/null || packages+=(sysbench)
+command -v ip >/dev/null || packages+=(iproute2)
 has_pymysql() { "$1" -c 'import pymysql, cryptography' 2>/dev/null; }
 needs_venv=false
 if ! has_pymysql python3 && ! has_pymysql target/venv/bin/python3; then

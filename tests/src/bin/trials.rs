@@ -22,7 +22,10 @@ fn main() -> ExitCode {
             "--trials" => number().map(|number| plan.trials = number),
             "--seconds" => number().map(|number| plan.seconds = number.into()),
             "--rows" => number().map(|number| plan.rows = number),
-            "--json" => Some(plan.json = true),
+            "--json" => {
+                plan.json = true;
+                Some(())
+            }
             name => KINDS.iter().find(|kind| kind.name == name).map(|kind| chosen.push(kind)),
         };
         if taken.is_none() {
