@@ -118,6 +118,8 @@ pub enum Message {
     Handover { ballot: Ballot, next: Ballot },
     /// Sent on [`Channel::Liveness`].
     Heartbeat(Heartbeat),
+    /// To who speaks as a member and is none: the view decided at `view` lists it no more.
+    Gone { view: Index },
 }
 
 /// Who connects, and to what.
@@ -165,6 +167,8 @@ pub struct JoinRequest {
 pub enum JoinAnswer {
     /// Ask this address: it leads, as far as the sender knows. Empty: nobody leads now, try again.
     Redirect { address: String },
+    /// Not now, and why: ask again.
+    Wait { reason: String },
     /// Never, with MySQL's error number and why.
     Refused { code: u16, reason: String },
     /// The view that adds the joiner is on its way; its log is kept up to `keep` and continues there.
@@ -188,6 +192,10 @@ pub struct Heartbeat {
     pub hears: Vec<Incarnation>,
     /// How long proposals or undecided entries have waited there, microseconds; 0 when none waits.
     pub waiting_us: u64,
+    /// Members that the sender has missed for so long that they are UNREACHABLE to it.
+    pub misses: Vec<Incarnation>,
+    /// The leader: whom it asks to be expelled. Any other: to whose expulsion it agrees, under `promised`.
+    pub expels: Vec<Incarnation>,
 }
 
 /// Why received bytes were refused. Closes the connection that they came from.

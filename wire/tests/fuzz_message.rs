@@ -35,6 +35,8 @@ fn samples() -> Vec<(Message, Vec<u8>)> {
         decided: Index(4),
         hears: vec![Incarnation(1), Incarnation(2)],
         waiting_us: 5,
+        misses: vec![Incarnation(4)],
+        expels: vec![],
     };
     vec![
         (Message::Hello(hello), vec![]),

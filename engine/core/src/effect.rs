@@ -161,8 +161,22 @@ pub enum Effect {
     CommandDone(Result<(), CommandError>),
     /// Nothing proposed so far will be heard of again here: its outcome is unknown.
     MembershipEnded,
+    /// The member gave up coming back: what `group_replication_exit_state_action` says is to be done.
+    Exit(ExitAction),
     /// For the operators' log.
     Note(Note),
+}
+
+/// `group_replication_exit_state_action`: what a server does that left its group against its will for good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExitAction {
+    /// Stays `super_read_only`.
+    #[default]
+    ReadOnly,
+    /// And lets in only who may administer connections.
+    OfflineMode,
+    /// Ends.
+    AbortServer,
 }
 
 /// Why START or STOP GROUP_REPLICATION failed, with MySQL's error number.
@@ -243,6 +257,18 @@ impl Effects {
             Peer::Member(incarnation) => *incarnation,
             Peer::Address(_) => Incarnation(0),
         };
+        self.post_to(incarnation, to, channel, message, payload);
+    }
+
+    /// The same for `incarnation`, wherever it is.
+    pub(crate) fn post_to(
+        &mut self,
+        incarnation: Incarnation,
+        to: Peer,
+        channel: Channel,
+        message: Message,
+        payload: Payload,
+    ) {
         let label = Label { to: incarnation, birth: self.birth };
         self.push(Effect::Send { to, channel, label, message, payload });
     }

@@ -163,8 +163,11 @@ impl Fuzz {
                 let (sequence, echo) = (self.rng.below(50), self.rng.below(50));
                 let (hears, waiting_us) = (vec![Incarnation(1), Incarnation(2)], self.rng.next_u64());
                 let leader = Incarnation(self.rng.below(4));
+                let some = |rng: &mut Rng| (0..rng.below(3)).map(|_| Incarnation(rng.below(5))).collect::<Vec<_>>();
+                let (misses, expels) = (some(&mut self.rng), some(&mut self.rng));
+                let (promised, decided) = (ballot, index);
                 let heartbeat =
-                    Heartbeat { sequence, echo, promised: ballot, leader, decided: index, hears, waiting_us };
+                    Heartbeat { sequence, echo, promised, leader, decided, hears, waiting_us, misses, expels };
                 (Message::Heartbeat(heartbeat), none)
             }
         }

@@ -2,7 +2,8 @@
 
 mod world;
 
-use engine_core::member::State;
+use engine_core::effect::ExitAction;
+use engine_core::member::{Command, Limits, State};
 use world::World;
 
 /// A planned hand-over: the leader that leaves stops, and its successor leads within a round trip (two ticks)
@@ -17,7 +18,7 @@ fn a_leader_hands_over_within_a_round_trip() {
     }
     world.tick();
     let before = world.member(leader).group().expect("in the group").vote().promised;
-    world.command(leader, engine_core::member::Command::Stop);
+    world.command(leader, Command::Stop);
     // The moment at which it promises another's ballot is the moment at which it stops.
     world.run_until("the leader to stop", 2_000_000, |world| {
         world.member(leader).group().is_none_or(|group| group.vote().promised != before)
@@ -45,4 +46,163 @@ fn a_leader_that_misses_a_member_hands_over_to_who_hears_most() {
     // And stays: the primary hears fewer, so that leadership does not follow it.
     world.run_for(12_000_000);
     assert!(world.member(best).group().is_some_and(|group| group.leads()), "{}", world.describe());
+}
+
+fn unreachable_at(world: &World, at: usize, other: usize) -> bool {
+    let listed = world.listed(at);
+    listed.iter().position(|&node| node == other).is_some_and(|place| world.states(at)[place] == State::Unreachable)
+}
+
+/// A member that stands still is UNREACHABLE to all after 5 s, is expelled by agreement 5 s later, learns so when
+/// it goes on, shows ERROR, comes back by itself as a new incarnation, and is ONLINE.
+#[test]
+fn a_stopped_member_is_expelled_and_rejoins_by_itself() {
+    let mut world = World::formed(3);
+    let before = world.member(2).identity().0;
+    world.nodes[2].frozen = true;
+    let took = world.run_until("UNREACHABLE", 10_000_000, |world| unreachable_at(world, 0, 2));
+    assert!((4_900_000..5_600_000).contains(&took), "UNREACHABLE after {took} us");
+    world.run_until("UNREACHABLE everywhere", 500_000, |world| unreachable_at(world, 1, 2));
+    let took = world.run_until("expelled", 10_000_000, |world| world.listed(0) == [0, 1]);
+    assert!((4_500_000..5_600_000).contains(&took), "expelled after {took} us more");
+    world.run_until("expelled everywhere", 500_000, |world| world.listed(1) == [0, 1]);
+    assert!(world.propose(0).is_some());
+    world.run_for(3_000_000);
+    world.nodes[2].frozen = false;
+    world.run_until("ERROR", 3_000_000, |world| world.state(2) == State::Error);
+    assert!(world.said(2, "Member was expelled"));
+    assert!(world.nodes[2].effects.iter().any(|effect| effect == "MembershipEnded"));
+    world.run_until("ONLINE again", 10_000_000, |world| (0..3).all(|at| world.states(at) == [State::Online; 3]));
+    assert_ne!(world.member(2).identity().0, before, "a new incarnation");
+    assert!(world.said(2, "has rejoined the group"));
+}
+
+/// A member that speaks again in time is ONLINE again, and stays the same incarnation.
+#[test]
+fn a_member_that_speaks_again_in_time_stays() {
+    let mut world = World::formed(3);
+    let before = world.member(1).identity().0;
+    world.isolate(&[1]);
+    world.run_until("UNREACHABLE", 10_000_000, |world| unreachable_at(world, 0, 1));
+    // Cut off, it shows the others so, and itself as it was.
+    world.run_until("its own view", 1_000_000, |world| {
+        world.states(1) == [State::Unreachable, State::Online, State::Unreachable]
+    });
+    world.run_for(3_000_000);
+    world.heal();
+    world.run_until("all ONLINE", 3_000_000, |world| (0..3).all(|at| world.states(at) == [State::Online; 3]));
+    world.run_for(10_000_000);
+    assert_eq!(world.member(1).identity().0, before);
+    assert_eq!(world.listed(0), [0, 1, 2]);
+}
+
+/// In a group of two nobody is expelled: the view without the other would be decided by one alone.
+#[test]
+fn one_of_two_is_never_expelled() {
+    let mut world = World::formed(2);
+    world.isolate(&[1]);
+    world.run_for(60_000_000);
+    for at in 0..2 {
+        assert_eq!(world.listed(at), [0, 1]);
+        assert!(unreachable_at(&world, at, 1 - at));
+        assert_eq!(world.state(at), State::Online);
+    }
+    world.heal();
+    world.run_until("both ONLINE", 3_000_000, |world| (0..2).all(|at| world.states(at) == [State::Online; 2]));
+}
+
+/// Suspicions that expired while there was no majority are dropped: whoever comes back first is not expelled
+/// at once, nor is who comes a little later.
+#[test]
+fn suspicions_without_a_majority_start_anew() {
+    let mut world = World::formed(3);
+    (0..3).for_each(|at| world.isolate(&[at]));
+    world.run_for(60_000_000);
+    world.heal();
+    world.isolate(&[2]);
+    world.run_for(4_000_000);
+    assert_eq!(world.listed(0), [0, 1, 2], "a suspicion of before was acted upon");
+    world.heal();
+    world.run_until("all ONLINE", 5_000_000, |world| (0..3).all(|at| world.states(at) == [State::Online; 3]));
+}
+
+/// While a member is suspected nobody joins; START waits, and goes through once it is expelled.
+#[test]
+fn nobody_joins_while_a_member_is_suspected() {
+    let mut world = World::new(4);
+    for at in 0..3 {
+        world.start(at);
+        world.run_until("a member to be ONLINE", 20_000_000, |world| world.state(at) == State::Online);
+    }
+    world.nodes[1].frozen = true;
+    world.run_until("UNREACHABLE", 10_000_000, |world| unreachable_at(world, 0, 1));
+    world.start(3);
+    world.run_for(3_000_000);
+    assert_eq!(world.listed(0), [0, 1, 2]);
+    assert_eq!(world.state(3), State::Offline);
+    world.run_until("the joiner to be ONLINE", 20_000_000, |world| world.state(3) == State::Online);
+    assert_eq!(world.listed(0), [0, 2, 3]);
+}
+
+/// A member cut off with `unreachable_majority_timeout` ends what waits and shows ERROR; it keeps its vote, and
+/// serves again once there is a leader, as the same incarnation under a new run.
+#[test]
+fn who_lost_the_majority_for_long_ends_what_waits_and_comes_back() {
+    let mut world = World::formed(3);
+    let limits = Limits { majority_us: 10_000_000, expel_us: 3_600_000_000, ..Limits::default() };
+    (0..3).for_each(|at| world.limit(at, limits));
+    let (before, run) = (world.member(0).identity().0, world::run_of(world.member(0)));
+    (0..3).for_each(|at| world.isolate(&[at]));
+    let took =
+        world.run_until("ERROR everywhere", 20_000_000, |world| (0..3).all(|at| world.state(at) == State::Error));
+    assert!(took >= 15_000_000, "after {took} us");
+    assert!(world.nodes[0].effects.iter().any(|effect| effect == "MembershipEnded"));
+    assert!(world.propose(0).is_none());
+    world.run_for(100_000_000);
+    world.heal();
+    world.run_until("all ONLINE", 10_000_000, |world| (0..3).all(|at| world.states(at) == [State::Online; 3]));
+    assert_eq!(world.member(0).identity().0, before, "its vote was kept");
+    assert!(world::run_of(world.member(0)) > run, "what it had proposed is void or decided, never repeated");
+}
+
+/// Cut off alone and expelled by the others meanwhile, it comes back as a new incarnation.
+#[test]
+fn who_lost_the_majority_and_was_expelled_joins_anew() {
+    let mut world = World::formed(3);
+    world.limit(2, Limits { majority_us: 3_000_000, ..Limits::default() });
+    let before = world.member(2).identity().0;
+    world.isolate(&[2]);
+    world.run_until("ERROR", 20_000_000, |world| world.state(2) == State::Error);
+    world.run_until("expelled", 20_000_000, |world| world.listed(0) == [0, 1]);
+    world.heal();
+    world.run_until("all ONLINE", 10_000_000, |world| (0..3).all(|at| world.states(at) == [State::Online; 3]));
+    assert_ne!(world.member(2).identity().0, before);
+}
+
+/// Without tries the exit action comes at once; with tries after the last one; STOP leaves OFFLINE.
+#[test]
+fn the_exit_action_follows_the_last_attempt() {
+    for tries in [0, 2] {
+        let mut world = World::formed(3);
+        let limits = Limits { autorejoin_tries: tries, exit_action: ExitAction::OfflineMode, ..Limits::default() };
+        world.limit(2, limits);
+        world.nodes[2].frozen = true;
+        world.run_until("expelled", 20_000_000, |world| world.listed(0) == [0, 1]);
+        world.nodes[2].frozen = false;
+        if tries > 0 {
+            // It is told so, and then nobody answers any more.
+            world.run_until("ERROR", 3_000_000, |world| world.state(2) == State::Error);
+            world.isolate(&[2]);
+        }
+        let exit = |world: &World| world.nodes[2].effects.iter().any(|effect| effect == "Exit(OfflineMode)");
+        let took = world.run_until("the exit action", 1_000_000_000, exit);
+        if tries > 0 {
+            assert!((590_000_000..610_000_000).contains(&took), "two attempts, 300 s apart, and it took {took} us");
+        }
+        assert_eq!(world.state(2), State::Error);
+        world.start(2);
+        assert_eq!(world.nodes[2].done.last().cloned().and_then(Result::err).map(|error| error.code), Some(3093));
+        world.command(2, Command::Stop);
+        assert_eq!(world.state(2), State::Offline);
+    }
 }

@@ -9,8 +9,8 @@
 use crate::status::Statuses;
 use engine_core::catalog::CatalogEffect;
 use engine_core::certify::{Certifier, Judged, Verdict};
-use engine_core::effect::{CommandError, Effect, Effects, Input, Instant, Level, Note, Vote};
-use engine_core::member::{Command, Member, MemberConfig, StartOptions, State, replay};
+use engine_core::effect::{CommandError, Effect, Effects, ExitAction, Input, Instant, Level, Note, Vote};
+use engine_core::member::{Command, Limits, Member, MemberConfig, StartOptions, State, replay};
 use engine_core::paxos::tail::Tail;
 use engine_sql::catalog::Effect as SqlEffect;
 use engine_sql::host::{GroupCommand, GroupStatus, Host, LocalChange, LoggedEntry, Now, Outcome, Ticket};
@@ -83,6 +83,8 @@ pub enum Role {
     ReadOnly,
     /// Primary, or ONLINE in multi-primary mode.
     Writable,
+    /// `exit_state_action=OFFLINE_MODE`, after it left against its will: `super_read_only` and `offline_mode`.
+    OfflineMode,
 }
 
 enum Waiting {
@@ -238,6 +240,9 @@ impl Engine {
         self.inner.wanted.set(false);
         self.fire_timers(now);
         self.begin_commands(now);
+        if now.monotonic_us >= self.next_report.get() {
+            self.inner.member().set_limits(self.limits());
+        }
         self.report(now);
         let mut out = Effects::default();
         self.inner.member().turn(instant(now), &mut out);
@@ -318,6 +323,23 @@ impl Engine {
     #[must_use]
     pub fn status(&self) -> Rc<GroupStatus> {
         self.inner.status()
+    }
+
+    /// Settings of membership, looked at each second.
+    fn limits(&self) -> Limits {
+        let globals = self.server.globals.borrow();
+        let seconds = |name| globals.number(name).saturating_mul(1_000_000);
+        let exit_action = match globals.text("group_replication_exit_state_action").as_str() {
+            "ABORT_SERVER" => ExitAction::AbortServer,
+            "OFFLINE_MODE" => ExitAction::OfflineMode,
+            _ => ExitAction::ReadOnly,
+        };
+        Limits {
+            expel_us: seconds("group_replication_member_expel_timeout"),
+            majority_us: seconds("group_replication_unreachable_majority_timeout"),
+            autorejoin_tries: globals.number("group_replication_autorejoin_tries") as u32,
+            exit_action,
+        }
     }
 
     fn fire_timers(&self, now: Now) {
@@ -405,11 +427,28 @@ impl Engine {
                     }
                 }
                 Effect::MembershipEnded => self.inner.end_membership(),
+                Effect::Exit(action) => self.exit(action),
                 Effect::Note(note) => self.inner.world.note(note),
                 other => self.inner.out.borrow_mut().push(other),
             }
         }
         self.inner.statuses.changed();
+    }
+
+    /// The member left against its will, for good.
+    fn exit(&self, action: ExitAction) {
+        // `super_read_only` came with the state.
+        self.show_role();
+        match action {
+            ExitAction::ReadOnly => {}
+            ExitAction::OfflineMode => (self.on_role)(&self.server, Role::OfflineMode),
+            ExitAction::AbortServer => {
+                let text =
+                    "The plugin encountered a critical error and will abort: the server left the group".to_owned();
+                self.inner.world.note(Note { level: Level::Warning, code: 11686, text });
+                self.inner.world.shutdown();
+            }
+        }
     }
 
     fn note_unwaited(&self, result: Result<(), (u16, String)>) {

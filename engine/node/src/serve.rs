@@ -260,6 +260,12 @@ fn on_role(configured: bool) -> OnRole {
                 set(true);
                 server.end_transactions();
             }
+            Role::OfflineMode => {
+                set(true);
+                server.globals.borrow_mut().put("offline_mode", Setting::Bool(true));
+                server.end_transactions();
+                server.end_ordinary_sessions();
+            }
         }
         if matches!(role, Role::StartFailed | Role::Offline) && stepped.replace(false) {
             let mut globals = server.globals.borrow_mut();

@@ -29,7 +29,9 @@ pub fn of(member: &Member, uuid: Uuid) -> GroupStatus {
     let certifier = member.certifier();
     let running = member.is_running();
     let options = certifier.options().cloned().unwrap_or_else(|| no_group(uuid));
-    let view = certifier.view().filter(|_| running && member.group().is_some()).map(|(_, view)| view);
+    // Who is in ERROR shows itself alone.
+    let in_group = running && member.group().is_some() && member.own_state() != State::Error;
+    let view = certifier.view().filter(|_| in_group).map(|(_, view)| view);
     let shown = view.filter(|view| view.members.iter().any(|m| m.incarnation == member.identity().0));
     let uuid_of = |incarnation: Incarnation| {
         shown?.members.iter().find(|member| member.incarnation == incarnation).map(|member| member.uuid)
@@ -70,6 +72,7 @@ fn member_state(state: State) -> MemberState {
         State::Recovering => MemberState::Recovering,
         State::Offline => MemberState::Offline,
         State::Unreachable => MemberState::Unreachable,
+        State::Error => MemberState::Error,
     }
 }
 

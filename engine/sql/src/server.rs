@@ -438,6 +438,19 @@ impl Server {
         }
     }
 
+    /// `offline_mode` came on: ends the sessions of all who may not administer connections.
+    pub fn end_ordinary_sessions(&self) {
+        let accounts = self.accounts.borrow();
+        for session in self.sessions.borrow().values() {
+            let info = session.info.borrow();
+            let host = info.host.rsplit_once(':').map_or(&*info.host, |(host, _)| host);
+            let account = accounts.find(&info.user, host);
+            if !account.is_some_and(|(_, account)| account.has_global("CONNECTION_ADMIN")) {
+                session.end(Ended::Killed);
+            }
+        }
+    }
+
     // ---- AUTO_INCREMENT ----
 
     fn raise_counter(&self, table: TableId, stored: &[u8]) {

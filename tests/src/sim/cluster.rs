@@ -805,7 +805,7 @@ fn on_role() -> OnRole {
             }
             Role::StartFailed => set(before.get()),
             Role::Writable => set(false),
-            Role::ReadOnly | Role::Offline => {
+            Role::ReadOnly | Role::Offline | Role::OfflineMode => {
                 set(true);
                 server.end_transactions();
             }

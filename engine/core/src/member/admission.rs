@@ -5,6 +5,7 @@ use crate::effect::{Effects, Instant, Payload, Peer};
 use crate::paxos::leader::{Joining, MEMBERS_MAX};
 use wire::entry::GroupOptions;
 use wire::gtid::GtidSet;
+use wire::id::Run;
 use wire::message::{Channel, JoinAnswer, JoinRequest, Message};
 
 impl Member {
@@ -35,8 +36,17 @@ impl Member {
         }
         let view = group.view().ok_or_else(nobody)?;
         let options = self.certifier.options().ok_or_else(nobody)?;
+        if self.trouble.is_some() {
+            return Err(nobody());
+        }
         if let Some(reason) = differing(options, &request.options) {
             return refused(3092, reason);
+        }
+        let life = request.member.incarnation;
+        let known = view.members.iter().any(|member| member.incarnation == life);
+        if !known && self.certifier.sequencer().run(life) != Run(0) {
+            // It promised and acknowledged under that life; as a new acceptor it would have forgotten.
+            return refused(3092, format!("membership life {life} is over: a member comes back under a new one"));
         }
         if let Some(older) = view.members.iter().find(|member| member.uuid == request.member.uuid) {
             if older.incarnation == request.member.incarnation {
@@ -53,6 +63,10 @@ impl Member {
         {
             let found = request.member.version;
             return refused(3092, format!("the joiner's version {found} is lower than the group's lowest, {lowest}"));
+        }
+        if let Some(suspect) = group.suspects(request.member.uuid) {
+            let reason = format!("{suspect} is UNREACHABLE and not expelled yet: nobody can join meanwhile");
+            return Err(JoinAnswer::Wait { reason });
         }
         let executed = GtidSet::parse(&request.gtid_executed).unwrap_or_default();
         if !executed.is_subset(self.certifier.executed()) {

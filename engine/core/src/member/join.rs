@@ -21,17 +21,19 @@ const REJOIN_US: u64 = 5_000_000;
 
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
-    options: StartOptions,
+    pub options: StartOptions,
     since: Instant,
     next: Instant,
     seed: usize,
     /// Where a member said that the leader is.
     redirect: Option<String>,
+    /// Why it was not let in yet, by the last answer.
+    obstacle: Option<String>,
 }
 
 impl Attempt {
     pub fn new(now: Instant, options: StartOptions) -> Self {
-        Self { options, since: now, next: now, seed: 0, redirect: None }
+        Self { options, since: now, next: now, seed: 0, redirect: None, obstacle: None }
     }
 }
 
@@ -41,26 +43,39 @@ impl Member {
             return;
         }
         if now.since(attempt.since) > JOIN_TIMEOUT_US {
-            self.life = Life::Offline;
-            let reason = "timeout on wait for view after joining group: no seed answered for 60 s".into();
-            out.push(Effect::CommandDone(Err(CommandError { code: 3092, reason })));
-            return;
+            let obstacle = attempt.obstacle.unwrap_or_else(|| "no seed answered for 60 s".into());
+            let reason = format!("timeout on wait for view after joining group: {obstacle}");
+            return self.join_failed(3092, reason, out);
         }
         if attempt.options.seeds.is_empty() {
-            self.life = Life::Offline;
             let reason = "no seed to join: group_replication_group_seeds names no other member".into();
-            out.push(Effect::CommandDone(Err(CommandError { code: 3092, reason })));
-            return;
+            return self.join_failed(3092, reason, out);
         }
         self.ask_seed(now, &mut attempt, out);
         self.life = Life::Joining(Box::new(attempt));
+    }
+
+    /// START ends and leaves the server OFFLINE; an attempt to come back ends, and others follow.
+    fn join_failed(&mut self, code: u16, reason: String, out: &mut Effects) {
+        if self.trouble.is_some() {
+            out.note(Level::Warning, 0, format!("the attempt to rejoin failed: {reason}"));
+            self.life = Life::Failed;
+        } else {
+            self.life = Life::Offline;
+            out.push(Effect::CommandDone(Err(CommandError { code, reason })));
+        }
+    }
+
+    /// Asks to be added, as `options` say, for a server that was a member before.
+    pub(super) fn join_again(&mut self, now: Instant, options: StartOptions) {
+        self.life = Life::Joining(Box::new(Attempt::new(now, options)));
     }
 
     /// A member that comes back may have been removed while it was away, and who would tell it does not
     /// know it any more; a joiner's leader may have gone before it wrote the view. Both ask again: the one
     /// as a new incarnation, the other as the same.
     pub(super) fn ask_again(&mut self, now: Instant, out: &mut Effects) {
-        let Some(group) = &self.group else { return };
+        let Some(group) = self.group.as_ref().filter(|_| !self.mute) else { return };
         let me = group.me();
         let listed = group.view().is_some_and(|view| view.members.iter().any(|m| m.incarnation == me));
         if listed && (group.leader().is_some() || self.run_seen) {
@@ -74,6 +89,10 @@ impl Member {
         } else if now.since(since) > REJOIN_US
             && let Some(mut attempt) = self.attempt.take()
         {
+            if listed && attempt.options.incarnation == me {
+                // That life may be over: what asks is another one.
+                attempt.options.incarnation = self.fresh_incarnation();
+            }
             if !attempt.options.seeds.is_empty() {
                 self.ask_seed(now, &mut attempt, out);
             }
@@ -122,10 +141,8 @@ impl Member {
                 attempt.next = now;
             }
             JoinAnswer::Redirect { .. } => {}
-            JoinAnswer::Refused { code, reason } => {
-                self.life = Life::Offline;
-                out.push(Effect::CommandDone(Err(CommandError { code, reason })));
-            }
+            JoinAnswer::Wait { reason } => attempt.obstacle = Some(reason),
+            JoinAnswer::Refused { code, reason } => self.join_failed(code, reason, out),
             JoinAnswer::Accepted { view, keep, .. } => {
                 let options = attempt.options.clone();
                 self.accepted(now, &options, &view, keep, out);
@@ -142,7 +159,7 @@ impl Member {
                 attempt.redirect = Some(address);
                 attempt.next = now;
             }
-            JoinAnswer::Redirect { .. } => {}
+            JoinAnswer::Redirect { .. } | JoinAnswer::Wait { .. } => {}
             JoinAnswer::Refused { reason, .. } => {
                 out.note(Level::Warning, 0, format!("the group goes on without this member: {reason}"));
             }

@@ -13,13 +13,17 @@
 mod admission;
 mod announce;
 mod join;
+mod trouble;
 
 use crate::certify::{Certifier, Judged, Verdict};
 use crate::effect::{CommandError, Effect, Effects, Input, Instant, Level, Vote};
 use crate::paxos::tail::Tail;
 use crate::paxos::{Group, GroupConfig, Timing};
+use crate::rng::Rng;
 use announce::Announced;
 use join::Attempt;
+use trouble::Trouble;
+pub use trouble::{Cause, Limits};
 use wire::entry::{Body, Entry, GroupOptions, NewBirth, Stamp, View, ViewCause, ViewMember, VotingRole};
 use wire::frame::{BatchBuilder, Buffer, Frame};
 use wire::id::{Birth, Incarnation, Index, Run, Uuid};
@@ -92,6 +96,8 @@ enum Life {
     Joining(Box<Attempt>),
     /// In a group; a command may still wait for the view that shows it.
     Running { waits: bool },
+    /// In ERROR, its incarnation over: waits for the next attempt to come back, or for STOP.
+    Failed,
     /// Waits for the view without it.
     Leaving { since: Instant, shutdown: bool },
 }
@@ -106,6 +112,8 @@ pub enum State {
     Offline,
     /// Silent for 5 s.
     Unreachable,
+    /// Left against its will, or failed.
+    Error,
 }
 
 /// See the module.
@@ -131,6 +139,14 @@ pub struct Member {
     rolled_back: u64,
     applied: u64,
     announced: Announced,
+    limits: Limits,
+    trouble: Option<Trouble>,
+    /// In ERROR, but keeping its vote: proposes nothing.
+    mute: bool,
+    /// It was ONLINE since START: losing that is an ERROR.
+    served: bool,
+    minority_since: Option<Instant>,
+    rng: Rng,
 }
 
 impl Member {
@@ -140,6 +156,7 @@ impl Member {
     pub fn new(config: MemberConfig, vote: Vote, run: Run, log: Tail, certifier: Certifier) -> Self {
         assert!(run > vote.run, "each process life has a greater run");
         assert_eq!(certifier.index(), log.decided(), "the decided log is replayed");
+        let seed = config.seed;
         Self {
             config,
             life: Life::Offline,
@@ -158,6 +175,12 @@ impl Member {
             rolled_back: 0,
             applied: 0,
             announced: Announced::default(),
+            limits: Limits::default(),
+            trouble: None,
+            mute: false,
+            served: false,
+            minority_since: None,
+            rng: Rng::new(seed ^ 0x6d65_6d62_6572),
         }
     }
 
@@ -206,7 +229,7 @@ impl Member {
             synced_on_append: self.config.synced_on_append,
             write_concurrency: self.config.write_concurrency,
             window_bytes: self.config.window_bytes,
-            timing: self.config.timing,
+            timing: Timing { expel_us: self.limits.expel_us, ..self.config.timing },
             seed: self.config.seed,
         }
     }
@@ -219,6 +242,8 @@ impl Member {
         self.next_number = 1;
         self.first_pending = 1;
         self.online_asked = false;
+        self.minority_since = None;
+        self.mute = false;
     }
 
     fn group_mut(&mut self) -> &mut Group {
@@ -240,11 +265,13 @@ impl Member {
             out.push(Effect::CommandDone(Err(CommandError { code: 3093, reason })));
             return;
         }
+        self.served = false;
         let in_group = self.certifier.options().is_some_and(|options| options.group);
         if options.bootstrap {
             self.end_group(out);
             self.begin_birth(now, &options, out);
             self.life = Life::Running { waits: true };
+            self.attempt = Some(Box::new(Attempt::new(now, StartOptions { bootstrap: false, ..options })));
         } else if in_group && self.resumable() && self.certifier.options() == Some(&options.options) {
             self.resume(now, Some(&options), out);
             self.life = Life::Running { waits: true };
@@ -286,11 +313,17 @@ impl Member {
 
     /// Ends the membership, if there is one: the log stays.
     fn end_group(&mut self, out: &mut Effects) {
+        self.end_group_keeping(false, out);
+    }
+
+    /// With `tail` the log keeps what was never known decided: the incarnation, whose vote it is, is not over.
+    fn end_group_keeping(&mut self, tail: bool, out: &mut Effects) {
         let Some(group) = self.group.take() else { return };
         (self.log, self.vote) = group.into_log();
+        self.mute = false;
         out.push(Effect::Connect(Vec::new()));
         out.push(Effect::MembershipEnded);
-        if self.log.last() > self.log.decided() {
+        if !tail && self.log.last() > self.log.decided() {
             // What was never known decided is not this server's to keep.
             let after = self.log.decided();
             self.log.cut_after(after);
@@ -304,8 +337,11 @@ impl Member {
     }
 
     fn stop(&mut self, now: Instant, shutdown: bool, out: &mut Effects) {
+        if self.trouble.is_some() {
+            return self.stop_troubled(out);
+        }
         match &self.life {
-            Life::Offline => out.push(Effect::CommandDone(Ok(()))),
+            Life::Failed | Life::Offline => out.push(Effect::CommandDone(Ok(()))),
             Life::Joining(_) => {
                 self.life = Life::Offline;
                 out.push(Effect::CommandDone(Ok(())));
@@ -445,10 +481,21 @@ impl Member {
     }
 
     fn drive_life(&mut self, now: Instant, out: &mut Effects) {
+        if matches!(self.life, Life::Running { .. }) {
+            // First: who is gone must not begin another run.
+            self.watch_expulsion(now, out);
+        }
+        self.drive_trouble(now, out);
         match self.life.clone() {
             Life::Offline => {}
             Life::Joining(attempt) => self.drive_join(now, *attempt, out),
+            Life::Failed => {}
             Life::Running { waits } => {
+                self.watch_majority(now, out);
+                if !matches!(self.life, Life::Running { .. }) {
+                    return self.drive_trouble(now, out);
+                }
+                self.served |= self.own_state() == State::Online;
                 self.ask_online();
                 self.ask_again(now, out);
                 if waits && self.shows_itself() {
@@ -491,7 +538,7 @@ impl Member {
             view.members.iter().any(|member| member.incarnation == me && member.role == VotingRole::Voter)
         });
         let online = self.certifier.facts(me).is_some_and(|facts| facts.online);
-        if voter && !online && !self.online_asked {
+        if voter && !online && !self.online_asked && !self.mute {
             self.online_asked = true;
             self.push(Body::Online);
         }
@@ -500,6 +547,9 @@ impl Member {
     /// State of this member.
     #[must_use]
     pub fn own_state(&self) -> State {
+        if self.trouble.is_some() {
+            return State::Error;
+        }
         let (Some(group), Life::Running { .. } | Life::Leaving { .. }) = (&self.group, &self.life) else {
             return State::Offline;
         };

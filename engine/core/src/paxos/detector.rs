@@ -5,11 +5,13 @@ use super::{Group, Role};
 use crate::effect::{Effects, Instant, Level, Payload, Peer};
 use std::collections::{BTreeMap, VecDeque};
 use wire::entry::ViewMember;
-use wire::id::{Incarnation, Index};
+use wire::id::{Ballot, Incarnation, Index};
 use wire::message::{Channel, Heartbeat, Message};
 
 /// How many sent heartbeats are remembered by their time, to know how old an echo is.
 const REMEMBERED: usize = 32;
+/// A member that does nothing for longer than this was stopped itself.
+const PAUSE_US: u64 = 1_000_000;
 
 #[derive(Clone, Debug, Default)]
 struct Heard {
@@ -22,10 +24,18 @@ struct Heard {
     at: Instant,
     /// When the heartbeat was sent that it echoed last: contact both ways.
     both_ways: Option<Instant>,
+    /// When it was last known to be heard both ways, whatever became of the connection since.
+    contact: Instant,
     hears: Vec<Incarnation>,
     decided: Index,
     waiting_us: u64,
-    unreachable: bool,
+    /// Whom it misses, and to whose expulsion it agrees under which ballot, by its last word.
+    misses: Vec<Incarnation>,
+    expels: (Ballot, Vec<Incarnation>),
+    /// Since when it is UNREACHABLE from here.
+    missed_since: Option<Instant>,
+    /// As the operators' log was told.
+    told_unreachable: bool,
 }
 
 /// What is known of the others' voices.
@@ -33,6 +43,8 @@ struct Heard {
 pub(super) struct Detector {
     peers: BTreeMap<Incarnation, Heard>,
     next_heartbeat: Instant,
+    /// When heartbeats were last looked after: a gap is this member's own pause, not the others' silence.
+    looked: Instant,
     /// Since when the present leader is given the benefit of the doubt.
     leader_since: Instant,
     advanced: Instant,
@@ -43,6 +55,7 @@ pub(super) struct Detector {
 impl Detector {
     pub fn start(&mut self, now: Instant) {
         self.next_heartbeat = now;
+        self.looked = now;
         self.leader_since = now;
         self.advanced = now;
     }
@@ -83,16 +96,50 @@ impl Group {
                 .is_some_and(|heard| heard.up && heard.both_ways.is_some_and(|at| now.since(at) <= self.suspicion_us()))
     }
 
-    /// Whether nothing came from `peer` for 5 s.
+    /// Whether `peer` was not heard both ways for 5 s from here, or from the leader that this member hears.
     #[must_use]
     pub fn is_unreachable(&self, peer: Incarnation) -> bool {
-        self.detector.peers.get(&peer).is_some_and(|heard| heard.unreachable)
+        self.misses(peer) || self.leader_misses(peer)
+    }
+
+    /// Whether `peer` was not heard both ways from here for 5 s.
+    pub(super) fn misses(&self, peer: Incarnation) -> bool {
+        self.detector.peers.get(&peer).is_some_and(|heard| heard.missed_since.is_some())
+    }
+
+    fn leader_misses(&self, peer: Incarnation) -> bool {
+        let leader = self.leader().and_then(|leader| self.detector.peers.get(&leader));
+        leader.is_some_and(|leader| leader.up && leader.missed_since.is_none() && leader.misses.contains(&peer))
+    }
+
+    /// Whose expulsion the leader of the promised ballot asks for.
+    pub(super) fn asked_to_expel(&self, leader: Incarnation) -> Vec<Incarnation> {
+        let heard = self.detector.peers.get(&leader);
+        heard.filter(|heard| heard.expels.0 == self.promised).map_or_else(Vec::new, |heard| heard.expels.1.clone())
+    }
+
+    /// Since when `peer` is UNREACHABLE from here.
+    pub(super) fn missed_since(&self, peer: Incarnation) -> Option<Instant> {
+        self.detector.peers.get(&peer)?.missed_since
+    }
+
+    /// Whether a voter agrees, by its last word, to the expulsion of `who` under `ballot`.
+    pub(super) fn agrees(&self, voter: Incarnation, ballot: Ballot, who: Incarnation) -> bool {
+        let heard = self.detector.peers.get(&voter);
+        heard.is_some_and(|heard| heard.expels.0 == ballot && heard.expels.1.contains(&who))
+    }
+
+    /// Suspicions that expire while no quorum answers mean nothing: they start anew.
+    pub(super) fn restart_suspicions(&mut self, now: Instant) {
+        for heard in self.detector.peers.values_mut() {
+            heard.missed_since = heard.missed_since.map(|_| now);
+        }
     }
 
     /// Whether a quorum of voters, this member included, answers.
     #[must_use]
     pub fn has_quorum(&self) -> bool {
-        let reachable = self.voters().filter(|voter| !self.is_unreachable(voter.incarnation)).count();
+        let reachable = self.voters().filter(|voter| !self.misses(voter.incarnation)).count();
         self.views.is_empty() || reachable >= self.quorum()
     }
 
@@ -157,7 +204,9 @@ impl Group {
                 }
                 let fresh = now.since(self.detector.leader_since) <= self.suspicion_us();
                 let reset = self.detector.peers.get(&leader).is_some_and(|heard| !heard.up && heard.at > Instant(0));
-                (self.hears(leader, now) || fresh && !reset) && !self.stands_still(now)
+                // Whom it promised but who never led may have given up; adopting a log takes its time, though.
+                let waits = self.led || now.since(self.detector.leader_since) <= self.suspicion_us() * 10;
+                (waits && self.hears(leader, now) || fresh && !reset) && !self.stands_still(now)
             }
         }
     }
@@ -194,6 +243,8 @@ impl Group {
             heard.up = false;
             heard.both_ways = None;
             heard.hears.clear();
+            heard.misses.clear();
+            heard.expels = Default::default();
             heard.at = heard.at.max(Instant(1));
         }
         let _ = now;
@@ -208,6 +259,7 @@ impl Group {
         heard.received = heartbeat.sequence;
         if let Some(&(_, at)) = heard.sent.iter().find(|&&(sequence, _)| sequence == heartbeat.echo) {
             heard.both_ways = Some(heard.both_ways.map_or(at, |before| before.max(at)));
+            heard.contact = heard.contact.max(at);
             let gap = now.since(at);
             let slowest = &mut self.detector.slowest_us;
             *slowest = (*slowest - *slowest / 64).max(gap.saturating_sub(self.config.timing.heartbeat_us));
@@ -215,6 +267,8 @@ impl Group {
         heard.hears = heartbeat.hears;
         heard.decided = heartbeat.decided;
         heard.waiting_us = heartbeat.waiting_us;
+        heard.misses = heartbeat.misses;
+        heard.expels = (heartbeat.promised, heartbeat.expels);
         if heartbeat.leader == from && heartbeat.promised == self.promised {
             self.leader_decided = self.leader_decided.max(heartbeat.decided);
         }
@@ -225,6 +279,8 @@ impl Group {
         let (promised, decided) = (self.promised, self.log.decided());
         let (hears, waiting_us) = (self.heard_both_ways(now), self.waiting_us(now));
         let leader = self.leader().unwrap_or_default();
+        let misses = self.missed();
+        let expels = self.expels(now);
         let Some(heard) = self.detector.peers.get_mut(&to) else { return };
         heard.sequence += 1;
         heard.sent.push_back((heard.sequence, now));
@@ -232,8 +288,27 @@ impl Group {
             heard.sent.pop_front();
         }
         let (sequence, echo) = (heard.sequence, heard.received);
-        let message = Message::Heartbeat(Heartbeat { sequence, echo, promised, leader, decided, hears, waiting_us });
+        let heartbeat = Heartbeat { sequence, echo, promised, leader, decided, hears, waiting_us, misses, expels };
+        let message = Message::Heartbeat(heartbeat);
         out.post(Peer::Member(to), Channel::Liveness, message, Payload::None);
+    }
+
+    /// Members that are UNREACHABLE from here.
+    fn missed(&self) -> Vec<Incarnation> {
+        let missed = self.detector.peers.iter().filter(|(_, heard)| heard.missed_since.is_some());
+        missed.map(|(&peer, _)| peer).collect()
+    }
+
+    /// While this member stood still it could hear nobody: nobody is missed for that.
+    fn forgive_own_pause(&mut self, now: Instant) {
+        let pause = now.since(self.detector.looked);
+        self.detector.looked = now;
+        if pause > PAUSE_US {
+            for heard in self.detector.peers.values_mut() {
+                heard.contact = heard.contact.plus(pause);
+                heard.missed_since = heard.missed_since.map(|since| since.plus(pause));
+            }
+        }
     }
 
     /// Heartbeats that are due, and who is UNREACHABLE now.
@@ -242,6 +317,7 @@ impl Group {
             return;
         }
         self.detector.next_heartbeat = now.plus(self.config.timing.heartbeat_us);
+        self.forgive_own_pause(now);
         let members: Vec<_> = self
             .view()
             .into_iter()
@@ -252,19 +328,25 @@ impl Group {
         self.detector.peers.retain(|&peer, heard| heard.up || members.iter().any(|m| m.incarnation == peer));
         for member in members {
             let heard = self.detector.peers.entry(member.incarnation).or_default();
-            if heard.at == Instant(0) {
-                heard.at = now;
+            if heard.contact == Instant(0) {
+                heard.contact = now;
             }
-            let silent = now.since(heard.at) > self.config.timing.unreachable_us;
-            if silent != heard.unreachable {
-                heard.unreachable = silent;
+            let silent = now.since(heard.contact) > self.config.timing.unreachable_us;
+            heard.missed_since = if silent { heard.missed_since.or(Some(now)) } else { None };
+            let unreachable = self.is_unreachable(member.incarnation);
+            let heard = self.detector.peers.entry(member.incarnation).or_default();
+            if unreachable != heard.told_unreachable {
+                heard.told_unreachable = unreachable;
                 let name = format!("{}:{}", member.host, member.port);
-                if silent {
+                if unreachable {
                     out.note(Level::Warning, 11494, format!("Member with address {name} has become unreachable."));
                 } else {
                     out.note(Level::Warning, 11495, format!("Member with address {name} is reachable again."));
                 }
             }
+        }
+        if !self.has_quorum() {
+            self.restart_suspicions(now);
         }
         let peers: Vec<_> = self.detector.peers.iter().filter(|(_, heard)| heard.up).map(|(&peer, _)| peer).collect();
         for peer in peers {

@@ -148,6 +148,8 @@ impl Group {
         self.note_promise(Ballot { round: ballot.round.saturating_sub(1), ..ballot });
         let free = match &self.role {
             Role::Candidate(_) => true,
+            // Who led and asks to be elected leads no more: its process began anew.
+            Role::Follower if from == self.promised.node => true,
             _ => !self.leader_is_live(now),
         };
         if free && ballot > self.promised && self.is_member(from) && self.is_voter(self.me()) {

@@ -471,11 +471,21 @@ impl Group {
         if !settled || leading.opening > decided && !planted(Mutant::ViewBeforeOpening) {
             return;
         }
+        if leading.changes.is_empty()
+            && let Some((who, cause)) = self.next_expulsion(&view, now)
+        {
+            // Removed by quorum's agreement, checked at this very moment: nothing lies between it and the append.
+            assert!(self.may_expel(&view, who, now), "a quorum of the old view agrees before the append");
+            let Role::Leader(leading) = &mut self.role else { return };
+            leading.changes.push_back(Change::Remove(who, cause));
+        }
+        let heard = self.heard_both_ways(now);
+        let Role::Leader(leading) = &mut self.role else { return };
         if leading.changes.is_empty() {
-            // A learner that has caught up becomes a voter.
+            // A learner that has caught up, and answers, becomes a voter.
             let ready = view.members.iter().find(|member| {
                 let matched = leading.progress.get(&member.incarnation).map_or(Index(0), |p| p.matched);
-                member.role == VotingRole::Learner && matched >= decided
+                member.role == VotingRole::Learner && matched >= decided && heard.contains(&member.incarnation)
             });
             leading.changes.extend(ready.map(|member| Change::Promote(member.incarnation)));
         }

@@ -12,6 +12,7 @@
 
 mod detector;
 mod election;
+mod expel;
 mod follower;
 pub(crate) mod leader;
 pub mod tail;
@@ -39,11 +40,13 @@ pub struct Timing {
     pub suspicion_us: u64,
     /// Silence after which a member shows as UNREACHABLE. 5 s, as MySQL's, not configurable there.
     pub unreachable_us: u64,
+    /// How long it is so before it is expelled: `group_replication_member_expel_timeout`, default 5 s.
+    pub expel_us: u64,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { heartbeat_us: 60_000, suspicion_us: 300_000, unreachable_us: 5_000_000 }
+        Self { heartbeat_us: 60_000, suspicion_us: 300_000, unreachable_us: 5_000_000, expel_us: 5_000_000 }
     }
 }
 
@@ -140,6 +143,10 @@ pub struct Group {
     stand_failures: u32,
     /// Whose messages of which birth were refused.
     births_refused: BTreeSet<(Incarnation, Birth)>,
+    /// Another member said that the group goes on without this one.
+    gone: bool,
+    /// Who was told so when.
+    strangers: BTreeMap<Incarnation, Instant>,
 }
 
 /// What the certifier tells the order about primaries.
@@ -219,6 +226,8 @@ impl Group {
             stand_at: None,
             stand_failures: 0,
             births_refused: BTreeSet::new(),
+            gone: false,
+            strangers: BTreeMap::new(),
             config,
         }
     }
@@ -247,6 +256,7 @@ impl Group {
             Input::Received { message, .. } if highest_round(&message) > ROUND_MAX => {}
             Input::Received { from, address, message, payload, .. } => {
                 self.detector.heard(from, now);
+                self.answer_stranger(now, from, &address, out);
                 let leads = matches!(&message, Message::Append { ballot, .. } if *ballot >= self.promised);
                 if leads && from != self.me() {
                     self.meet_leader(from, address, out);
@@ -287,6 +297,7 @@ impl Group {
             Message::Leave { incarnation } => self.on_leave(incarnation),
             Message::Handover { ballot, next } => self.on_handover(now, from, ballot, next, out),
             Message::Heartbeat(heartbeat) => self.on_heartbeat(now, from, heartbeat),
+            Message::Gone { view } => self.on_gone(from, view, out),
             // Greetings end at the driver, joins at the member.
             Message::Hello(_) | Message::Welcome { .. } | Message::Join(_) | Message::JoinAnswer(_) => {}
         }
@@ -399,6 +410,16 @@ impl Group {
             run: self.config.run,
             listed: self.listed,
         }
+    }
+
+    /// What the group was made with.
+    pub(crate) fn config(&self) -> &GroupConfig {
+        &self.config
+    }
+
+    /// The last decided view of the log, with its index.
+    pub(crate) fn decided_view(&self) -> (Index, View) {
+        self.views.first().cloned().expect("a member has a view")
     }
 
     /// This member's incarnation.

@@ -7,7 +7,7 @@
 
 use engine_core::certify::Certifier;
 use engine_core::effect::{CommandError, Effect, Effects, Input, Instant, Payload, Peer, Vote};
-use engine_core::member::{Command, Member, MemberConfig, StartOptions, State, replay};
+use engine_core::member::{Command, Limits, Member, MemberConfig, StartOptions, State, replay};
 use engine_core::paxos::Timing;
 use engine_core::paxos::tail::{Point, Tail, point_after};
 use std::collections::{BTreeMap, BTreeSet};
@@ -227,6 +227,10 @@ impl World {
 
     pub fn member(&self, at: usize) -> &Member {
         self.nodes[at].member.as_ref().expect("it runs")
+    }
+
+    pub fn limit(&mut self, at: usize, limits: Limits) {
+        self.member_mut(at).set_limits(limits);
     }
 
     fn member_mut(&mut self, at: usize) -> &mut Member {

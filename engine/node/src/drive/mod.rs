@@ -401,7 +401,8 @@ impl Driver {
                 | Effect::Deliver(_)
                 | Effect::ResetState
                 | Effect::CommandDone(_)
-                | Effect::MembershipEnded => unreachable!("the engine keeps these to itself"),
+                | Effect::MembershipEnded
+                | Effect::Exit(_) => unreachable!("the engine keeps these to itself"),
             }
         }
         Ok(())
