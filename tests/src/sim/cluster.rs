@@ -470,6 +470,11 @@ impl Cluster {
             engine.server().replay_local(&change).expect("it was carried out before");
         }
         engine.server().globals.borrow_mut().put("server_uuid", Setting::text(&it.uuid.to_string()));
+        if self.setup.impatient {
+            let mut globals = engine.server().globals.borrow_mut();
+            globals.put("group_replication_member_expel_timeout", Setting::UInt(0));
+            globals.put("group_replication_unreachable_majority_timeout", Setting::UInt(2));
+        }
         let (certifier, log) = match replay(&engine, it.disk.frames()) {
             Ok(replayed) => replayed,
             Err(fault) => return self.fail(format!("replay: {fault}")),
@@ -485,7 +490,11 @@ impl Cluster {
             synced_on_append: !self.setup.sync,
             write_concurrency: self.setup.write_concurrency,
             window_bytes: self.setup.window_bytes,
-            timing: Timing::default(),
+            timing: if self.setup.impatient {
+                Timing { unreachable_us: 600_000, ..Timing::default() }
+            } else {
+                Timing::default()
+            },
             seed: it.random.borrow_mut().next_u64(),
         };
         it.syncing = false;
@@ -778,6 +787,11 @@ impl Cluster {
                     self.nodes[node].command = None;
                     self.say(|| format!("m{node} START or STOP ended: {result:?}"));
                 }
+            } else if !self.faulty && engine.with_member(|member| member.is_stranded()) {
+                // In ERROR between two attempts, minutes apart: its operator does not wait for the next.
+                self.say(|| format!("m{node} is told to STOP, as it is in ERROR"));
+                self.nodes[node].command = Some(engine.host().command(GroupCommand::Stop));
+                self.want_turn(node);
             } else if !engine.with_member(|member| member.is_running()) {
                 let start = GroupCommand::Start { user: None, password: None };
                 self.say(|| format!("m{node} is told to START"));

@@ -26,6 +26,8 @@ pub struct Setup {
     pub write_concurrency: usize,
     /// Bytes that may be undecided at once.
     pub window_bytes: usize,
+    /// Members are expelled, and leave a minority, after a second or two instead of ten.
+    pub impatient: bool,
     /// Which kinds of fault there are.
     pub faults: Faults,
     /// The bug that is planted.
@@ -140,6 +142,11 @@ pub const PROFILES: &[Profile] = &[
     Profile { name: "members-9", about: "nine members", shape: |setup, _| setup.members = 9 },
     Profile { name: "multi-primary", about: "all members take writes", shape: |setup, _| setup.single = false },
     Profile { name: "single-primary", about: "one member takes writes", shape: |setup, _| setup.single = true },
+    Profile {
+        name: "impatient",
+        about: "members are expelled, and leave a minority, within two seconds",
+        shape: |setup, _| setup.impatient = true,
+    },
     Profile { name: "sync", about: "sync_binlog=1", shape: |setup, _| setup.sync = true },
     Profile { name: "no-sync", about: "sync_binlog=0", shape: |setup, _| setup.sync = false },
 ];
@@ -170,6 +177,7 @@ impl Setup {
             early_tables: of(seed, "early tables").percent(50),
             write_concurrency: if small { 1 + window.below(3) as usize } else { 10 },
             window_bytes: if small { 300 + window.below(3000) as usize } else { 1 << 20 },
+            impatient: of(seed, "impatient").percent(25),
             faults: Faults::draw(seed),
             mutant: None,
             trace: false,

@@ -111,6 +111,12 @@ impl Member {
         self.trouble.as_ref().map(|trouble| &trouble.cause)
     }
 
+    /// Whether this member is in ERROR and in no group, waiting for its next attempt or for STOP.
+    #[must_use]
+    pub fn is_stranded(&self) -> bool {
+        matches!(self.life, Life::Failed)
+    }
+
     /// Leaves the group with state ERROR: what was proposed ends with its outcome unknown. The member comes
     /// back by itself where `cause` allows it, and else does what `exit_state_action` says. Nothing happens to
     /// a member that is in no group, or in ERROR already.
