@@ -215,8 +215,28 @@ impl Member {
     /// # Panics
     /// When it does not run.
     pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// SIGSTOP: it hears and does nothing until [`Member::proceed`].
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn proceed(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         let child = self.child.as_ref().expect("it runs");
-        kill_process(Pid::from_child(child), Signal::TERM).expect("a child can be signalled");
+        kill_process(Pid::from_child(child), signal).expect("a child can be signalled");
     }
 
     /// Waits for its process to end.
