@@ -27,6 +27,8 @@ fn thirty_seeds_pass() {
     assert!(sum(|report| report.acknowledged) > 1000);
     assert!(sum(|report| report.elections) > 10);
     assert!(sum(|report| report.crashes) > 10);
+    assert!(sum(|report| report.checkpoints) > 50);
+    assert!(sum(|report| report.restored) > 10);
 }
 
 /// Same seed, same run: every event at the same time, to the same end.

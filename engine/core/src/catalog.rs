@@ -57,6 +57,21 @@ impl Catalog {
         self.objects.iter()
     }
 
+    /// From the objects of a checkpoint and the last id that was given.
+    #[must_use]
+    pub fn restore(objects: impl Iterator<Item = (Place, Object)>, last_id: u64) -> Self {
+        let objects: BTreeMap<Place, Object> = objects.collect();
+        let tables = objects.iter().filter(|(place, _)| place.0 == ObjectKind::Table);
+        let tables = tables.map(|(_, object)| (object.id, object.version)).collect();
+        Self { objects, tables, last_id }
+    }
+
+    /// The last id that was given.
+    #[must_use]
+    pub fn last_id(&self) -> u64 {
+        self.last_id
+    }
+
     /// Applies the changes of one DDL at `csn`: all, or none and the first refusal.
     ///
     /// # Errors

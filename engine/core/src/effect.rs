@@ -5,6 +5,7 @@
 //! in order, is correct.
 
 use crate::certify::Judged;
+use crate::paxos::tail::Point;
 use wire::entry::ViewMember;
 use wire::frame::{Buffer, Frame};
 use wire::id::{Ballot, Birth, Incarnation, Index, Run};
@@ -106,6 +107,36 @@ pub enum Input {
         /// Frames after the index asked for, in order; empty when there are none there.
         frames: Vec<Frame>,
     },
+    /// A block of a checkpoint is in its file: the next may come.
+    CheckpointWritten,
+    /// A checkpoint is durable.
+    CheckpointStored {
+        /// The index that it is of.
+        index: Index,
+    },
+    /// A checkpoint could not be written; what there was of it is gone.
+    CheckpointFailed {
+        /// What the disk said.
+        reason: String,
+    },
+}
+
+/// What is to be done with the file of a checkpoint, in this order.
+#[derive(Debug)]
+pub enum CheckpointWrite {
+    /// Begin one.
+    Begin {
+        /// The place in the log that it is of.
+        point: Point,
+        /// It comes from a peer: it counts once the log begins behind it ([`Effect::RestartLog`]).
+        incoming: bool,
+    },
+    /// Write the next block; [`Input::CheckpointWritten`] follows.
+    Block(Vec<u8>),
+    /// It is whole: make it durable; [`Input::CheckpointStored`] follows.
+    End,
+    /// Give it up.
+    Abandon,
 }
 
 /// What the world is to do, in this order.
@@ -135,6 +166,15 @@ pub enum Effect {
     ResetLog,
     /// Store a vote record; [`Input::VoteStored`] follows.
     StoreVote(Vote),
+    /// Write a checkpoint; [`Input::CheckpointFailed`] may follow any of it.
+    Checkpoint(CheckpointWrite),
+    /// Checkpoints and log that are no longer needed may go.
+    Retain {
+        /// The checkpoints to keep; all others go.
+        checkpoints: Vec<Index>,
+        /// Frames at and below this index may go; settings may say how much of it stays.
+        log_after: Index,
+    },
     /// Read frames after `after` from the log; [`Input::ReadDone`] follows.
     Read {
         /// Comes back with the answer.
@@ -155,6 +195,8 @@ pub enum Effect {
         /// One for each entry, in order.
         judged: Vec<Judged>,
     },
+    /// The rows are now as of the checkpoint that was begun: [`crate::member::Member::rows_reached`] is to be told.
+    CutRows,
     /// Forget all rows: the log is rebuilt from its first index ([`Effect::ResetLog`] comes first).
     ResetState,
     /// How START or STOP ended.

@@ -3,6 +3,7 @@
 //!
 //! A deterministic function of the delivered sequence.
 
+use rkyv::{Archive, Deserialize, Serialize};
 use std::collections::BTreeMap;
 use wire::entry::Gtid;
 use wire::gtid::GtidSet;
@@ -20,7 +21,33 @@ pub struct Assigner {
     assigned: u64,
 }
 
+/// What a checkpoint holds of an [`Assigner`].
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct AssignerImage {
+    /// GTID_EXECUTED, encoded.
+    executed: Vec<u8>,
+    blocks: Vec<(Uuid, u64, u64)>,
+    assigned: u64,
+}
+
 impl Assigner {
+    /// What a checkpoint holds of it.
+    #[must_use]
+    pub fn image(&self) -> AssignerImage {
+        let mut executed = Vec::new();
+        self.executed.encode(&mut executed);
+        let blocks = self.blocks.iter().map(|(&uuid, &(next, last))| (uuid, next, last)).collect();
+        AssignerImage { executed, blocks, assigned: self.assigned }
+    }
+
+    /// From an image; `None` when it is none.
+    #[must_use]
+    pub fn restore(image: &AssignerImage) -> Option<Self> {
+        let executed = GtidSet::decode(&image.executed).ok()?;
+        let blocks = image.blocks.iter().map(|&(uuid, next, last)| (uuid, (next, last))).collect();
+        Some(Self { executed, blocks, assigned: image.assigned })
+    }
+
     /// GTID_EXECUTED.
     #[must_use]
     pub fn executed(&self) -> &GtidSet {

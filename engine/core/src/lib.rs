@@ -3,6 +3,7 @@
 
 pub mod catalog;
 pub mod certify;
+pub mod checkpoint;
 pub mod effect;
 pub mod gtid_assign;
 pub mod member;

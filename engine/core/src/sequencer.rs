@@ -63,6 +63,18 @@ impl Sequencer {
         self.last.iter().find(|(known, ..)| *known == origin).map(|&(_, run, number)| (run, number))
     }
 
+    /// What a checkpoint holds of it: ordered by origin.
+    #[must_use]
+    pub fn image(&self) -> Vec<(Incarnation, Run, u64)> {
+        self.last.clone()
+    }
+
+    /// From what [`Sequencer::image`] gave.
+    #[must_use]
+    pub fn restore(image: Vec<(Incarnation, Run, u64)>) -> Self {
+        Self { last: image }
+    }
+
     /// Forgets an origin that left for ever.
     pub fn forget(&mut self, origin: Incarnation) {
         self.last.retain(|(known, ..)| *known != origin);

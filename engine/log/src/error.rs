@@ -174,6 +174,14 @@ pub enum LogError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// A checkpoint is damaged: an older one, or the log, must do.
+    #[error("checkpoint {} damaged: {reason}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: &'static str,
+    },
     /// A journal record that is too long.
     #[error("journal record of {found} bytes is not allowed (1..={max})")]
     JournalRecordBytes {

@@ -1,4 +1,4 @@
-//! Files: the group log, the vote file, the local journal, the lock on the data directory.
+//! Files: the group log, checkpoints, the vote file, the local journal, the lock on the data directory.
 //!
 //! Knows bytes and files, not consensus: it is told what is decided, and says what is on disk. Everything
 //! here is plain and blocking; the driver syncs through io_uring with the handles of
@@ -17,11 +17,13 @@
 //! | `torn` | the one rule that tells a torn write from damage |
 //! | `vote` | [`VoteFile`]: promises, runs, cuts |
 //! | `journal` | [`Journal`]: what was changed with `SQL_LOG_BIN=0` |
+//! | `checkpoint` | [`Checkpoints`]: the whole state as of an index, in checksummed blocks |
 //! | `lock` | [`DirectoryLock`] |
 //! | `system` | mapping, syncing, errors of the system; what `unsafe` code does, argued where it is called |
 //! | `bench` | a log that a benchmark can append to without end |
 
 pub mod bench;
+mod checkpoint;
 mod error;
 mod journal;
 mod lock;
@@ -32,6 +34,7 @@ mod system;
 mod torn;
 mod vote;
 
+pub use checkpoint::{CHECKPOINT_BLOCK_BYTES_MAX, CheckpointFile, CheckpointWriter, Checkpoints, block_hash};
 pub use error::LogError;
 pub use journal::{JOURNAL_RECORD_BYTES_MAX, Journal};
 pub use lock::{DirectoryLock, LOCK_FILE, require_empty_directory};

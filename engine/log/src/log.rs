@@ -28,6 +28,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 use wire::frame::{CHAIN_START, Frame, HEADER_BYTES};
 use wire::id::{Ballot, Index, Uuid};
 
@@ -554,6 +555,29 @@ impl Log {
         self.mapped_to.set(base.index);
         let dead = self.damage.take().map_or_else(Vec::new, |damage| damage.dead);
         recover::remove(&self.dir, &dead)
+    }
+
+    /// Removes the oldest segments whose frames all lie at or below `after`, while those take more than
+    /// `keep_bytes` or were last written before `keep_since`; never the one being appended to. Answers the bytes
+    /// freed.
+    ///
+    /// # Errors
+    /// [`LogError::Io`].
+    pub fn purge(&mut self, after: Index, keep_bytes: u64, keep_since: Option<SystemTime>) -> Result<u64, LogError> {
+        let closed = &self.segments[..self.segments.len().saturating_sub(1)];
+        let whole = &closed[..closed.partition_point(|segment| segment.last <= after)];
+        let mut bytes: u64 = whole.iter().map(|segment| segment.header.file_bytes).sum();
+        let mut purge_to = None;
+        for segment in whole {
+            let written = segment.file.metadata().and_then(|data| data.modified());
+            let old = matches!((keep_since, written), (Some(since), Ok(written)) if written < since);
+            if bytes <= keep_bytes && !old {
+                break;
+            }
+            bytes -= segment.header.file_bytes;
+            purge_to = Some(segment.last);
+        }
+        purge_to.map_or(Ok(0), |last| self.purge_before(last.next()))
     }
 
     /// Removes the segments all of whose frames lie before `index`; never the one being appended to. Answers

@@ -9,18 +9,20 @@
 use crate::status::Statuses;
 use engine_core::catalog::CatalogEffect;
 use engine_core::certify::{Certifier, Judged, Verdict};
+use engine_core::checkpoint::Checkpoint;
+use engine_core::checkpoint::cut::RowsHead;
 use engine_core::effect::{CommandError, Effect, Effects, ExitAction, Input, Instant, Level, Note, Vote};
-use engine_core::member::{Command, Limits, Member, MemberConfig, StartOptions, State, replay};
-use engine_core::paxos::tail::Tail;
+use engine_core::member::{Command, Limits, Member, MemberConfig, Memory, StartOptions, State, replay};
 use engine_sql::catalog::Effect as SqlEffect;
 use engine_sql::host::{GroupCommand, GroupStatus, Host, LocalChange, LoggedEntry, Now, Outcome, Ticket};
-use engine_sql::server::Server;
+use engine_sql::server::{RowsCut, RowsState, Server};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use wire::entry::{ArchivedBody, Body, GroupOptions, Gtid, Report};
 use wire::frame::Frame;
+use wire::gtid::GtidSet;
 use wire::id::{Birth, Csn, Incarnation, Index, Run, Uuid};
 use wire::mutant::{Mutant, planted};
 
@@ -28,6 +30,8 @@ use wire::mutant::{Mutant, planted};
 const REPORT_US: u64 = 1_000_000;
 /// Versions collected per turn at most.
 const COLLECT_STEPS: usize = 256;
+/// Slices of a checkpoint per turn: each looks at some hundred rows.
+const CUT_SLICES: usize = 2;
 
 /// What the engine asks of the world at once, without waiting.
 pub trait World {
@@ -45,6 +49,9 @@ pub trait World {
 
     /// Asks the process to stop cleanly.
     fn shutdown(&self);
+
+    /// The first index that the log holds.
+    fn first_index(&self) -> Index;
 
     /// A line for the operators' log.
     fn note(&self, note: Note);
@@ -87,6 +94,39 @@ pub enum Role {
     OfflineMode,
 }
 
+/// Place and name of each CSN whose verdict this process knows: those above the checkpoint that it began with,
+/// and whose entries are still in the log. Below a checkpoint verdicts cannot be judged again.
+#[derive(Default)]
+struct Logged {
+    /// The last CSN that is not known any more.
+    base: Csn,
+    /// Every GTID up to there.
+    purged: GtidSet,
+    entries: VecDeque<(Index, Gtid)>,
+}
+
+impl Logged {
+    fn get(&self, csn: u64) -> Option<(Index, Gtid)> {
+        self.entries.get(usize::try_from(csn.checked_sub(self.base.0 + 1)?).ok()?).copied()
+    }
+
+    fn push(&mut self, csn: Csn, index: Index, gtid: Gtid) {
+        assert_eq!(self.base.0 + self.entries.len() as u64 + 1, csn.0, "CSNs are dense");
+        self.entries.push_back((index, gtid));
+    }
+
+    /// The log begins at `first` now.
+    fn purge_below(&mut self, first: Index) {
+        while let Some(&(index, gtid)) = self.entries.front()
+            && index < first
+        {
+            self.purged.add(gtid);
+            self.base = self.base.next();
+            self.entries.pop_front();
+        }
+    }
+}
+
 enum Waiting {
     For(Option<Waker>),
     Done(Outcome),
@@ -113,8 +153,7 @@ struct Inner {
     running_command: Cell<Option<Ticket>>,
     timers: RefCell<BTreeMap<(u64, u64), Waker>>,
     next_timer: Cell<u64>,
-    /// Place and name of each CSN, from 1.
-    logged: RefCell<Vec<(Index, Gtid)>>,
+    logged: RefCell<Logged>,
     visible: Cell<Csn>,
     statuses: Statuses,
     work: RefCell<Option<Waker>>,
@@ -133,6 +172,8 @@ pub struct Engine {
     next_report: Cell<u64>,
     reported: Cell<Csn>,
     failed: Cell<bool>,
+    /// Rows that a checkpoint is reading.
+    cut: RefCell<Option<RowsCut>>,
 }
 
 impl Engine {
@@ -170,6 +211,7 @@ impl Engine {
             next_report: Cell::new(0),
             reported: Cell::default(),
             failed: Cell::new(false),
+            cut: RefCell::default(),
         }
     }
 
@@ -199,20 +241,39 @@ impl Engine {
         self.apply(frame, &judged, None)
     }
 
-    /// Begins a process life over a replayed log. With `start`, it also begins START GROUP_REPLICATION.
-    #[allow(clippy::too_many_arguments, reason = "what a restart found, once")]
-    pub fn boot(
-        &self,
-        now: Now,
-        config: MemberConfig,
-        vote: Vote,
-        run: Run,
-        log: Tail,
-        certifier: Certifier,
-        start: bool,
-    ) {
+    /// Begins to put a checkpoint of the own disk back; rows follow, then [`Engine::finish_restore`].
+    pub fn begin_restore(&self, head: &Checkpoint) {
+        let effects =
+            head.certifier.objects().map(|(place, object)| sql_effect(&CatalogEffect::Created(place, object)));
+        let (digest, counters, left_out) = (head.rows_digest, head.counters.clone(), head.left_out.clone());
+        let rows = RowsState { digest, counters, left_out };
+        self.server.begin_restore(head.certifier.csn, effects.collect(), rows);
+    }
+
+    /// A piece of its rows.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn restore_rows(&self, piece: &[u8]) -> Result<(), String> {
+        self.server.restore_rows(piece).map_err(|error| error.to_string())
+    }
+
+    /// The checkpoint is whole: rows, catalogue and positions are as of it.
+    ///
+    /// # Errors
+    /// What does not fit: nothing has changed, or the server is empty.
+    pub fn finish_restore(&self, certifier: &Certifier) -> Result<(), String> {
+        self.server.finish_restore().map_err(|error| error.to_string())?;
+        let (base, purged) = (certifier.csn(), certifier.executed().clone());
+        *self.inner.logged.borrow_mut() = Logged { base, purged, entries: VecDeque::new() };
+        self.inner.visible.set(base);
+        Ok(())
+    }
+
+    /// Begins a process life over what the disk gave back. With `start`, it also begins START GROUP_REPLICATION.
+    pub fn boot(&self, now: Now, config: MemberConfig, vote: Vote, run: Run, memory: Memory, start: bool) {
         self.inner.now.set(now);
-        let mut member = Member::new(config, vote, run, log, certifier);
+        let mut member = Member::new(config, vote, run, memory);
         let mut out = Effects::default();
         member.boot(instant(now), None, &mut out);
         *self.inner.member.borrow_mut() = Some(member);
@@ -247,9 +308,63 @@ impl Engine {
         let mut out = Effects::default();
         self.inner.member().turn(instant(now), &mut out);
         self.take(out);
+        self.cut_slices();
         let stable = self.inner.member().certifier().stable();
         self.server.gc(stable, COLLECT_STEPS);
         self.show_role();
+    }
+
+    /// Some work on the checkpoint that is being cut, if one is.
+    fn cut_slices(&self) {
+        let mut out = Effects::default();
+        {
+            let mut cut = self.cut.borrow_mut();
+            let mut member = self.inner.member();
+            if cut.as_ref().is_some_and(|cut| member.keeper().reads_rows() && !self.server.cut_is_whole(cut)) {
+                // A table was dropped under it.
+                member.keeper().abandon(&mut out);
+            }
+            let mut rows = |out: &mut Vec<u8>| match cut.as_mut() {
+                Some(cut) => self.server.read_cut(cut, out),
+                None => true,
+            };
+            for _ in 0..CUT_SLICES {
+                if !member.checkpoint_slice(&mut rows, &mut out) {
+                    break;
+                }
+            }
+            if !member.keeper().reads_rows()
+                && let Some(done) = cut.take()
+            {
+                self.server.end_cut(&done);
+            }
+            if cut.is_some() {
+                self.inner.want_turn();
+            }
+        }
+        self.take(out);
+    }
+
+    /// The rows are as of the checkpoint that was begun.
+    fn cut_rows(&self) {
+        let (cut, RowsState { digest, counters, left_out }) = self.server.begin_cut();
+        let mut out = Effects::default();
+        let rows = RowsHead { digest, counters, left_out };
+        let csn = self.server.visible();
+        if self.inner.member().rows_reached(csn, rows, &mut out) {
+            let before = self.cut.borrow_mut().replace(cut);
+            before.iter().for_each(|before| self.server.end_cut(before));
+            self.inner.want_turn();
+        } else {
+            self.server.end_cut(&cut);
+        }
+        self.take(out);
+    }
+
+    /// The log was purged: what it held of positions goes too.
+    pub fn log_purged(&self) {
+        let first = self.inner.world.first_index();
+        self.inner.logged.borrow_mut().purge_below(first);
     }
 
     /// The next effect that the driver is to perform.
@@ -410,9 +525,10 @@ impl Engine {
                         return;
                     }
                 }
+                Effect::CutRows => self.cut_rows(),
                 Effect::ResetState => {
                     self.server.reset();
-                    self.inner.logged.borrow_mut().clear();
+                    *self.inner.logged.borrow_mut() = Logged::default();
                     self.inner.visible.set(Csn(0));
                 }
                 Effect::CommandDone(result) => {
@@ -474,9 +590,7 @@ impl Engine {
                 }
                 _ => self.server.apply_nothing(*csn),
             }
-            let mut logged = self.inner.logged.borrow_mut();
-            assert_eq!(logged.len() as u64 + 1, csn.0, "CSNs are dense");
-            logged.push((judged.index, *gtid));
+            self.inner.logged.borrow_mut().push(*csn, judged.index, *gtid);
             last = Some(*csn);
         }
         let last = if planted(Mutant::VisibleTooLate) { last.filter(|last| last.0 % 2 == 0) } else { last };
@@ -699,16 +813,16 @@ impl Host for Inner {
     }
 
     fn read_log(&self, from: Csn, visit: &mut dyn FnMut(&LoggedEntry<'_>) -> bool) {
-        let mut next = from.0.max(1);
+        let mut next = from.0.max(self.logged.borrow().base.0 + 1);
         while next <= self.visible.get().0 {
-            let Some(&(index, _)) = self.logged.borrow().get(next as usize - 1) else { return };
+            let Some((index, _)) = self.logged.borrow().get(next) else { return };
             let frames = self.world.read_log(index, 1 << 20);
             if frames.is_empty() {
                 return;
             }
             for frame in &frames {
                 for (index, entry) in frame.entries() {
-                    let Some(&(at, gtid)) = self.logged.borrow().get(next as usize - 1) else { return };
+                    let Some((at, gtid)) = self.logged.borrow().get(next) else { return };
                     if at != index || next > self.visible.get().0 {
                         continue;
                     }

@@ -7,6 +7,7 @@ pub mod init;
 pub mod json;
 pub mod load;
 pub mod oplog;
+pub mod restart;
 pub mod sandbox;
 pub mod serve;
 pub mod status;

@@ -1,6 +1,7 @@
 //! From validated server options to a running member: reads the data directory's identity, sets what
 //! the server finds out itself, checks what START GROUP_REPLICATION needs, runs the driver.
 
+use crate::drive::disk::Keep;
 use crate::drive::net::{Allowlist, Net};
 use crate::drive::{Hooks, NodeOptions, identity, run};
 use crate::engine::{OnRole, ReadSettings, Role, StartSettings};
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 use wire::client::auth::RsaKey;
 use wire::entry::GroupOptions;
 use wire::id::Uuid;
@@ -110,7 +112,17 @@ fn node_options(options: &ServerOptions, datadir: PathBuf, uuid: Uuid) -> Result
         host: if report_host.is_empty() { hostname } else { report_host },
         port: if report_port == 0 { port } else { report_port },
         sync: globals.number("sync_binlog") != 0,
-        segment_bytes: engine_log::SEGMENT_BYTES_DEFAULT,
+        segment_bytes: globals
+            .number("max_binlog_size")
+            .clamp(engine_log::SEGMENT_BYTES_MIN, engine_log::SEGMENT_BYTES_DEFAULT)
+            .next_multiple_of(4096),
+        checkpoint_log_bytes: globals.number("quorate_checkpoint_log_bytes"),
+        keep: Keep {
+            bytes: globals.number("quorate_log_keep_bytes"),
+            time: Some(globals.number("binlog_expire_logs_seconds"))
+                .filter(|&seconds| seconds > 0)
+                .map(Duration::from_secs),
+        },
         start_on_boot: globals.on("group_replication_start_on_boot"),
         compression_threshold: globals.number("group_replication_compression_threshold") as usize,
         write_concurrency: 10,

@@ -10,9 +10,11 @@
 //! - every snapshot that a session reads by is counted in `snapshots`, and collection stops below them.
 
 mod alter;
+mod checkpoint;
 mod wait;
 
 pub(crate) use alter::duplicate_entry;
+pub use checkpoint::{RestoreError, RowsCut, RowsState};
 pub(crate) use wait::deadlock;
 pub use wait::{Ended, SessionHandle, SessionInfo, TxnHandle};
 
@@ -75,8 +77,9 @@ pub struct Server {
     pub(crate) store: RefCell<Store>,
     pub(crate) catalog: RefCell<Catalog>,
     pub(crate) accounts: RefCell<Accounts>,
-    /// Accounts of this server alone, by (host, user): they outlive a rebuild.
-    local_accounts: RefCell<BTreeMap<(String, String), Vec<u8>>>,
+    /// Accounts of this server alone, by (host, user), `None` for one that is gone here alone: they outlive a
+    /// rebuild.
+    local_accounts: RefCell<BTreeMap<(String, String), Option<Vec<u8>>>>,
     /// Settings of this server alone (recovery credentials, installed plugins ...).
     settings: RefCell<BTreeMap<String, String>>,
     /// System variables. The node sets what it decides (`super_read_only`, `server_uuid` ...).
@@ -98,6 +101,13 @@ pub struct Server {
     ddl_failures: RefCell<BTreeMap<Csn, SqlError>>,
     /// How often all state was forgotten: transactions begun before are over.
     resets: Cell<u64>,
+    shards: usize,
+    /// A checkpoint that is being loaded.
+    loading: RefCell<Option<checkpoint::Loading>>,
+    /// Tables and key spaces dropped so far: they keep no versions.
+    drops: Cell<u64>,
+    /// Indexes that a DDL was to build, with rows that were equal in them: left out by every member alike.
+    left_out: RefCell<BTreeMap<TableId, Vec<u16>>>,
 }
 
 impl Server {
@@ -125,6 +135,10 @@ impl Server {
             counters: RefCell::default(),
             ddl_failures: RefCell::default(),
             resets: Cell::new(0),
+            shards,
+            loading: RefCell::default(),
+            drops: Cell::new(0),
+            left_out: RefCell::default(),
         })
     }
 
@@ -280,6 +294,8 @@ impl Server {
     }
 
     fn drop_rows(&self, csn: Csn, table: TableId) {
+        self.drops.set(self.drops.get() + 1);
+        self.left_out.borrow_mut().remove(&table);
         self.store.borrow_mut().drop_table(csn, table);
         self.counters.borrow_mut().remove(&table);
     }
@@ -319,11 +335,11 @@ impl Server {
                         | CatalogChange::Replace { kind: ObjectKind::Account, schema, name, definition, .. } => {
                             self.put_account(schema, name, Csn(0), definition)?;
                             let key = (schema.clone(), name.clone());
-                            self.local_accounts.borrow_mut().insert(key, definition.clone());
+                            self.local_accounts.borrow_mut().insert(key, Some(definition.clone()));
                         }
                         CatalogChange::Drop { kind: ObjectKind::Account, schema, name, .. } => {
                             self.drop_account(schema, name);
-                            self.local_accounts.borrow_mut().remove(&(schema.clone(), name.clone()));
+                            self.local_accounts.borrow_mut().insert((schema.clone(), name.clone()), None);
                         }
                         // Only accounts are ever local: tables must be the same everywhere.
                         CatalogChange::Create { .. } | CatalogChange::Replace { .. } | CatalogChange::Drop { .. } => {}
@@ -354,12 +370,16 @@ impl Server {
     pub fn reset(&self) {
         self.end_transactions();
         self.store.borrow_mut().clear();
+        self.drops.set(self.drops.get() + 1);
+        self.left_out.borrow_mut().clear();
         self.resets.set(self.resets.get() + 1);
         *self.catalog.borrow_mut() = Catalog::new();
         self.counters.borrow_mut().clear();
         let mut accounts = Accounts::new();
         for ((host, user), definition) in self.local_accounts.borrow().iter() {
-            accounts.put(host, user, Csn(0), definition);
+            if let Some(definition) = definition {
+                accounts.put(host, user, Csn(0), definition);
+            }
         }
         *self.accounts.borrow_mut() = accounts;
         self.plans.borrow_mut().clear();

@@ -7,7 +7,9 @@
 pub mod lock;
 pub mod shard;
 pub mod store;
+pub mod stream;
 
 pub use lock::{Lock, Locks, Mode, Txn};
 pub use shard::Version;
 pub use store::{Change, Divergence, Entry, Range, Space, Store};
+pub use stream::{StreamCursor, StreamError};

@@ -76,6 +76,11 @@ impl Shard {
         self.spaces.get(&space)
     }
 
+    /// The least key space at or after `from` that holds keys.
+    pub(crate) fn space_from(&self, from: Space) -> Option<Space> {
+        self.spaces.range(from..).find(|(_, keys)| !keys.is_empty()).map(|(&space, _)| space)
+    }
+
     /// All key spaces, in order.
     pub(crate) fn spaces(&self) -> impl Iterator<Item = (&Space, &Keys)> {
         self.spaces.iter()

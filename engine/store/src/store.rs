@@ -238,7 +238,26 @@ impl Store {
         })
     }
 
-    fn versions<'a>(&'a self, space: Space, range: &Range, backward: bool) -> Merge<'a> {
+    /// The least key space at or after `from` that holds keys.
+    pub(crate) fn space_from(&self, from: Space) -> Option<Space> {
+        self.shards.iter().filter_map(|shard| shard.space_from(from)).min()
+    }
+
+    /// Stores a row of a checkpoint. False when its key is there already.
+    pub(crate) fn put_loaded(&mut self, csn: Csn, space: Space, key: &[u8], row: &[u8]) -> bool {
+        let at = self.shard_of(space, key);
+        if self.shards[at].newest(space, key).is_some() {
+            return false;
+        }
+        let put = self.shards[at].put(csn, space, key, Some(row));
+        let table = self.tables.entry(space.table).or_insert(0);
+        *table = table.wrapping_add(put.added);
+        self.digest = self.digest.wrapping_add(put.added);
+        self.applied = self.applied.max(csn);
+        true
+    }
+
+    pub(crate) fn versions<'a>(&'a self, space: Space, range: &Range, backward: bool) -> Merge<'a> {
         let mut merge = Merge { sources: Vec::with_capacity(self.shards.len()), backward };
         if !range.is_empty() {
             for shard in &self.shards {
@@ -357,7 +376,7 @@ impl Source<'_> {
 }
 
 /// Merges the shards' keys in order. A key lives in one shard only, so heads never tie.
-struct Merge<'a> {
+pub(crate) struct Merge<'a> {
     sources: Vec<Source<'a>>,
     backward: bool,
 }

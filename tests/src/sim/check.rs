@@ -1,5 +1,7 @@
 //! What must hold at every moment, over all members: kept outside them, from what they delivered.
 
+use engine_core::certify::Certifier;
+use engine_core::member::replay;
 use std::collections::BTreeMap;
 use wire::frame::Frame;
 use wire::id::{Csn, Incarnation, Index};
@@ -7,8 +9,8 @@ use wire::id::{Csn, Incarnation, Index};
 /// What any member has delivered or computed, by its place.
 #[derive(Default)]
 pub struct Truth {
-    /// End of each delivered frame and its chain, gap-free.
-    frames: Vec<(Index, u64)>,
+    /// Delivered frames by the index where they end, gap-free.
+    frames: BTreeMap<Index, Frame>,
     /// Verdict digest after an index, and row digest as of a CSN.
     verdicts: BTreeMap<Index, u64>,
     rows: BTreeMap<Csn, u64>,
@@ -34,24 +36,33 @@ pub struct Digests {
 }
 
 impl Truth {
-    /// A member delivered `frame`: the `at`th of its log, from 0.
+    /// A member delivered `frame`.
     ///
     /// # Errors
     /// Another member delivered something else there.
-    pub fn delivered(&mut self, at: usize, frame: &Frame) -> Result<(), String> {
-        let header = frame.header();
-        let found = (header.last(), header.chain);
-        match self.frames.get(at) {
-            Some(known) if *known != found => {
-                Err(format!("agreement: two frames were decided at index {}: {known:?} and {frame:?}", header.first))
-            }
-            Some(_) => Ok(()),
-            None => {
-                assert_eq!(at, self.frames.len(), "frames are looked at in order");
-                self.frames.push(found);
+    pub fn delivered(&mut self, frame: &Frame) -> Result<(), String> {
+        // The chain covers place, ballot, bytes and all that came before.
+        let (last, chain) = (frame.header().last(), frame.header().chain);
+        let end = self.frames.last_key_value().map_or(Index(0), |(&end, _)| end);
+        match self.frames.get(&last) {
+            Some(known) if known.header().chain == chain => Ok(()),
+            None if last > end => {
+                assert_eq!(frame.header().first, end.next(), "whoever delivers first has delivered what is before");
+                self.frames.insert(last, frame.clone());
                 Ok(())
             }
+            known => Err(format!("agreement: two frames were decided at index {last}: {known:?} and {frame:?}")),
         }
+    }
+
+    /// The fingerprint of a certifier that has judged everything up to `index` and never restarted; `None` when
+    /// nobody has delivered so far.
+    pub fn fingerprint(&self, index: Index) -> Option<u64> {
+        let mut certifier = Certifier::default();
+        for frame in self.frames.values().take_while(|frame| frame.header().last() <= index) {
+            replay(&mut certifier, frame);
+        }
+        (certifier.index() == index).then(|| certifier.fingerprint())
     }
 
     /// A member's digests after judging an index, with rows as of a CSN.

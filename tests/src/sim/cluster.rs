@@ -7,24 +7,23 @@ use super::history::History;
 use super::network::{Network, Parcel};
 use super::setup::Setup;
 use super::tasks::Tasks;
-use engine_core::certify::Certifier;
-use engine_core::effect::{Effect, Input, Level, Note};
+use engine_core::effect::{CheckpointWrite, Effect, Input, Level, Note};
 use engine_core::member::{MemberConfig, State};
 use engine_core::paxos::Timing;
-use engine_core::paxos::tail::{Point, Tail, point_after};
 use engine_core::rng::Rng;
 use engine_sql::account::Account;
 use engine_sql::host::{GroupCommand, LocalChange, Now, Ticket};
 use engine_sql::sysvar::Setting;
 use node::engine::{Engine, OnRole, ReadSettings, Role, StartSettings, World};
+use node::restart::{Shelf, restart};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use wire::client::Options;
 use wire::entry::{CatalogChange, GroupOptions, ObjectKind};
-use wire::frame::{CHAIN_START, Frame};
-use wire::id::{Ballot, Incarnation, Index, Uuid};
+use wire::frame::Frame;
+use wire::id::{Incarnation, Index, Uuid};
 
 /// A rule that did not hold.
 #[derive(Clone, Debug)]
@@ -54,6 +53,10 @@ pub struct Report {
     pub elections: u64,
     /// Crashes.
     pub crashes: u64,
+    /// Checkpoints that became durable.
+    pub checkpoints: u64,
+    /// Starts that began with one.
+    pub restored: u64,
     /// Rare branches that were reached (in builds with marks).
     pub rare: Vec<&'static str>,
 }
@@ -65,6 +68,7 @@ pub(super) enum Event {
     Message(Box<Parcel>),
     Synced { node: usize, life: u64, index: Index, cuts: u64 },
     Voted { node: usize, life: u64, generation: u64 },
+    Checkpoint { node: usize, life: u64, input: Input },
     Links,
     Fault,
     Restart { node: usize },
@@ -91,9 +95,11 @@ pub(super) struct SimNode {
     vote_due: u64,
     /// What its operator waits for.
     pub command: Option<Ticket>,
-    /// Frames of its log that were compared with the others', and the index where they end.
-    checked: (usize, Index),
+    /// Up to here its log was compared with the others'.
+    checked: Index,
     digests: Digests,
+    /// When the checkpoint's file has taken what it was given so far.
+    checkpoint_due: u64,
 }
 
 struct SimWorld {
@@ -114,6 +120,10 @@ impl World for SimWorld {
 
     fn read_log(&self, from: Index, bytes_max: usize) -> Vec<Frame> {
         self.disk.read(from, bytes_max)
+    }
+
+    fn first_index(&self) -> Index {
+        self.disk.base().index.next()
     }
 
     fn shutdown(&self) {}
@@ -193,8 +203,9 @@ impl Cluster {
                     syncing: false,
                     vote_due: 0,
                     command: None,
-                    checked: (0, Index(0)),
+                    checked: Index(0),
                     digests: Digests::default(),
+                    checkpoint_due: 0,
                 }
             })
             .collect();
@@ -433,6 +444,21 @@ impl Cluster {
                 self.nodes[node].disk.vote_synced(generation);
                 self.input(node, Input::VoteStored { generation })?;
             }
+            Event::Checkpoint { node, life, input } if self.nodes[node].life == life => {
+                self.mix([7, node as u64, 0]);
+                let stands = match &input {
+                    Input::CheckpointStored { index } => {
+                        let stands = self.nodes[node].disk.publish(*index);
+                        self.report.checkpoints += u64::from(stands);
+                        stands
+                    }
+                    _ => true,
+                };
+                if stands {
+                    self.say(|| format!("m{node} checkpoint: {input:?}"));
+                    self.input(node, input)?;
+                }
+            }
             Event::Links => {
                 self.keep_links()?;
                 self.drive_commands();
@@ -475,10 +501,21 @@ impl Cluster {
             globals.put("group_replication_member_expel_timeout", Setting::UInt(0));
             globals.put("group_replication_unreachable_majority_timeout", Setting::UInt(2));
         }
-        let (certifier, log) = match replay(&engine, it.disk.frames()) {
-            Ok(replayed) => replayed,
-            Err(fault) => return self.fail(format!("replay: {fault}")),
+        let memory = match restart(&engine, &*it.disk, it.disk.decided(), self.setup.checkpoint_log_bytes) {
+            Ok(memory) => memory,
+            Err(fault) => return self.fail(format!("restart: {fault}")),
         };
+        self.report.restored += u64::from(!it.disk.checkpoints().is_empty());
+        let restored = memory.certifier.index();
+        if self.truth.fingerprint(restored).is_some_and(|known| known != memory.certifier.fingerprint()) {
+            return self.fail(format!(
+                "checkpoint: member {node} restarts at index {restored} with another state than one that never did"
+            ));
+        }
+        let (_, rows) = engine.server().digest();
+        if rows != engine.server().recompute_digest() {
+            return self.fail(format!("digest: member {node}'s rows after a restart are not those of its digest"));
+        }
         let vote = engine_core::effect::Vote { generation: 0, ..it.disk.vote().unwrap_or_default() };
         let run = vote.run.successor(it.random.borrow_mut().next_u64() as u32);
         let config = MemberConfig {
@@ -503,13 +540,14 @@ impl Cluster {
         it.turn_due = false;
         it.timer = 0;
         it.command = None;
-        it.checked = (0, Index(0));
+        it.checked = it.disk.base().index;
+        it.checkpoint_due = 0;
         it.digests = Digests::default();
         it.engine = Some(Rc::new(engine));
         let life = it.life;
-        self.say(|| format!("m{node} starts, life {life}, log up to {}, {vote:?}", log.last()));
+        self.say(|| format!("m{node} starts, life {life}, log up to {}, {vote:?}", memory.log.last()));
         let engine = self.engine(node).expect("just made");
-        engine.boot(now, config, vote, run, log, certifier, true);
+        engine.boot(now, config, vote, run, memory, true);
         self.nodes[node].tasks = Tasks::default();
         for client in 0..CLIENTS {
             let (place, seed) = (self.place(node).expect("it is up"), self.rng.next_u64());
@@ -626,7 +664,7 @@ impl Cluster {
                 Effect::ResetLog => {
                     self.say(|| format!("m{node} drops its log"));
                     self.nodes[node].disk.reset();
-                    self.nodes[node].checked = (0, Index(0));
+                    self.nodes[node].checked = Index(0);
                 }
                 Effect::StoreVote(vote) => self.store_vote(node, vote),
                 Effect::Read { token, after, bytes_max } => {
@@ -636,6 +674,12 @@ impl Cluster {
                     }
                     engine.input(self.clock(), Input::ReadDone { token, frames });
                     self.want_turn(node);
+                }
+                Effect::Checkpoint(write) => self.write_checkpoint(node, write),
+                Effect::Retain { checkpoints, log_after } => {
+                    let log_after = if self.setup.keep_log { Index(0) } else { log_after };
+                    self.nodes[node].disk.retain(&checkpoints, log_after);
+                    engine.log_purged();
                 }
                 Effect::Connect(members) => {
                     let map: BTreeMap<_, _> = members
@@ -665,6 +709,22 @@ impl Cluster {
         self.nodes[node].vote_due = due;
         let (life, generation) = (self.nodes[node].life, vote.generation);
         self.schedule(due - self.now, Event::Voted { node, life, generation });
+    }
+
+    /// Blocks and the end of a checkpoint reach its file one after another.
+    fn write_checkpoint(&mut self, node: usize, write: CheckpointWrite) {
+        let block = matches!(write, CheckpointWrite::Block(_));
+        let whole = self.nodes[node].disk.write_checkpoint(write);
+        let input = match whole {
+            Some(index) => Input::CheckpointStored { index },
+            None if block => Input::CheckpointWritten,
+            None => return,
+        };
+        let after = if self.disk_is_slow() { 20_000 + self.rng.below(400_000) } else { 50 + self.rng.below(2000) };
+        let due = (self.now + after).max(self.nodes[node].checkpoint_due + 1);
+        self.nodes[node].checkpoint_due = due;
+        let life = self.nodes[node].life;
+        self.schedule(due - self.now, Event::Checkpoint { node, life, input });
     }
 
     fn disk_is_slow(&mut self) -> bool {
@@ -718,7 +778,7 @@ impl Cluster {
         }
         let before = std::mem::replace(&mut self.nodes[node].digests, digests);
         // A log that is dropped begins anew; otherwise nothing that was seen is unseen.
-        if digests.index < before.index && self.nodes[node].checked.1 > digests.index {
+        if digests.index < before.index && self.nodes[node].checked > digests.index {
             return self.fail(format!("order: member {node} went back from {} to {}", before.index, digests.index));
         }
         if let Err(rule) = self.truth.digests(&digests) {
@@ -729,21 +789,21 @@ impl Cluster {
 
     /// What was delivered is what the others delivered.
     fn check_log(&mut self, node: usize, delivered: Index) -> Result<(), Failure> {
-        let (mut count, mut end) = self.nodes[node].checked;
+        let mut end = self.nodes[node].checked;
         while end < delivered {
             let frames = self.nodes[node].disk.read(end.next(), 64 << 10);
             let before = end;
             for frame in frames.iter().take_while(|frame| frame.header().last() <= delivered) {
-                if let Err(rule) = self.truth.delivered(count, frame) {
+                if let Err(rule) = self.truth.delivered(frame) {
                     return self.fail(format!("member {node}: {rule}"));
                 }
-                (count, end) = (count + 1, frame.header().last());
+                end = frame.header().last();
             }
             if end == before {
                 return self.fail(format!("member {node} delivered up to {delivered}; its log ends at {end}"));
             }
         }
-        self.nodes[node].checked = (count, end);
+        self.nodes[node].checked = end;
         Ok(())
     }
 
@@ -825,26 +885,4 @@ fn on_role() -> OnRole {
             }
         }
     })
-}
-
-/// Rebuilds certifier and rows from the decided part of the own log.
-fn replay(engine: &Engine, frames: Vec<Frame>) -> Result<(Certifier, Tail), String> {
-    let decided = frames.iter().map(|frame| frame.header().decided).max().unwrap_or_default();
-    let mut certifier = Certifier::default();
-    let mut base = Point { index: Index(0), ballot: Ballot::ZERO, chain: CHAIN_START };
-    let mut undecided = Vec::new();
-    for frame in frames {
-        if frame.header().last() <= decided {
-            engine.replay(&mut certifier, &frame)?;
-            base = point_after(&frame);
-        } else {
-            undecided.push(frame);
-        }
-    }
-    let mut log = Tail::new(base);
-    for frame in undecided {
-        log.append(frame);
-    }
-    log.on_synced(log.last(), log.cuts());
-    Ok((certifier, log))
 }

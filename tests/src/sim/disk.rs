@@ -1,6 +1,8 @@
 //! A member's disk in the simulator: what was written, and how much of it would survive.
 
-use engine_core::effect::Vote;
+use engine_core::effect::{CheckpointWrite, Vote};
+use engine_core::paxos::tail::{Point, Tail, point_after};
+use node::restart::Shelf;
 use std::cell::RefCell;
 use wire::frame::Frame;
 use wire::id::Index;
@@ -11,9 +13,19 @@ pub struct SimDisk {
     state: RefCell<State>,
 }
 
-#[derive(Default)]
+/// A checkpoint and its blocks.
+struct Stored {
+    place: Point,
+    blocks: Vec<Vec<u8>>,
+}
+
 struct State {
+    /// Before the first frame.
+    base: Point,
     frames: Vec<Frame>,
+    /// Rising.
+    checkpoints: Vec<Stored>,
+    writing: Option<Stored>,
     synced: Index,
     /// Cuts and resets since the process began.
     cuts: u64,
@@ -23,15 +35,33 @@ struct State {
     journal: Vec<Vec<u8>>,
 }
 
-fn end_of(frames: &[Frame]) -> Index {
-    frames.last().map_or(Index(0), |frame| frame.header().last())
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            base: Tail::empty().end(),
+            frames: Vec::new(),
+            checkpoints: Vec::new(),
+            writing: None,
+            synced: Index(0),
+            cuts: 0,
+            vote: None,
+            pending: Vec::new(),
+            journal: Vec::new(),
+        }
+    }
+}
+
+impl State {
+    fn end(&self) -> Index {
+        self.frames.last().map_or(self.base.index, |frame| frame.header().last())
+    }
 }
 
 impl SimDisk {
     /// Appends a frame, as the log does.
     pub fn append(&self, frame: Frame) {
         let mut state = self.state.borrow_mut();
-        assert_eq!(frame.header().first, end_of(&state.frames).next(), "the log on disk has no gaps");
+        assert_eq!(frame.header().first, state.end().next(), "the log on disk has no gaps");
         state.frames.push(frame);
     }
 
@@ -48,6 +78,7 @@ impl SimDisk {
     pub fn reset(&self) {
         let mut state = self.state.borrow_mut();
         state.frames.clear();
+        state.base = Tail::empty().end();
         state.synced = Index(0);
         state.cuts = 0;
         state.settle_votes();
@@ -56,7 +87,7 @@ impl SimDisk {
     /// What a sync begun now will reach, and the cuts before it.
     pub fn end(&self) -> (Index, u64) {
         let state = self.state.borrow();
-        (end_of(&state.frames), state.cuts)
+        (state.end(), state.cuts)
     }
 
     /// Whether there is nothing to sync.
@@ -67,7 +98,7 @@ impl SimDisk {
     /// A sync is done. False when a cut came between: it says nothing then.
     pub fn synced(&self, index: Index, cuts: u64) -> bool {
         let mut state = self.state.borrow_mut();
-        let valid = state.cuts == cuts && index <= end_of(&state.frames);
+        let valid = state.cuts == cuts && index <= state.end();
         if valid {
             state.synced = state.synced.max(index);
         }
@@ -77,7 +108,7 @@ impl SimDisk {
     /// Writes a vote record; until [`SimDisk::vote_synced`] a crash may take it.
     pub fn store_vote(&self, vote: Vote) {
         let mut state = self.state.borrow_mut();
-        let (end, cuts) = (end_of(&state.frames), state.cuts);
+        let (end, cuts) = (state.end(), state.cuts);
         state.pending.push((vote, end, cuts));
     }
 
@@ -124,13 +155,51 @@ impl SimDisk {
             state.frames.truncate(safe + keep);
         }
         state.cuts = 0;
+        state.writing = None;
         // Opening the log rewrites and syncs what is there.
-        state.synced = end_of(&state.frames);
+        state.synced = state.end();
     }
 
-    /// All frames.
-    pub fn frames(&self) -> Vec<Frame> {
-        self.state.borrow().frames.clone()
+    /// The highest decided index that any frame names.
+    pub fn decided(&self) -> Index {
+        let state = self.state.borrow();
+        state.frames.iter().map(|frame| frame.header().decided).max().unwrap_or(state.base.index)
+    }
+
+    /// Does what is asked with a checkpoint's file: the index of one that is now whole, for [`SimDisk::publish`].
+    pub fn write_checkpoint(&self, write: CheckpointWrite) -> Option<Index> {
+        let mut state = self.state.borrow_mut();
+        match write {
+            CheckpointWrite::Begin { point, .. } => state.writing = Some(Stored { place: point, blocks: Vec::new() }),
+            CheckpointWrite::Block(block) => {
+                state.writing.as_mut().expect("blocks follow a beginning").blocks.push(block);
+            }
+            CheckpointWrite::End => return state.writing.as_ref().map(|writing| writing.place.index),
+            CheckpointWrite::Abandon => state.writing = None,
+        }
+        None
+    }
+
+    /// The checkpoint of this index is durable, unless it was given up meanwhile.
+    pub fn publish(&self, index: Index) -> bool {
+        let mut state = self.state.borrow_mut();
+        let Some(stored) = state.writing.take_if(|writing| writing.place.index == index) else { return false };
+        assert!(index <= state.synced, "a checkpoint at {index} passes the synced log, {}", state.synced);
+        state.checkpoints.retain(|older| older.place.index != index);
+        state.checkpoints.push(stored);
+        state.checkpoints.sort_by_key(|stored| stored.place.index);
+        true
+    }
+
+    /// Keeps the named checkpoints, and the log above `log_after`.
+    pub fn retain(&self, keep: &[Index], log_after: Index) {
+        let mut state = self.state.borrow_mut();
+        state.checkpoints.retain(|stored| keep.contains(&stored.place.index));
+        let gone = state.frames.partition_point(|frame| frame.header().last() <= log_after);
+        if let Some(last) = gone.checked_sub(1) {
+            state.base = point_after(&state.frames[last]);
+            state.frames.drain(..gone);
+        }
     }
 
     /// Frames from the one that holds `from` on.
@@ -155,4 +224,40 @@ impl State {
             self.pending.clear();
         }
     }
+}
+
+impl Shelf for SimDisk {
+    fn checkpoints(&self) -> Vec<Index> {
+        self.state.borrow().checkpoints.iter().map(|stored| stored.place.index).collect()
+    }
+
+    fn place(&self, checkpoint: Index) -> Result<Point, String> {
+        let state = self.state.borrow();
+        let stored = state.checkpoints.iter().find(|stored| stored.place.index == checkpoint);
+        stored.map(|stored| stored.place).ok_or_else(|| "it is gone".into())
+    }
+
+    fn block(&self, checkpoint: Index, number: u64) -> Result<Option<Vec<u8>>, String> {
+        let state = self.state.borrow();
+        let stored = state.checkpoints.iter().find(|stored| stored.place.index == checkpoint);
+        Ok(stored.ok_or("it is gone")?.blocks.get(number as usize).cloned())
+    }
+
+    fn base(&self) -> Point {
+        self.state.borrow().base
+    }
+
+    fn point(&self, index: Index) -> Option<Point> {
+        let state = self.state.borrow();
+        if state.base.index == index {
+            return Some(state.base);
+        }
+        state.frames.iter().map(point_after).find(|point| point.index == index)
+    }
+
+    fn frames_after(&self, after: Index, bytes_max: usize) -> Vec<Frame> {
+        self.read(after.next(), bytes_max)
+    }
+
+    fn note(&self, _text: String) {}
 }

@@ -28,6 +28,10 @@ pub struct Setup {
     pub window_bytes: usize,
     /// Members are expelled, and leave a minority, after a second or two instead of ten.
     pub impatient: bool,
+    /// So much log makes a checkpoint.
+    pub checkpoint_log_bytes: u64,
+    /// Log that no restart needs stays all the same.
+    pub keep_log: bool,
     /// Which kinds of fault there are.
     pub faults: Faults,
     /// The bug that is planted.
@@ -178,6 +182,8 @@ impl Setup {
             write_concurrency: if small { 1 + window.below(3) as usize } else { 10 },
             window_bytes: if small { 300 + window.below(3000) as usize } else { 1 << 20 },
             impatient: of(seed, "impatient").percent(25),
+            checkpoint_log_bytes: one_of(seed, "checkpoints", &[2_000, 10_000, 50_000, u64::MAX]),
+            keep_log: true,
             faults: Faults::draw(seed),
             mutant: None,
             trace: false,

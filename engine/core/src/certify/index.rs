@@ -7,7 +7,8 @@
 //!
 //! Members agree on verdicts, not on this layout.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 use wire::id::Csn;
 use wire::mutant::{Mutant, planted};
 
@@ -25,7 +26,9 @@ struct Slot {
     csn: u64,
 }
 
-struct Generation {
+/// Keys in the order of their slots, none ever removed.
+#[derive(Clone)]
+pub(crate) struct Generation {
     slots: Box<[Slot]>,
     keys: usize,
     highest: Csn,
@@ -34,6 +37,16 @@ struct Generation {
 impl Generation {
     fn new() -> Self {
         Self { slots: vec![Slot::default(); SLOTS].into_boxed_slice(), keys: 0, highest: Csn(0) }
+    }
+
+    /// Keys and their CSNs from slot `from` on, until `slots_max` slots were looked at; the slot to go on with,
+    /// `None` at the end.
+    pub(crate) fn keys_from(&self, from: usize, slots_max: usize, mut visit: impl FnMut(u64, Csn)) -> Option<usize> {
+        let end = (from + slots_max).min(SLOTS);
+        for slot in self.slots[from.min(end)..end].iter().filter(|slot| slot.csn != 0) {
+            visit(slot.hash, Csn(slot.csn));
+        }
+        (end < SLOTS).then_some(end)
     }
 
     /// The slot that holds `hash`, or the never-used one where its probe sequence ends.
@@ -49,12 +62,12 @@ impl Generation {
 /// See the module.
 pub struct WriteIndex {
     /// Oldest first.
-    generations: VecDeque<Generation>,
+    generations: VecDeque<Rc<Generation>>,
 }
 
 impl Default for WriteIndex {
     fn default() -> Self {
-        Self { generations: VecDeque::from([Generation::new()]) }
+        Self { generations: VecDeque::from([Rc::new(Generation::new())]) }
     }
 }
 
@@ -95,7 +108,7 @@ impl WriteIndex {
     fn set(&mut self, hash: u64, csn: Csn) {
         assert!(csn.0 > 0, "CSNs begin at 1");
         if self.youngest().keys == KEYS_MAX {
-            self.generations.push_back(Generation::new());
+            self.generations.push_back(Rc::new(Generation::new()));
         }
         let youngest = self.youngest();
         let at = youngest.find(hash);
@@ -105,7 +118,52 @@ impl WriteIndex {
     }
 
     fn youngest(&mut self) -> &mut Generation {
-        self.generations.back_mut().expect("there is always a generation")
+        let youngest = self.generations.back_mut().expect("there is always a generation");
+        Rc::get_mut(youngest).expect("a frozen generation is never the youngest")
+    }
+
+    /// Freezes what there is, for a checkpoint: inserts go to a new generation from here on.
+    pub(crate) fn freeze(&mut self) -> Vec<Rc<Generation>> {
+        let frozen: Vec<_> = self.generations.iter().filter(|generation| generation.keys > 0).cloned().collect();
+        if self.generations.back().is_some_and(|youngest| youngest.keys > 0) {
+            self.generations.push_back(Rc::new(Generation::new()));
+        }
+        frozen
+    }
+
+    /// Every key whose last CSN is above `stable`, in the order of hashes: what members agree on.
+    #[must_use]
+    pub fn live(&self, stable: Csn) -> BTreeMap<u64, Csn> {
+        let mut live = BTreeMap::new();
+        for generation in &self.generations {
+            generation.keys_from(0, SLOTS, |hash, csn| {
+                live.insert(hash, csn);
+            });
+        }
+        live.retain(|_, csn| *csn > stable);
+        live
+    }
+
+    /// Adds a key of a checkpoint: they come generation by generation, the oldest first, in the order of slots.
+    pub(crate) fn restore(&mut self, hash: u64, csn: Csn) {
+        if csn == Csn(0) {
+            return;
+        }
+        if self.youngest().keys == KEYS_MAX {
+            self.end_generation();
+        }
+        let youngest = self.youngest();
+        let at = youngest.find(hash);
+        youngest.keys += usize::from(youngest.slots[at].csn == 0);
+        youngest.slots[at] = Slot { hash, csn: csn.0 };
+        youngest.highest = youngest.highest.max(csn);
+    }
+
+    /// The generation that was restored is whole.
+    pub(crate) fn end_generation(&mut self) {
+        if self.youngest().keys > 0 {
+            self.generations.push_back(Rc::new(Generation::new()));
+        }
     }
 
     /// Drops generations that no transaction can conflict with any more.
@@ -126,7 +184,6 @@ impl WriteIndex {
 mod tests {
     use super::*;
     use crate::rng::Rng;
-    use std::collections::BTreeMap;
 
     /// Against a plain map, over several generations and collections: whatever is above the stable CSN is found.
     #[test]

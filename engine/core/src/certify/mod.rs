@@ -6,6 +6,7 @@
 //!
 //! Source: `design.md` §6; MySQL Group Replication's `Certifier` (`protocol.md` §4).
 
+pub mod image;
 pub mod index;
 #[cfg(test)]
 mod tests;
@@ -105,6 +106,8 @@ pub struct Certifier {
     checked: u64,
     conflicts: u64,
     last_conflict_free: Option<Gtid>,
+    /// Reports taken in this process life.
+    reports: u64,
 }
 
 impl Default for Certifier {
@@ -126,6 +129,7 @@ impl Default for Certifier {
             checked: 0,
             conflicts: 0,
             last_conflict_free: None,
+            reports: 0,
         }
     }
 }
@@ -349,6 +353,7 @@ impl Certifier {
         let least_snapshot = report.least_snapshot.max(facts.report.least_snapshot).min(self.csn);
         let least_snapshot = if planted(Mutant::StableOverOpenSnapshots) { self.csn } else { least_snapshot };
         facts.report = Report { least_snapshot, ..report };
+        self.reports += 1;
         self.recompute_stable();
         Verdict::Noted
     }
@@ -486,6 +491,12 @@ impl Certifier {
     #[must_use]
     pub fn sequencer(&self) -> &Sequencer {
         &self.sequencer
+    }
+
+    /// Reports taken in this process life.
+    #[must_use]
+    pub fn reports(&self) -> u64 {
+        self.reports
     }
 
     /// Keys in the index (COUNT_TRANSACTIONS_ROWS_VALIDATING).

@@ -191,6 +191,7 @@ impl Member {
                     log.decided()
                 ),
             );
+            self.keeper.reset(out);
             out.push(Effect::ResetLog);
             out.push(Effect::ResetState);
             log = Tail::empty();

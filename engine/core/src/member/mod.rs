@@ -16,8 +16,10 @@ mod join;
 mod trouble;
 
 use crate::certify::{Certifier, Judged, Verdict};
+use crate::checkpoint::cut::{Cut, RowsHead};
+use crate::checkpoint::keeper::Keeper;
 use crate::effect::{CommandError, Effect, Effects, Input, Instant, Level, Vote};
-use crate::paxos::tail::Tail;
+use crate::paxos::tail::{Tail, point_after};
 use crate::paxos::{Group, GroupConfig, Timing};
 use crate::rng::Rng;
 use announce::Announced;
@@ -26,7 +28,7 @@ use trouble::Trouble;
 pub use trouble::{Cause, Limits};
 use wire::entry::{Body, Entry, GroupOptions, NewBirth, Stamp, View, ViewCause, ViewMember, VotingRole};
 use wire::frame::{BatchBuilder, Buffer, Frame};
-use wire::id::{Birth, Incarnation, Index, Run, Uuid};
+use wire::id::{Birth, Csn, Incarnation, Index, Run, Uuid};
 use wire::message::Message;
 
 /// STOP waits so long for the view without it, when no quorum answers.
@@ -116,6 +118,16 @@ pub enum State {
     Error,
 }
 
+/// What a member begins with: the state that its own disk gave back.
+pub struct Memory {
+    /// The end of the log; everything decided is judged.
+    pub log: Tail,
+    /// The replicated state as of the log's decided index.
+    pub certifier: Certifier,
+    /// The checkpoints that there are.
+    pub keeper: Keeper,
+}
+
 /// See the module.
 pub struct Member {
     config: MemberConfig,
@@ -125,6 +137,7 @@ pub struct Member {
     log: Tail,
     group: Option<Group>,
     certifier: Certifier,
+    keeper: Keeper,
     pending: BatchBuilder,
     next_number: u64,
     first_pending: u64,
@@ -147,13 +160,15 @@ pub struct Member {
     served: bool,
     minority_since: Option<Instant>,
     rng: Rng,
+    /// Reports that the keeper of checkpoints knows of.
+    reports: u64,
 }
 
 impl Member {
-    /// A member whose log was replayed into `certifier` up to the decided index of `log`. `run` is this
-    /// process life, greater than `vote.run`.
+    /// A member with what its disk gave back. `run` is this process life, greater than `vote.run`.
     #[must_use]
-    pub fn new(config: MemberConfig, vote: Vote, run: Run, log: Tail, certifier: Certifier) -> Self {
+    pub fn new(config: MemberConfig, vote: Vote, run: Run, memory: Memory) -> Self {
+        let Memory { log, certifier, keeper } = memory;
         assert!(run > vote.run, "each process life has a greater run");
         assert_eq!(certifier.index(), log.decided(), "the decided log is replayed");
         let seed = config.seed;
@@ -164,6 +179,7 @@ impl Member {
             log,
             group: None,
             certifier,
+            keeper,
             pending: BatchBuilder::new(),
             next_number: 1,
             first_pending: 1,
@@ -181,6 +197,7 @@ impl Member {
             served: false,
             minority_since: None,
             rng: Rng::new(seed ^ 0x6d65_6d62_6572),
+            reports: 0,
         }
     }
 
@@ -308,7 +325,7 @@ impl Member {
         group.begin_birth(now, birth, out);
         self.adopt(group);
         self.run_seen = true;
-        self.judge_delivered(out);
+        self.judge_delivered(now, out);
     }
 
     /// Ends the membership, if there is one: the log stays.
@@ -361,6 +378,9 @@ impl Member {
         match input {
             Input::Received { message: Message::Join(request), .. } => self.on_join(now, *request, out),
             Input::Received { message: Message::JoinAnswer(answer), .. } => self.on_join_answer(now, answer, out),
+            Input::CheckpointWritten => self.keeper.on_written(),
+            Input::CheckpointStored { index } => self.keeper.on_stored(now, index, out),
+            Input::CheckpointFailed { reason } => self.keeper.on_failed(now, &reason, out),
             input => match &mut self.group {
                 Some(group) => group.step(now, input, out),
                 None => match input {
@@ -371,7 +391,7 @@ impl Member {
                 },
             },
         }
-        self.judge_delivered(out);
+        self.judge_delivered(now, out);
     }
 
     /// Does what the batch of inputs since the last turn can share, and what time has made due.
@@ -380,7 +400,7 @@ impl Member {
         if let Some(group) = &mut self.group {
             group.turn(now, out);
         }
-        self.judge_delivered(out);
+        self.judge_delivered(now, out);
         self.drive_life(now, out);
     }
 
@@ -446,17 +466,50 @@ impl Member {
     }
 
     /// Judges what the order has delivered since.
-    fn judge_delivered(&mut self, out: &mut Effects) {
+    fn judge_delivered(&mut self, now: Instant, out: &mut Effects) {
         for effect in out.take() {
             match effect {
                 Effect::Deliver(frame) => {
                     let judged = self.judge(&frame);
+                    let cut = self.is_place(now, &frame, &judged);
+                    let point = point_after(&frame);
                     out.push(Effect::Apply { frame, judged });
+                    if cut {
+                        self.keeper.begin(Cut::begin(point, &mut self.certifier));
+                        out.push(Effect::CutRows);
+                    }
                 }
                 other => out.push(other),
             }
         }
         self.announce(out);
+    }
+
+    /// Whether a checkpoint is to be cut right behind `frame`, which was just judged.
+    fn is_place(&mut self, now: Instant, frame: &Frame, judged: &[Judged]) -> bool {
+        let commits = judged.iter().any(|judged| matches!(judged.verdict, Verdict::Committed { .. }));
+        let before = std::mem::replace(&mut self.reports, self.certifier.reports());
+        // A certifier that replaced another counts from 0.
+        let reports = self.certifier.reports().saturating_sub(before);
+        self.keeper.passed(now, frame.bytes().len() as u64, reports, commits)
+    }
+
+    /// The rows have reached the place of the checkpoint that was begun ([`Effect::CutRows`]). False when it was
+    /// given up meanwhile.
+    pub fn rows_reached(&mut self, csn: Csn, rows: RowsHead, out: &mut Effects) -> bool {
+        self.keeper.rows_reached(csn, rows, out)
+    }
+
+    /// One slice of the checkpoint that is being cut; `rows` appends a bounded piece of the store's stream, true
+    /// at its end. True when more can be done at once.
+    pub fn checkpoint_slice(&mut self, rows: &mut dyn FnMut(&mut Vec<u8>) -> bool, out: &mut Effects) -> bool {
+        let synced = self.group.as_ref().map_or(self.log.synced(), |group| group.log().synced());
+        self.keeper.slice(synced, rows, out)
+    }
+
+    /// When checkpoints are cut, and which there are.
+    pub fn keeper(&mut self) -> &mut Keeper {
+        &mut self.keeper
     }
 
     fn judge(&mut self, frame: &Frame) -> Vec<Judged> {

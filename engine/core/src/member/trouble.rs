@@ -300,6 +300,7 @@ impl Member {
             self.restart_run(now, true, out);
         } else if let Some(mut options) = trouble.options.clone() {
             if trouble.cause.rebuilds() {
+                self.keeper.reset(out);
                 out.push(Effect::ResetLog);
                 out.push(Effect::ResetState);
                 self.log = Tail::empty();

@@ -268,6 +268,8 @@ impl Group {
             Input::Synced { index, cuts } => self.log.on_synced(index, cuts),
             Input::VoteStored { generation } => self.vote_stored = self.vote_stored.max(generation),
             Input::ReadDone { token, frames } => self.on_read(now, token, frames, out),
+            // The member's own.
+            Input::CheckpointWritten | Input::CheckpointStored { .. } | Input::CheckpointFailed { .. } => {}
         }
     }
 

@@ -6,8 +6,9 @@
 #![allow(dead_code, reason = "each test uses its part")]
 
 use engine_core::certify::Certifier;
+use engine_core::checkpoint::keeper::Keeper;
 use engine_core::effect::{CommandError, Effect, Effects, Input, Instant, Payload, Peer, Vote};
-use engine_core::member::{Command, Limits, Member, MemberConfig, StartOptions, State, replay};
+use engine_core::member::{Command, Limits, Member, MemberConfig, Memory, StartOptions, State, replay};
 use engine_core::paxos::Timing;
 use engine_core::paxos::tail::{Point, Tail, point_after};
 use std::collections::{BTreeMap, BTreeSet};
@@ -174,7 +175,8 @@ impl World {
         };
         let vote = Vote { generation: 0, ..node.vote };
         let run = vote.run.successor(1);
-        let mut member = Member::new(config, vote, run, log, certifier);
+        let mut member =
+            Member::new(config, vote, run, Memory { log, certifier, keeper: Keeper::new(u64::MAX, Vec::new()) });
         let mut out = Effects::default();
         member.boot(self.now, options, &mut out);
         node.member = Some(member);

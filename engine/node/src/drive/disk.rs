@@ -5,8 +5,13 @@
 //! second try may lie.
 
 use super::notify::Notify;
-use engine_core::effect::{Input, Vote};
-use engine_log::{Base, DirectoryLock, Journal, Log, LogError, LogOptions, Recovered, VoteFile, VoteRecord};
+use crate::restart::Shelf;
+use engine_core::effect::{CheckpointWrite, Input, Level, Vote};
+use engine_core::paxos::tail::Point;
+use engine_log::{
+    Base, CheckpointFile, CheckpointWriter, Checkpoints, DirectoryLock, Journal, Log, LogError, LogOptions, Recovered,
+    VoteFile, VoteRecord,
+};
 use glommio::io::BufferedFile;
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -14,6 +19,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 use wire::frame::Frame;
 use wire::id::{Index, Uuid};
 
@@ -43,13 +49,32 @@ pub struct Disk {
     cuts: Cell<u64>,
     spare: RefCell<Option<SpareSlot>>,
     boot_id: [u8; 16],
+    checkpoints: RefCell<Checkpoints>,
+    /// The checkpoint being written.
+    writing: RefCell<Option<CheckpointWriter>>,
+    /// The one that was read last, open.
+    reading: RefCell<Option<(Index, CheckpointFile)>>,
+    keep: Keep,
+    /// Up to here the log may be purged.
+    purgeable: Cell<Index>,
     _lock: DirectoryLock,
+}
+
+/// How much log stays that no restart needs: for members that were away, and for SHOW BINLOG EVENTS.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// At most so many bytes of it (`quorate_log_keep_bytes`).
+    pub bytes: u64,
+    /// For so long at most (`binlog_expire_logs_seconds`); `None`: as long as there is room.
+    pub time: Option<Duration>,
 }
 
 type SpareSlot = Arc<Mutex<Option<Result<engine_log::Spare, LogError>>>>;
 
 /// Name of the group log's directory in the data directory.
 pub const LOG_DIR: &str = "group_log";
+/// Name of the directory of checkpoints.
+pub const CHECKPOINT_DIR: &str = "checkpoints";
 /// Name of the vote file.
 pub const VOTE_FILE: &str = "vote";
 /// Name of the local journal.
@@ -65,6 +90,7 @@ impl Disk {
         uuid: Uuid,
         sync: bool,
         segment_bytes: u64,
+        keep: Keep,
         progress: &mut dyn FnMut(engine_log::Progress),
     ) -> Result<Opened, LogError> {
         let lock = DirectoryLock::acquire(dir)?;
@@ -80,6 +106,12 @@ impl Disk {
         }
         let options = LogOptions { segment_bytes, sync, cut: record.cut, must_exist: false, ..LogOptions::default() };
         let (log, recovered) = Log::open_with(&log_dir, options, progress)?;
+        let mut checkpoints = Checkpoints::open(&dir.join(CHECKPOINT_DIR))?;
+        // The process ended between the log's new beginning and the checkpoint's new name.
+        let base = log.first_index().0 - 1;
+        if checkpoints.read_incoming().is_ok_and(|file| base > 0 && file.base().index == Index(base)) {
+            checkpoints.adopt_incoming(Index(base))?;
+        }
         let (journal, records, _) = Journal::open(&dir.join(JOURNAL_FILE))?;
         let boot_id = engine_log::boot_id()?;
         let unsure = record.unsynced_boot.is_some_and(|before| before != boot_id);
@@ -112,6 +144,11 @@ impl Disk {
             cuts: Cell::new(0),
             spare: RefCell::new(None),
             boot_id,
+            checkpoints: RefCell::new(checkpoints),
+            writing: RefCell::new(None),
+            reading: RefCell::new(None),
+            keep,
+            purgeable: Cell::new(Index(0)),
             _lock: lock,
         });
         Ok(Opened { disk, recovered, vote, journal: records, unsure })
@@ -133,7 +170,12 @@ impl Disk {
     /// # Errors
     /// [`LogError`]: nothing was appended.
     pub fn append(&self, frame: &Frame) -> Result<(), LogError> {
-        self.log.borrow_mut().append(frame)?;
+        let appended = self.log.borrow_mut().append(frame);
+        match appended {
+            // Log that only stays for others makes room: nothing was done yet, and may be tried again.
+            Err(LogError::DiskFull { .. }) if self.make_room()? => self.log.borrow_mut().append(frame)?,
+            appended => appended?,
+        }
         if self.sync {
             self.dirty.raise();
         }
@@ -164,6 +206,113 @@ impl Disk {
             });
             *slot = Some(shared);
         }
+    }
+
+    /// Purges all log that no restart needs, whatever settings say; whether that freed anything.
+    fn make_room(&self) -> Result<bool, LogError> {
+        let freed = self.log.borrow_mut().purge(self.purgeable.get(), 0, None)?;
+        if freed > 0 {
+            let text = format!("the disk is full: {freed} bytes of purgeable group log were removed");
+            crate::oplog::say(Level::Warning, text);
+        }
+        Ok(freed > 0)
+    }
+
+    /// Keeps the named checkpoints, and of the log at and below `log_after` as much as settings say.
+    ///
+    /// # Errors
+    /// [`LogError`]: the process must end.
+    pub fn retain(&self, keep: &[Index], log_after: Index) -> Result<(), LogError> {
+        self.checkpoints.borrow_mut().retain(|index| keep.contains(&index))?;
+        self.purgeable.set(log_after);
+        let since = self.keep.time.and_then(|time| SystemTime::now().checked_sub(time));
+        self.log.borrow_mut().purge(log_after, self.keep.bytes, since).map(drop)
+    }
+
+    /// The first index that the log holds.
+    #[must_use]
+    pub fn first_index(&self) -> Index {
+        self.log.borrow().first_index()
+    }
+
+    /// Does what is asked with a checkpoint's file. A block is written into the page cache on the spot; the end is
+    /// synced in a task of its own.
+    pub fn write_checkpoint(self: &Rc<Self>, write: CheckpointWrite, report: impl Fn(Input) + 'static) {
+        let done = match write {
+            CheckpointWrite::Begin { point, incoming } => {
+                let base = Base { index: point.index, chain: point.chain, ballot: point.ballot };
+                let begun = self.checkpoints.borrow().begin(base, incoming);
+                begun.map(|writer| {
+                    self.writing.borrow_mut().replace(writer);
+                    None
+                })
+            }
+            CheckpointWrite::Block(block) => match self.writing.borrow_mut().as_mut() {
+                Some(writer) => writer.append(&block).map(|()| Some(Input::CheckpointWritten)),
+                None => return, // It failed before; that was reported.
+            },
+            CheckpointWrite::End => {
+                let Some(writer) = self.writing.borrow_mut().take() else { return };
+                let disk = self.clone();
+                glommio::spawn_local(async move {
+                    report(match disk.complete(writer).await {
+                        Ok(index) => Input::CheckpointStored { index },
+                        Err(reason) => Input::CheckpointFailed { reason },
+                    });
+                })
+                .detach();
+                return;
+            }
+            CheckpointWrite::Abandon => {
+                self.writing.borrow_mut().take();
+                Ok(None)
+            }
+        };
+        match done {
+            Ok(input) => input.into_iter().for_each(report),
+            Err(error) => {
+                self.writing.borrow_mut().take();
+                report(Input::CheckpointFailed { reason: error.to_string() });
+            }
+        }
+    }
+
+    /// Makes a checkpoint durable, and before it the log that it is of: with `sync_binlog=0` that is not on disk yet.
+    async fn complete(&self, mut writer: CheckpointWriter) -> Result<Index, String> {
+        let file = writer.finish().map_err(|error| error.to_string())?;
+        let targets = self.log.borrow().sync_targets();
+        for file in targets.files.iter().chain([&file]) {
+            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+            let buffered = BufferedFile::open(&path).await.map_err(|error| format!("cannot reopen a file: {error}"))?;
+            buffered.fdatasync().await.map_err(|error| format!("fdatasync failed: {error}"))?;
+            let _ = buffered.close().await;
+        }
+        let index = writer.publish().map_err(|error| error.to_string())?;
+        self.checkpoints.borrow_mut().note(index);
+        Ok(index)
+    }
+
+    /// Gives up what lies behind the damage in the log. Only after the vote record says that this member does not
+    /// vote with it.
+    ///
+    /// # Errors
+    /// [`LogError`]: the process must end.
+    pub fn abandon_tail(&self) -> Result<(), LogError> {
+        self.log.borrow_mut().abandon_tail()
+    }
+
+    fn with_checkpoint<T>(
+        &self,
+        index: Index,
+        look: impl FnOnce(&CheckpointFile) -> Result<T, LogError>,
+    ) -> Result<T, String> {
+        let mut reading = self.reading.borrow_mut();
+        if reading.as_ref().is_none_or(|(open, _)| *open != index) {
+            let file = self.checkpoints.borrow().read(index).map_err(|error| error.to_string())?;
+            *reading = Some((index, file));
+        }
+        let (_, file) = reading.as_ref().expect("just opened");
+        look(file).map_err(|error| error.to_string())
     }
 
     /// Records a cut in the vote file, then does it.
@@ -271,7 +420,7 @@ impl Disk {
             if self.sync {
                 self.dirty.wait().await;
             } else {
-                glommio::timer::sleep(std::time::Duration::from_secs(1)).await;
+                glommio::timer::sleep(Duration::from_secs(1)).await;
             }
             let (targets, cuts) = (self.log.borrow().sync_targets(), self.cuts.get());
             open.retain(|(file, _)| targets.files.iter().any(|target| Arc::ptr_eq(target, file)));
@@ -291,5 +440,46 @@ impl Disk {
                 report(Input::Synced { index, cuts });
             }
         }
+    }
+}
+
+fn point_of(base: Base) -> Point {
+    Point { index: base.index, ballot: base.ballot, chain: base.chain }
+}
+
+impl Shelf for Disk {
+    fn checkpoints(&self) -> Vec<Index> {
+        self.checkpoints.borrow().stored().to_vec()
+    }
+
+    fn place(&self, checkpoint: Index) -> Result<Point, String> {
+        self.with_checkpoint(checkpoint, |file| Ok(point_of(file.base())))
+    }
+
+    fn block(&self, checkpoint: Index, number: u64) -> Result<Option<Vec<u8>>, String> {
+        self.with_checkpoint(checkpoint, |file| file.block(number))
+    }
+
+    fn base(&self) -> Point {
+        let log = self.log.borrow();
+        let index = Index(log.first_index().0 - 1);
+        // The segment's header says what lies before it.
+        let end = log
+            .frame_end(index)
+            .unwrap_or(engine_log::FrameEnd { chain: wire::frame::CHAIN_START, ballot: wire::id::Ballot::ZERO });
+        Point { index, ballot: end.ballot, chain: end.chain }
+    }
+
+    fn point(&self, index: Index) -> Option<Point> {
+        let end = self.log.borrow().frame_end(index).ok()?;
+        Some(Point { index, ballot: end.ballot, chain: end.chain })
+    }
+
+    fn frames_after(&self, after: Index, bytes_max: usize) -> Vec<Frame> {
+        self.read_after(after, bytes_max)
+    }
+
+    fn note(&self, text: String) {
+        crate::oplog::say(Level::System, text);
     }
 }

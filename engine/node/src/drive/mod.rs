@@ -8,12 +8,11 @@ pub mod notify;
 
 use crate::engine::{Engine, OnRole, ReadSettings, World};
 use crate::oplog;
-use disk::{Disk, Opened};
-use engine_core::certify::Certifier;
+use crate::restart::restart;
+use disk::{Disk, Keep, Opened};
 use engine_core::effect::{Effect, Input, Level, Note};
 use engine_core::member::MemberConfig;
 use engine_core::paxos::Timing;
-use engine_core::paxos::tail::{Point, Tail};
 use engine_log::Tail as LogTail;
 use engine_sql::host::{LocalChange, Now};
 use engine_sql::server::Server;
@@ -51,6 +50,10 @@ pub struct NodeOptions {
     pub sync: bool,
     /// Size of a log segment in bytes.
     pub segment_bytes: u64,
+    /// So much log makes a checkpoint (`quorate_checkpoint_log_bytes`).
+    pub checkpoint_log_bytes: u64,
+    /// How much purgeable log stays.
+    pub keep: Keep,
     /// `group_replication_start_on_boot`, with the plugin installed and a group name set.
     pub start_on_boot: bool,
     /// `group_replication_compression_threshold`.
@@ -103,6 +106,10 @@ impl World for Files {
 
     fn shutdown(&self) {
         self.stop.store(true, Ordering::Relaxed);
+    }
+
+    fn first_index(&self) -> Index {
+        self.disk.first_index()
     }
 
     fn note(&self, note: Note) {
@@ -194,18 +201,17 @@ async fn member(
             oplog::say(Level::System, format!("reading the group log: {percent} %"));
         }
     };
-    let opened = Disk::open(&options.datadir, options.uuid, options.sync, options.segment_bytes, &mut progress);
+    let (dir, keep) = (&options.datadir, options.keep);
+    let opened = Disk::open(dir, options.uuid, options.sync, options.segment_bytes, keep, &mut progress);
     let Opened { disk, recovered, mut vote, journal, unsure } = opened.map_err(|error| error.to_string())?;
-    match &recovered.tail {
-        LogTail::Clean => {}
-        tail @ LogTail::Torn { .. } => oplog::say(Level::Warning, format!("the group log's tail was {tail}")),
-        tail @ LogTail::Corrupt { .. } => {
-            return Err(format!(
-                "the group log is {tail}; this member must not vote with it: restore it, or remove \
-                the data directory and join anew"
-            ));
+    let damaged = match &recovered.tail {
+        LogTail::Clean => None,
+        tail @ LogTail::Torn { .. } => {
+            oplog::say(Level::Warning, format!("the group log's tail was {tail}"));
+            None
         }
-    }
+        tail @ LogTail::Corrupt { .. } => Some(format!("the group log is {tail}")),
+    };
     let net = Net::new(options.compression_threshold);
     let world = Files { disk: disk.clone(), stop: stop.clone() };
     let read_settings = (hooks.settings)(net.clone());
@@ -213,16 +219,30 @@ async fn member(
     let changes = journal.iter().filter_map(|record| LocalChange::from_bytes(record)).collect();
     (hooks.begin)(engine.server(), changes)?;
 
-    let (certifier, log) = replay(&engine, &disk, &recovered)?;
-    let alone = certifier.view().is_none_or(|(_, view)| view.members.len() <= 1);
-    if unsure && alone {
-        let text = "the machine restarted while sync_binlog was 0: the last second of transactions may be missing";
-        oplog::say(Level::Warning, text);
-    } else if unsure {
-        let text = "the machine restarted while sync_binlog was 0: this member cannot be sure of its log, does not \
-            vote with it, and joins its group as a new member";
-        oplog::say(Level::Warning, text);
-        vote.listed = false;
+    let decided = recovered.decided.min(recovered.last);
+    let restarted = restart(&engine, &*disk, decided, options.checkpoint_log_bytes);
+    let memory = restarted.map_err(|error| format!("{error}; {REBUILD}"))?;
+    let alone = memory.certifier.view().is_none_or(|(_, view)| view.members.len() <= 1);
+    match damaged {
+        Some(damage) if alone => return Err(format!("{damage}, and no other member has what is lost; {REBUILD}")),
+        Some(damage) => {
+            let text = format!("{damage}: what is lost is fetched from the group, which this member joins anew");
+            oplog::say(Level::Warning, text);
+            // The vote file says so before anything is given up.
+            vote.listed = false;
+            disk.store_vote(&vote).and_then(|()| disk.abandon_tail()).map_err(|error| error.to_string())?;
+        }
+        None if unsure && alone => {
+            let text = "the machine restarted while sync_binlog was 0: the last second of transactions may be missing";
+            oplog::say(Level::Warning, text);
+        }
+        None if unsure => {
+            let text = "the machine restarted while sync_binlog was 0: this member cannot be sure of its log, does \
+                not vote with it, and joins its group as a new member";
+            oplog::say(Level::Warning, text);
+            vote.listed = false;
+        }
+        None => {}
     }
     let run = vote.run.successor(random() as u32);
     let config = MemberConfig {
@@ -239,7 +259,7 @@ async fn member(
     };
     let clock = Clock::start();
     let start = (hooks.start_on_boot)(engine.server());
-    engine.boot(clock.now(), config, vote, run, log, certifier, start);
+    engine.boot(clock.now(), config, vote, run, memory, start);
 
     let urgent = glommio::executor().create_task_queue(
         Shares::Static(1000),
@@ -276,43 +296,6 @@ async fn member(
     result
 }
 
-/// Rebuilds certifier and rows from the decided part of the own log.
-fn replay(engine: &Engine, disk: &Disk, recovered: &engine_log::Recovered) -> Result<(Certifier, Tail), String> {
-    let mut certifier = Certifier::default();
-    let target = recovered.decided.min(recovered.last);
-    let mut base = Point { index: Index(0), ballot: wire::id::Ballot::ZERO, chain: wire::frame::CHAIN_START };
-    let mut undecided = Vec::new();
-    let started = Instant::now();
-    let mut said = started;
-    loop {
-        let after = undecided.last().map_or(base.index, |frame: &Frame| frame.header().last());
-        let frames = disk.read_after(after, 8 << 20);
-        if frames.is_empty() {
-            break;
-        }
-        for frame in frames {
-            if undecided.is_empty() && frame.header().last() <= target {
-                engine.replay(&mut certifier, &frame)?;
-                base = engine_core::paxos::tail::point_after(&frame);
-            } else {
-                undecided.push(frame);
-            }
-        }
-        if said.elapsed() > Duration::from_secs(1) {
-            said = Instant::now();
-            let percent = base.index.0 * 100 / recovered.last.0.max(1);
-            oplog::say(Level::System, format!("rebuilding rows from the group log: {percent} %"));
-        }
-    }
-    let mut log = Tail::new(base);
-    for frame in undecided {
-        log.append(frame);
-    }
-    // Opening the log rewrote and synced what was not known synced.
-    log.on_synced(log.last(), log.cuts());
-    Ok((certifier, log))
-}
-
 struct Driver {
     engine: Rc<Engine>,
     net: Rc<Net>,
@@ -323,6 +306,9 @@ struct Driver {
     turns: Arc<AtomicU64>,
     sync_failed: Rc<std::cell::RefCell<Option<String>>>,
 }
+
+/// What an operator can do when a member cannot go on from its own disk.
+const REBUILD: &str = "restore the data directory, or make a new one and join the group with it";
 
 /// A turn comes at least this often: signals and spare segments are looked at then.
 const TICK_US: u64 = 50_000;
@@ -363,6 +349,11 @@ impl Driver {
     /// Until an input comes, a session wants a turn, or time makes one due.
     async fn wait(&self, now: Now) {
         let due = self.engine.next_timer(now).min(now.monotonic_us + TICK_US);
+        if self.engine.wants_turn() {
+            // There is work left: sessions and syncs get their part first.
+            glommio::executor().yield_task_queue_now().await;
+            return;
+        }
         let pause = Duration::from_micros((due - now.monotonic_us.min(due)).max(1000));
         let mut timer = std::pin::pin!(glommio::timer::sleep(pause));
         poll_fn(|cx| {
@@ -395,11 +386,20 @@ impl Driver {
                     let frames = self.disk.read_after(after, bytes_max);
                     self.net.push(Input::ReadDone { token, frames });
                 }
+                Effect::Checkpoint(write) => {
+                    let net = self.net.clone();
+                    self.disk.write_checkpoint(write, move |input| net.push(input));
+                }
+                Effect::Retain { checkpoints, log_after } => {
+                    self.disk.retain(&checkpoints, log_after).map_err(fail)?;
+                    self.engine.log_purged();
+                }
                 Effect::Connect(members) => self.net.connect(members),
                 Effect::Note(note) => oplog::note(&note),
                 Effect::Apply { .. }
                 | Effect::Deliver(_)
                 | Effect::ResetState
+                | Effect::CutRows
                 | Effect::CommandDone(_)
                 | Effect::MembershipEnded
                 | Effect::Exit(_) => unreachable!("the engine keeps these to itself"),

@@ -18,6 +18,9 @@ impl Server {
     /// Puts the new form of a table in.
     pub(super) fn alter_table(&self, csn: Csn, mut table: Table) -> Result<(), ApplyError> {
         let old = self.catalog.borrow().table_by_id(table.id).cloned();
+        // An index may go, and rows that a checkpoint was reading with it.
+        self.drops.set(self.drops.get() + 1);
+        self.left_out.borrow_mut().remove(&table.id);
         if let Some(old) = old {
             let mut store = self.store.borrow_mut();
             if old.definition.columns != table.definition.columns {
@@ -40,6 +43,7 @@ impl Server {
                     definition.keys.retain(|key| key.space != space);
                     table = Table::new(table.schema, table.name, table.id, table.version, definition);
                     self.ddl_failures.borrow_mut().insert(csn, error);
+                    self.left_out.borrow_mut().entry(table.id).or_default().push(space);
                 }
             }
         }

@@ -501,6 +501,8 @@ pub static VARIABLES: &[Definition] = &[
     uint("pseudo_thread_id", Session, 0, 0, u64::MAX).restricted(),
     uint("query_cache_size", Both, 0, 0, 0),
     words("query_cache_type", Both, "OFF", &["OFF"]),
+    uint("quorate_checkpoint_log_bytes", Global, 268_435_456, 65_536, I63).fixed(),
+    uint("quorate_log_keep_bytes", Global, 1_073_741_824, 0, I63).fixed(),
     uint("read_buffer_size", Both, 131_072, 8_192, I32),
     bool("read_only", Global, false),
     uint("read_rnd_buffer_size", Both, 262_144, 1, I32),
