@@ -24,6 +24,7 @@ fn column(name: &str, kind: ColumnType) -> Column {
         comment: String::new(),
         collation: collation.id(),
         invisible: false,
+        on_update_now: false,
     }
 }
 

@@ -70,7 +70,7 @@ def run(connection, statement, warnings):
         return ["! %d %s" % (error.args[0], cell(error.args[1]))]
     lines = []
     if cursor.description:
-        lines.append("> " + "\t".join(column[0] for column in cursor.description))
+        lines.append("> " + "\t".join(cell(column[0]) for column in cursor.description))
         lines += ["| " + "\t".join(cell(value) for value in row) for row in cursor.fetchall()]
     if warnings:
         cursor.execute("SHOW WARNINGS")

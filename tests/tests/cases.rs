@@ -75,7 +75,7 @@ fn run(client: &mut Client, statement: &str, warnings: bool) -> Vec<String> {
     };
     let mut lines = Vec::new();
     if !rows.columns.is_empty() {
-        lines.push(format!("> {}", rows.columns.join("\t")));
+        lines.push(format!("> {}", rows.columns.iter().map(|name| cell(name)).collect::<Vec<_>>().join("\t")));
         lines.extend(rows.rows.iter().map(|row| format!("| {}", shown(row, "\t"))));
     }
     if warnings {

@@ -8,12 +8,15 @@
 //! index names without. Absent on purpose: views, triggers, routines, events, foreign keys.
 
 mod column_type;
+mod first_form;
 
 pub use column_type::ColumnType;
 
 use crate::collate::Collation;
 use crate::decimal::Decimal;
+use crate::json::Json;
 use crate::key::write_set_front;
+use crate::temporal::DateTime;
 use crate::value::Value;
 use rkyv::{Archive, Deserialize, Serialize, rancor};
 use std::collections::BTreeMap;
@@ -30,6 +33,8 @@ pub enum DefaultValue {
     Null,
     /// A literal, in its text form.
     Literal(String),
+    /// CURRENT_TIMESTAMP with so many digits.
+    Now(u8),
 }
 
 /// One column.
@@ -51,6 +56,8 @@ pub struct Column {
     pub collation: u16,
     /// INVISIBLE.
     pub invisible: bool,
+    /// ON UPDATE CURRENT_TIMESTAMP.
+    pub on_update_now: bool,
 }
 
 impl Column {
@@ -66,7 +73,14 @@ impl Column {
         match &self.default {
             DefaultValue::None => self.implicit_default(),
             DefaultValue::Null => Value::Null,
-            DefaultValue::Literal(text) => Value::text(text.as_str()),
+            DefaultValue::Literal(text) => match self.kind {
+                ColumnType::Bit(count) => {
+                    let bits = text.trim_start_matches("b'").trim_end_matches('\'');
+                    Value::Bit(u64::from_str_radix(bits, 2).unwrap_or(0), count)
+                }
+                _ => Value::text(text.as_str()),
+            },
+            DefaultValue::Now(_) => self.implicit_default(),
         }
     }
 
@@ -79,6 +93,15 @@ impl Column {
             ColumnType::Double { .. } => Value::Double(0.0),
             ColumnType::Decimal { scale, .. } => Value::Decimal(Decimal::from_int(0).rounded(*scale)),
             ColumnType::Binary(length) => Value::bytes(vec![0; *length as usize]),
+            ColumnType::Date => Value::Date(DateTime::default()),
+            ColumnType::Time(digits) => Value::Time(0, *digits),
+            ColumnType::DateTime(digits) => Value::DateTime(DateTime::default(), *digits),
+            ColumnType::Timestamp(digits) => Value::Timestamp(0, *digits),
+            ColumnType::Year => Value::UInt(0),
+            ColumnType::Bit(count) => Value::Bit(0, *count),
+            kind @ ColumnType::Enum(_) => Value::Member(1, kind.member_text(1).unwrap_or_default().into()),
+            ColumnType::Set(_) => Value::Member(0, "".into()),
+            ColumnType::Json => Value::Json(Rc::new(Json::Null)),
             kind if kind.is_bytes() => Value::bytes([]),
             _ => Value::text(""),
         }
@@ -186,7 +209,32 @@ macro_rules! archived {
     )*};
 }
 
-archived!(TableDefinition, DatabaseDefinition);
+archived!(DatabaseDefinition);
+
+/// Ends the bytes of a table's definition in its second form. One in the first form ends with the count of
+/// its `origins`, which is no more than the columns of a table and so never this.
+const SECOND_FORM: [u8; 4] = *b"QTD2";
+
+impl TableDefinition {
+    /// The bytes that travel.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let bytes = rkyv::to_bytes::<rancor::Error>(self);
+        let mut bytes =
+            bytes.expect("serialising into memory cannot fail: definitions hold no shared pointers").into_vec();
+        bytes.extend_from_slice(&SECOND_FORM);
+        bytes
+    }
+
+    /// Reads them back, in either form; `None` when they are neither.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let Some(archive) = bytes.strip_suffix(&SECOND_FORM) else { return first_form::read(bytes) };
+        let mut aligned = rkyv::util::AlignedVec::<16>::with_capacity(archive.len());
+        aligned.extend_from_slice(archive);
+        rkyv::from_bytes::<Self, rancor::Error>(&aligned).ok()
+    }
+}
 
 /// A table in the catalogue.
 #[derive(Debug)]
@@ -426,6 +474,7 @@ pub mod testing {
             comment: String::new(),
             collation: collation.id(),
             invisible: false,
+            on_update_now: false,
         }
     }
 

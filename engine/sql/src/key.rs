@@ -9,6 +9,7 @@
 use crate::catalog::{Column, ColumnType, Key, Table};
 use crate::collate::Collation;
 use crate::decimal::Decimal;
+use crate::row::{packed_date, packed_date_time};
 use crate::value::Value;
 use num_bigint::Sign;
 use wire::mutant::{Mutant, planted};
@@ -40,6 +41,18 @@ pub fn sort_key(column: &Column, prefix: u32, value: &Value, out: &mut Vec<u8>) 
             out.extend_from_slice(&ordered.to_be_bytes());
         }
         (ColumnType::Decimal { scale, .. }, Value::Decimal(value)) => decimal_key(value, *scale, out),
+        (ColumnType::Date, Value::Date(at)) => out.extend_from_slice(&packed_date(at).to_be_bytes()),
+        (ColumnType::DateTime(_), Value::DateTime(at, _)) => {
+            out.extend_from_slice(&packed_date_time(at).to_be_bytes());
+        }
+        (ColumnType::Timestamp(_), Value::Timestamp(us, _)) | (ColumnType::Time(_), Value::Time(us, _)) => {
+            out.extend_from_slice(&(*us as u64 ^ 1 << 63).to_be_bytes());
+        }
+        (ColumnType::Year, Value::UInt(year)) => out.extend_from_slice(&(*year as u16).to_be_bytes()),
+        (ColumnType::Enum(_), Value::Member(number, _)) => out.extend_from_slice(&(*number as u16).to_be_bytes()),
+        (ColumnType::Set(_), Value::Member(bits, _)) | (ColumnType::Bit(_), Value::Bit(bits, _)) => {
+            out.extend_from_slice(&bits.to_be_bytes());
+        }
         (_, Value::Text(text)) => {
             let text = text_prefix(text, prefix);
             column.collation().weigh(text.as_bytes(), out);
@@ -79,7 +92,15 @@ fn decimal_key(value: &Decimal, scale: u8, out: &mut Vec<u8>) {
 
 /// Whether keys of such columns have a length of their own in every value.
 fn is_string(kind: &ColumnType) -> bool {
-    !matches!(kind, ColumnType::Int { .. } | ColumnType::Double { .. } | ColumnType::Decimal { .. })
+    matches!(
+        kind,
+        ColumnType::Char(_)
+            | ColumnType::VarChar(_)
+            | ColumnType::Text(_)
+            | ColumnType::Binary(_)
+            | ColumnType::VarBinary(_)
+            | ColumnType::Blob(_)
+    )
 }
 
 /// Appends one part of a key; NULL allowed where `nullable`.
@@ -204,6 +225,22 @@ pub fn weigh_value(value: &Value, collation: Collation, out: &mut Vec<u8>) {
             out.push(2);
             out.extend_from_slice(bytes);
         }
+        // Dates group with dates and times; what they print as differs by their digits only.
+        Value::Date(at) | Value::DateTime(at, _) => {
+            out.push(3);
+            out.extend_from_slice(&packed_date_time(at).to_be_bytes());
+        }
+        Value::Timestamp(us, _) | Value::Time(us, _) => {
+            out.push(4);
+            out.extend_from_slice(&(*us as u64 ^ 1 << 63).to_be_bytes());
+        }
+        Value::Member(number, text) => {
+            out.push(2);
+            collation.weigh(text.as_bytes(), out);
+            // The empty text may be a member, or what stands for a wrong value.
+            out.push(u8::from(*number == 0));
+        }
+        Value::Bit(bits, _) => weigh_value(&Value::uint(*bits), collation, out),
         number => {
             out.push(1);
             // Equal numbers of different kinds are one group: without trailing zeros they print alike.
@@ -271,6 +308,17 @@ mod tests {
                 [&b""[..], b"\0", b"\0\0", b"\0\x01", b"\x01", b"a", b"a\0", b"\xff"].map(Value::bytes).to_vec(),
             ),
         ];
+        let days = [Value::text("0000-00-00"), Value::text("1999-12-31"), Value::text("2000-01-01")];
+        let dates = days.iter().map(|day| Value::Date(day.to_date_time().unwrap()));
+        let moments = days.iter().map(|day| Value::DateTime(day.to_date_time().unwrap(), 0));
+        let cases = cases.into_iter().chain([
+            (ColumnType::Date, dates.collect()),
+            (ColumnType::DateTime(0), moments.collect()),
+            (ColumnType::Time(0), [-5, 0, 7].map(|us| Value::Time(us, 0)).to_vec()),
+            (ColumnType::Timestamp(0), [0, 1, 1 << 50].map(|us| Value::Timestamp(us, 0)).to_vec()),
+            (ColumnType::Bit(64), [0, 1, u64::MAX].map(|bits| Value::Bit(bits, 64)).to_vec()),
+            (ColumnType::Enum(vec!["b".into(), "a".into()]), [0, 1, 2].map(|at| Value::Member(at, "".into())).to_vec()),
+        ]);
         for (kind, values) in cases {
             let column = column("c", kind, true);
             let mut keys = vec![vec![0_u8]];

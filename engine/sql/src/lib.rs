@@ -11,6 +11,7 @@ pub mod error;
 pub mod exec;
 pub mod expr;
 pub mod host;
+pub mod json;
 pub mod key;
 pub mod normalize;
 pub mod option_file;
@@ -21,6 +22,7 @@ pub mod server;
 pub mod session;
 pub mod show;
 pub mod sysvar;
+pub mod temporal;
 #[cfg(test)]
 pub mod testing;
 pub mod txn;

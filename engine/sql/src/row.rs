@@ -2,14 +2,20 @@
 //!
 //! A stored row is a bitmap of its NULL columns (one bit each, column 0 lowest) and then the others in
 //! order: integers in their width, little endian; doubles as 8 bytes; decimals and strings behind a
-//! length (LEB128). The table's definition is needed to read it. Absent on purpose: versions of a
+//! length (LEB128); dates, times, years and timestamps packed in 1, 4 or 8 bytes, numbers of ENUM in 2, of SET and
+//! BIT in 8; documents behind a length. The table's definition is needed to read it. Absent on purpose: versions of a
 //! layout; a change of columns writes a table's rows anew.
+
+mod special;
 
 use crate::catalog::{Column, ColumnType, TableDefinition};
 use crate::collate::Collation;
 use crate::decimal::Decimal;
 use crate::error::{SqlError, error};
+use crate::json::Json;
+use crate::temporal::{DateRules, DateTime};
 use crate::value::{Level, Value, Warning, text_number};
+use std::rc::Rc;
 
 /// A stored row that its table's definition cannot explain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +58,27 @@ pub fn encode(definition: &TableDefinition, row: &[Value], out: &mut Vec<u8>) {
                 push_length(text.len(), out);
                 out.extend_from_slice(text.as_bytes());
             }
+            (ColumnType::Date, Value::Date(at)) => out.extend_from_slice(&packed_date(at).to_le_bytes()),
+            (ColumnType::DateTime(_), Value::DateTime(at, _)) => {
+                out.extend_from_slice(&packed_date_time(at).to_le_bytes());
+            }
+            (ColumnType::Timestamp(_), Value::Timestamp(us, _)) | (ColumnType::Time(_), Value::Time(us, _)) => {
+                out.extend_from_slice(&us.to_le_bytes());
+            }
+            // 0000 is 0, 1901 is 1.
+            (ColumnType::Year, Value::UInt(year)) => out.push(year.saturating_sub(1900) as u8),
+            (ColumnType::Enum(_), Value::Member(number, _)) => {
+                out.extend_from_slice(&(*number as u16).to_le_bytes());
+            }
+            (ColumnType::Set(_), Value::Member(bits, _)) | (ColumnType::Bit(_), Value::Bit(bits, _)) => {
+                out.extend_from_slice(&bits.to_le_bytes());
+            }
+            (ColumnType::Json, Value::Json(json)) => {
+                let mut bytes = Vec::new();
+                json.encode(&mut bytes);
+                push_length(bytes.len(), out);
+                out.extend_from_slice(&bytes);
+            }
             (_, Value::Text(text)) => {
                 push_length(text.len(), out);
                 out.extend_from_slice(text.as_bytes());
@@ -62,6 +89,39 @@ pub fn encode(definition: &TableDefinition, row: &[Value], out: &mut Vec<u8>) {
             }
             (kind, value) => unreachable!("a {kind:?} is to hold {value:?}"),
         }
+    }
+}
+
+/// A date in its stored form, which orders as dates do.
+#[must_use]
+pub fn packed_date(at: &DateTime) -> u32 {
+    u32::from(at.year) << 9 | u32::from(at.month) << 5 | u32::from(at.day)
+}
+
+/// A date and time in its stored form, which orders as they do.
+#[must_use]
+pub fn packed_date_time(at: &DateTime) -> u64 {
+    let time = u64::from(at.hour) << 12 | u64::from(at.minute) << 6 | u64::from(at.second);
+    (u64::from(packed_date(at)) << 17 | time) << 20 | u64::from(at.micros)
+}
+
+fn unpacked_date(packed: u32) -> DateTime {
+    DateTime {
+        year: (packed >> 9) as u16,
+        month: (packed >> 5 & 15) as u8,
+        day: (packed & 31) as u8,
+        ..DateTime::default()
+    }
+}
+
+fn unpacked_date_time(packed: u64) -> DateTime {
+    let time = packed >> 20;
+    DateTime {
+        hour: (time >> 12 & 31) as u8,
+        minute: (time >> 6 & 63) as u8,
+        second: (time & 63) as u8,
+        micros: (packed & 0xf_ffff) as u32,
+        ..unpacked_date((time >> 17) as u32)
     }
 }
 
@@ -100,6 +160,38 @@ pub fn decode(definition: &TableDefinition, bytes: &[u8]) -> Result<Vec<Value>, 
                 at += 8;
                 Value::Double(f64::from_le_bytes(raw))
             }
+            ColumnType::Date => {
+                let raw = bytes.get(at..at + 4).and_then(|raw| raw.try_into().ok()).ok_or(fault)?;
+                at += 4;
+                Value::Date(unpacked_date(u32::from_le_bytes(raw)))
+            }
+            ColumnType::Year => {
+                let raw = *bytes.get(at).ok_or(fault)?;
+                at += 1;
+                Value::UInt(if raw == 0 { 0 } else { 1900 + u64::from(raw) })
+            }
+            kind @ ColumnType::Enum(_) => {
+                let raw = bytes.get(at..at + 2).and_then(|raw| raw.try_into().ok()).ok_or(fault)?;
+                at += 2;
+                let number = u64::from(u16::from_le_bytes(raw));
+                Value::Member(number, kind.member_text(number).unwrap_or_default().into())
+            }
+            kind @ (ColumnType::DateTime(_)
+            | ColumnType::Timestamp(_)
+            | ColumnType::Time(_)
+            | ColumnType::Set(_)
+            | ColumnType::Bit(_)) => {
+                let raw: [u8; 8] = bytes.get(at..at + 8).and_then(|raw| raw.try_into().ok()).ok_or(fault)?;
+                at += 8;
+                let bits = u64::from_le_bytes(raw);
+                match kind {
+                    ColumnType::DateTime(digits) => Value::DateTime(unpacked_date_time(bits), *digits),
+                    ColumnType::Timestamp(digits) => Value::Timestamp(bits as i64, *digits),
+                    ColumnType::Time(digits) => Value::Time(bits as i64, *digits),
+                    ColumnType::Bit(count) => Value::Bit(bits, *count),
+                    set => Value::Member(bits, set.member_text(bits).unwrap_or_default().into()),
+                }
+            }
             kind => {
                 let mut length = 0_usize;
                 let mut shift = 0;
@@ -119,6 +211,7 @@ pub fn decode(definition: &TableDefinition, bytes: &[u8]) -> Result<Vec<Value>, 
                 at += length;
                 match kind {
                     ColumnType::Binary(_) | ColumnType::VarBinary(_) | ColumnType::Blob(_) => Value::bytes(raw),
+                    ColumnType::Json => Value::Json(Rc::new(Json::decode(raw).ok_or(fault)?)),
                     ColumnType::Decimal { .. } => {
                         let text = std::str::from_utf8(raw).ok();
                         Value::Decimal(text.and_then(Decimal::parse).ok_or(fault)?)
@@ -141,6 +234,10 @@ pub struct Conversion<'a> {
     pub row: u64,
     /// Where what is not an error is noted.
     pub warnings: &'a mut Vec<Warning>,
+    /// The table's name, for messages.
+    pub table: &'a str,
+    /// Which dates may be stored, and the session's time zone.
+    pub rules: DateRules,
 }
 
 impl Conversion<'_> {
@@ -159,7 +256,7 @@ impl Conversion<'_> {
     /// Converts `value` to the type of `column`.
     ///
     /// # Errors
-    /// 1048, 1264, 1265, 1366, 1406.
+    /// 1048, 1264, 1265, 1292, 1366, 1406, 3140.
     pub fn convert(&mut self, column: &Column, value: Value) -> Result<Value, SqlError> {
         if value.is_null() {
             if column.nullable {
@@ -171,13 +268,16 @@ impl Conversion<'_> {
         match &column.kind {
             ColumnType::Int { bytes, unsigned, .. } => self.integer(column, *bytes, *unsigned, value),
             ColumnType::Double { unsigned, single } => {
-                let mut number = self.number(column, "double", &value)?;
+                let name = if *single { "FLOAT" } else { "DOUBLE" };
+                let mut number = self.number(column, name, &value)?;
+                let text_beyond = matches!(value, Value::Text(_)) && number.abs() == f64::MAX;
                 if *single {
                     number = f64::from(number as f32);
                 }
-                if (*unsigned && number < 0.0) || !number.is_finite() {
+                if (*unsigned && number < 0.0) || !number.is_finite() || text_beyond {
                     self.out_of_range(column)?;
-                    number = if *unsigned && number < 0.0 { 0.0 } else { f64::MAX };
+                    let most = if *single { f64::from(f32::MAX) } else { f64::MAX };
+                    number = if *unsigned && number < 0.0 { 0.0 } else { most.copysign(number) };
                 }
                 Ok(Value::Double(number))
             }
@@ -208,6 +308,7 @@ impl Conversion<'_> {
             }
             ColumnType::Char(_) | ColumnType::VarChar(_) | ColumnType::Text(_) => self.text(column, value),
             ColumnType::Binary(_) | ColumnType::VarBinary(_) | ColumnType::Blob(_) => self.bytes(column, value),
+            _ => self.special(column, value),
         }
     }
 
@@ -221,7 +322,8 @@ impl Conversion<'_> {
             let (number, whole) = text_number(&text);
             if !whole {
                 let digits = text.trim_start().starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
-                if number == 0.0 && !digits || text.trim().is_empty() {
+                let exact = kind != "integer";
+                if exact || number == 0.0 && !digits || text.trim().is_empty() {
                     let shown: String = text.chars().take(64).collect();
                     self.complain(
                         1366,
@@ -261,19 +363,25 @@ impl Conversion<'_> {
     fn text(&mut self, column: &Column, value: Value) -> Result<Value, SqlError> {
         let mut text: String = match value {
             Value::Text(text) => text.into(),
-            Value::Bytes(bytes) => match String::from_utf8(bytes.into()) {
-                Ok(text) => text,
-                Err(fault) => {
-                    let valid = fault.utf8_error().valid_up_to();
-                    let bytes = fault.into_bytes();
-                    let shown: String = bytes[valid..].iter().take(6).map(|byte| format!("\\x{byte:02X}")).collect();
-                    self.complain(
-                        1366,
-                        format!("Incorrect string value: '{shown}' for column '{}' at row {}", column.name, self.row),
-                    )?;
-                    String::from_utf8_lossy(&bytes[..valid]).into_owned()
+            Value::Bytes(_) | Value::Bit(..) => {
+                match String::from_utf8(value.to_bytes().unwrap_or_default().into_owned()) {
+                    Ok(text) => text,
+                    Err(fault) => {
+                        let valid = fault.utf8_error().valid_up_to();
+                        let bytes = fault.into_bytes();
+                        let shown: String =
+                            bytes[valid..].iter().take(6).map(|byte| format!("\\x{byte:02X}")).collect();
+                        self.complain(
+                            1366,
+                            format!(
+                                "Incorrect string value: '{shown}' for column '{}' at row {}",
+                                column.name, self.row
+                            ),
+                        )?;
+                        String::from_utf8_lossy(&bytes[..valid]).into_owned()
+                    }
                 }
-            },
+            }
             other => other.to_text().unwrap_or_default().into_owned(),
         };
         if let ColumnType::Char(_) = column.kind {
@@ -394,6 +502,47 @@ mod tests {
     }
 
     #[test]
+    fn dates_members_and_documents_read_back() {
+        let members = || vec!["a".to_owned(), "b".to_owned()];
+        let at = DateTime { year: 2024, month: 2, day: 29, hour: 23, minute: 59, second: 58, micros: 123_456 };
+        let kinds = vec![
+            ColumnType::Date,
+            ColumnType::Time(6),
+            ColumnType::DateTime(6),
+            ColumnType::Timestamp(3),
+            ColumnType::Year,
+            ColumnType::Bit(33),
+            ColumnType::Enum(members()),
+            ColumnType::Set(members()),
+            ColumnType::Json,
+        ];
+        let columns = kinds.into_iter().enumerate().map(|(at, kind)| column(&format!("c{at}"), kind, true));
+        let table = table("d", "t", columns.collect(), &[]);
+        let rows = [
+            vec![
+                Value::Date(crate::temporal::date_of(at)),
+                Value::Time(-1, 6),
+                Value::DateTime(at, 6),
+                Value::Timestamp(1_709_210_096_789_000, 3),
+                Value::UInt(2155),
+                Value::Bit(1 << 32, 33),
+                Value::Member(2, "b".into()),
+                Value::Member(3, "a,b".into()),
+                Value::Json(Rc::new(crate::json::parse("{\"a\": [1, 2.5]}").unwrap())),
+            ],
+            vec![Value::Null; 9],
+        ];
+        for row in rows {
+            let mut bytes = Vec::new();
+            encode(&table.definition, &row, &mut bytes);
+            assert_eq!(decode(&table.definition, &bytes).unwrap(), row);
+            for length in 0..bytes.len() {
+                assert!(decode(&table.definition, &bytes[..length]).is_err(), "cut at {length}");
+            }
+        }
+    }
+
+    #[test]
     fn values_become_columns_as_strict_mode_says() {
         let cases: Vec<(ColumnType, Value, Result<&str, u16>, &str)> = vec![
             (int(4, false), Value::text("12"), Ok("12"), "12"),
@@ -422,7 +571,8 @@ mod tests {
         for (kind, value, strict, lax) in cases {
             let column = column("c", kind.clone(), false);
             let mut warnings = Vec::new();
-            let mut conversion = Conversion { strict: true, row: 1, warnings: &mut warnings };
+            let rules = DateRules::default();
+            let mut conversion = Conversion { strict: true, row: 1, warnings: &mut warnings, table: "t", rules };
             let result = conversion.convert(&column, value.clone());
             let shown = result.map(|value| value.to_text().unwrap().into_owned()).map_err(|error| error.code);
             assert_eq!(shown.as_deref(), strict.as_ref().map(|text| *text), "{kind:?} {value:?}");

@@ -1,13 +1,15 @@
 //! Values and MySQL's rules for converting, comparing and calculating with them.
 //!
 //! Texts carry no collation here: which one decides is known when an expression is resolved, so it is
-//! an argument of what compares. Absent on purpose: temporal types (a column of one is refused at
-//! CREATE TABLE), JSON and spatial values.
+//! an argument of what compares. Absent on purpose: spatial values.
 
 use crate::collate::Collation;
 use crate::decimal::Decimal;
 use crate::error::{SqlError, error};
+use crate::json::Json;
+use crate::temporal::{self, DateTime};
 use std::cmp::Ordering;
+use std::rc::Rc;
 
 /// A value.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +29,21 @@ pub enum Value {
     Text(Box<str>),
     /// Bytes.
     Bytes(Box<[u8]>),
+    /// A date; its time is zero.
+    Date(DateTime),
+    /// A date and time, and how many digits of its seconds are shown.
+    DateTime(DateTime, u8),
+    /// A stored TIMESTAMP: microseconds since 1970 UTC (0: the zero date), and digits. Expressions see it as the
+    /// date and time of the session's time zone.
+    Timestamp(i64, u8),
+    /// A TIME in microseconds, and digits.
+    Time(i64, u8),
+    /// Bits of a BIT column, and how many.
+    Bit(u64, u8),
+    /// What an ENUM or SET column holds: its number, and its text.
+    Member(u64, Box<str>),
+    /// A JSON document.
+    Json(Rc<Json>),
 }
 
 /// A note about a statement that succeeded nevertheless.
@@ -148,6 +165,15 @@ impl Value {
             Self::Decimal(value) => write!(out, "{value}"),
             Self::Text(text) => out.write_all(text.as_bytes()),
             Self::Bytes(bytes) => out.write_all(bytes),
+            Self::Date(at) => out.write_all(temporal::date_text(at).as_bytes()),
+            Self::DateTime(at, digits) => out.write_all(temporal::date_time_text(at, *digits).as_bytes()),
+            Self::Timestamp(us, digits) => {
+                out.write_all(temporal::date_time_text(&timestamp_parts(*us, 0), *digits).as_bytes())
+            }
+            Self::Time(us, digits) => out.write_all(temporal::time_text(*us, *digits).as_bytes()),
+            Self::Bit(bits, count) => out.write_all(&bits.to_be_bytes()[8 - usize::from(count.div_ceil(8)).min(8)..]),
+            Self::Member(_, text) => out.write_all(text.as_bytes()),
+            Self::Json(json) => out.write_all(json.text().as_bytes()),
         };
         written.expect("writing into memory cannot fail");
     }
@@ -171,12 +197,13 @@ impl Value {
     #[must_use]
     pub fn to_text(&self) -> Option<std::borrow::Cow<'_, str>> {
         match self {
-            Self::Text(text) => Some((&**text).into()),
+            Self::Text(text) | Self::Member(_, text) => Some((&**text).into()),
             Self::Bytes(bytes) => Some(String::from_utf8_lossy(bytes)),
             Self::Null => None,
+            Self::Bit(..) => Some(String::from_utf8_lossy(&self.to_bytes()?).into_owned().into()),
             other => {
                 let bytes = other.to_bytes()?.into_owned();
-                Some(String::from_utf8(bytes).expect("numbers print as ASCII").into())
+                Some(String::from_utf8(bytes).expect("numbers, dates and documents print as UTF-8").into())
             }
         }
     }
@@ -191,6 +218,7 @@ impl Value {
             Self::Double(value) => *value,
             Self::Decimal(value) => value.to_f64(),
             Self::Text(_) | Self::Bytes(_) => text_number(&self.to_text()?).0,
+            other => other.plain()?.to_f64()?,
         })
     }
 
@@ -205,9 +233,9 @@ impl Value {
             Self::Decimal(value) => value.to_i128().unwrap_or(if value.is_negative() { i128::MIN } else { i128::MAX }),
             Self::Text(_) | Self::Bytes(_) => {
                 let text = self.to_text()?;
-                let (decimal, _) = Decimal::parse_prefix(text.trim_start()).unwrap_or((Decimal::from_int(0), 0));
-                decimal.truncated(0).to_i128().unwrap_or(if decimal.is_negative() { i128::MIN } else { i128::MAX })
+                text_integer(&text).0
             }
+            other => other.plain()?.to_i128()?,
         })
     }
 
@@ -234,6 +262,7 @@ impl Value {
             Self::Text(_) | Self::Bytes(_) => {
                 Decimal::parse_prefix(self.to_text()?.trim()).map_or_else(|| Decimal::from_int(0), |(value, _)| value)
             }
+            other => other.plain()?.to_decimal()?,
         })
     }
 
@@ -252,7 +281,85 @@ impl Value {
     /// Whether it counts as a number that texts are converted to.
     #[must_use]
     pub const fn is_number(&self) -> bool {
-        matches!(self, Self::Int(_) | Self::UInt(_) | Self::Double(_) | Self::Decimal(_))
+        matches!(self, Self::Int(_) | Self::UInt(_) | Self::Double(_) | Self::Decimal(_) | Self::Bit(..))
+    }
+
+    /// Whether it is a date or time.
+    #[must_use]
+    pub const fn is_temporal(&self) -> bool {
+        matches!(self, Self::Date(_) | Self::DateTime(..) | Self::Timestamp(..) | Self::Time(..))
+    }
+
+    /// The plain value (number or text) that counts where one of a special type is calculated with.
+    fn plain(&self) -> Option<Self> {
+        let fraction = |whole: i64, micros: i64, digits: u8| {
+            if digits == 0 {
+                return Self::Int(whole);
+            }
+            let micros = Decimal::from_int(i128::from(whole) * 1_000_000 + i128::from(micros));
+            let number = micros.divide(&Decimal::from_int(1_000_000), 6).unwrap_or(micros);
+            Self::Decimal(number.truncated(digits))
+        };
+        Some(match self {
+            Self::Date(at) => Self::Int(temporal::date_number(at)),
+            Self::DateTime(at, digits) => fraction(temporal::date_time_number(at), i64::from(at.micros), *digits),
+            Self::Timestamp(us, digits) => return Self::DateTime(timestamp_parts(*us, 0), *digits).plain(),
+            Self::Time(us, digits) => fraction(temporal::time_number(*us), us % temporal::SECOND_US, *digits),
+            Self::Bit(bits, _) | Self::Member(bits, _) => Self::UInt(*bits),
+            Self::Json(json) => match &**json {
+                Json::Int(value) => Self::Int(*value),
+                Json::UInt(value) => Self::UInt(*value),
+                Json::Double(value) => Self::Double(*value),
+                Json::Decimal(value) => Self::Decimal(value.clone()),
+                Json::Bool(value) => Self::bool(*value),
+                Json::String(text) => Self::text(text.as_str()),
+                _ => Self::Int(0),
+            },
+            _ => return None,
+        })
+    }
+
+    /// As a date and time, where it is one, or a text or number that says one. A TIME is not.
+    #[must_use]
+    pub fn to_date_time(&self) -> Option<DateTime> {
+        match self {
+            Self::Date(at) | Self::DateTime(at, _) => Some(*at),
+            Self::Timestamp(us, _) => Some(timestamp_parts(*us, 0)),
+            Self::Text(_) | Self::Bytes(_) => temporal::read_date_time(&self.to_text()?).map(|read| read.at),
+            Self::Int(_) | Self::UInt(_) | Self::Decimal(_) | Self::Double(_) => {
+                let decimal = self.to_decimal()?;
+                let whole = i64::try_from(decimal.truncated(0).to_i128()?).ok()?;
+                let at = temporal::from_number(whole)?.0;
+                Some(DateTime { micros: micros_of(&decimal), ..at })
+            }
+            Self::Json(json) => match &**json {
+                Json::Temporal(_, text) | Json::String(text) => temporal::read_date_time(text).map(|read| read.at),
+                _ => None,
+            },
+            Self::Member(_, text) => temporal::read_date_time(text).map(|read| read.at),
+            _ => None,
+        }
+    }
+
+    /// As a TIME in microseconds, where it is one, or says one.
+    #[must_use]
+    pub fn to_time(&self) -> Option<i64> {
+        match self {
+            Self::Time(us, _) => Some(*us),
+            Self::Date(_) => Some(0),
+            Self::DateTime(at, _) => Some(temporal::time_of_day(at)),
+            Self::Timestamp(us, _) => Some(temporal::time_of_day(&timestamp_parts(*us, 0))),
+            Self::Text(_) | Self::Bytes(_) | Self::Member(..) => {
+                temporal::read_time(&self.to_text()?).map(|read| read.us)
+            }
+            Self::Int(_) | Self::UInt(_) | Self::Decimal(_) | Self::Double(_) => {
+                let decimal = self.to_decimal()?;
+                let whole = i64::try_from(decimal.truncated(0).to_i128()?).ok()?;
+                let micros = i64::from(micros_of(&decimal)) * if decimal.is_negative() { -1 } else { 1 };
+                temporal::time_from_number(whole, micros).map(|read| read.us)
+            }
+            _ => None,
+        }
     }
 
     fn number(&self) -> Option<Number> {
@@ -263,6 +370,8 @@ impl Value {
             Self::Double(value) => Number::Double(*value),
             Self::Decimal(value) => Number::Decimal(value.clone()),
             Self::Text(_) | Self::Bytes(_) => Number::Double(self.to_f64()?),
+            Self::Json(_) => Number::Double(self.to_f64()?),
+            other => return other.plain()?.number(),
         })
     }
 
@@ -279,10 +388,65 @@ impl Value {
             (Self::Bytes(_), Self::Text(_) | Self::Bytes(_)) | (Self::Text(_), Self::Bytes(_)) => {
                 self.to_bytes()?.as_ref().cmp(other.to_bytes()?.as_ref())
             }
+            // Bits beside a text are its bytes; beside anything else a number.
+            (Self::Bit(..), Self::Text(_) | Self::Bytes(_)) | (Self::Text(_) | Self::Bytes(_), Self::Bit(..)) => {
+                self.to_bytes()?.as_ref().cmp(other.to_bytes()?.as_ref())
+            }
             (Self::Decimal(_), Self::Decimal(_) | Self::Int(_) | Self::UInt(_))
             | (Self::Int(_) | Self::UInt(_), Self::Decimal(_)) => self.to_decimal()?.cmp(&other.to_decimal()?),
+            (Self::Json(left), right) => left.compare(&right.to_json()),
+            (left, Self::Json(right)) => left.to_json().compare(right),
+            (Self::Time(left, _), Self::Time(right, _)) => left.cmp(right),
+            (Self::Time(left, _), Self::Text(_) | Self::Bytes(_) | Self::Int(_) | Self::UInt(_) | Self::Decimal(_)) => {
+                match other.to_time() {
+                    Some(right) => left.cmp(&right),
+                    None => self.compare_texts(other, collation)?,
+                }
+            }
+            (left, Self::Time(..)) if !left.is_temporal() && !matches!(left, Self::Double(_)) => {
+                other.compare(self, collation)?.reverse()
+            }
+            (left, right) if left.is_temporal() || right.is_temporal() => {
+                match (left.to_date_time(), right.to_date_time()) {
+                    (Some(left), Some(right)) => left.cmp(&right),
+                    _ if left.is_number() || right.is_number() => {
+                        self.to_f64()?.partial_cmp(&other.to_f64()?).unwrap_or(Ordering::Equal)
+                    }
+                    _ => self.compare_texts(other, collation)?,
+                }
+            }
+            (Self::Member(..), Self::Text(_) | Self::Bytes(_) | Self::Member(..))
+            | (Self::Text(_) | Self::Bytes(_), Self::Member(..)) => self.compare_texts(other, collation)?,
+            (
+                Self::Int(_) | Self::UInt(_) | Self::Bit(..) | Self::Member(..),
+                Self::Int(_) | Self::UInt(_) | Self::Bit(..) | Self::Member(..),
+            ) => self.to_i128()?.cmp(&other.to_i128()?),
             _ => self.to_f64()?.partial_cmp(&other.to_f64()?).unwrap_or(Ordering::Equal),
         })
+    }
+
+    fn compare_texts(&self, other: &Self, collation: Collation) -> Option<Ordering> {
+        Some(collation.compare(&self.to_bytes()?, &other.to_bytes()?))
+    }
+
+    /// As a document: a text is a JSON string.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        match self {
+            Self::Null => Json::Null,
+            Self::Int(value) => Json::Int(*value),
+            Self::UInt(value) => i64::try_from(*value).map_or(Json::UInt(*value), Json::Int),
+            Self::Double(value) => Json::Double(*value),
+            Self::Decimal(value) => Json::Decimal(value.clone()),
+            Self::Date(at) => Json::Temporal(crate::json::Temporal::Date, temporal::date_text(at)),
+            Self::DateTime(at, _) => Json::Temporal(crate::json::Temporal::DateTime, temporal::date_time_text(at, 6)),
+            Self::Timestamp(us, _) => Self::DateTime(timestamp_parts(*us, 0), 6).to_json(),
+            Self::Time(us, _) => Json::Temporal(crate::json::Temporal::Time, temporal::time_text(*us, 6)),
+            Self::Json(json) => (**json).clone(),
+            Self::Text(_) | Self::Bytes(_) | Self::Member(..) | Self::Bit(..) => {
+                Json::String(self.to_text().unwrap_or_default().into_owned())
+            }
+        }
     }
 
     /// Order of ORDER BY: NULL first.
@@ -292,7 +456,10 @@ impl Value {
             (true, true) => Ordering::Equal,
             (true, false) => Ordering::Less,
             (false, true) => Ordering::Greater,
-            (false, false) => self.compare(other, collation).unwrap_or(Ordering::Equal),
+            (false, false) => match (self, other) {
+                (Self::Member(left, _), Self::Member(right, _)) => left.cmp(right),
+                _ => self.compare(other, collation).unwrap_or(Ordering::Equal),
+            },
         }
     }
 
@@ -344,6 +511,19 @@ impl Value {
             },
         }
     }
+}
+
+/// Microseconds behind the point.
+fn micros_of(decimal: &Decimal) -> u32 {
+    let fraction = decimal.add(&decimal.truncated(0).negated());
+    let micros = fraction.multiply(&Decimal::from_int(1_000_000)).to_i128().unwrap_or(0);
+    (micros.unsigned_abs() as u32).min(999_999)
+}
+
+/// The date and time of a stored TIMESTAMP, `offset` minutes east of UTC.
+#[must_use]
+pub fn timestamp_parts(us: i64, offset: i32) -> DateTime {
+    if us == 0 { DateTime::default() } else { temporal::from_unix_us(us, offset).unwrap_or_default() }
 }
 
 fn integer_arithmetic(left: i128, op: Arithmetic, right: i128, unsigned: bool) -> Result<Value, Fault> {
@@ -404,6 +584,21 @@ fn double_arithmetic(left: f64, op: Arithmetic, right: f64) -> Result<Value, Fau
         }
     };
     if result.is_finite() { Ok(Value::Double(result)) } else { Err(Fault::OutOfRange("DOUBLE")) }
+}
+
+/// The integer at the front of a text, saturated, and whether it is all of it (but for blanks).
+#[must_use]
+pub fn text_integer(text: &str) -> (i128, bool) {
+    let trimmed = text.trim();
+    let (sign, digits) = match trimmed.as_bytes().first() {
+        Some(b'-') => (-1, &trimmed[1..]),
+        Some(b'+') => (1, &trimmed[1..]),
+        _ => (1, trimmed),
+    };
+    let count = digits.bytes().take_while(u8::is_ascii_digit).count();
+    // More digits than any integer has saturate.
+    let number = digits[..count].parse::<i128>().unwrap_or(if count == 0 { 0 } else { i128::MAX });
+    (sign * number, count > 0 && count == digits.len())
 }
 
 /// A text as a double, and whether all of it (but for blanks) was a number.

@@ -46,13 +46,31 @@ pub enum ColumnType {
     Text(u8),
     /// BLOB by the bytes of its length, 1..=4.
     Blob(u8),
+    /// DATE.
+    Date,
+    /// TIME(digits).
+    Time(u8),
+    /// DATETIME(digits).
+    DateTime(u8),
+    /// TIMESTAMP(digits).
+    Timestamp(u8),
+    /// YEAR.
+    Year,
+    /// BIT(n), 1..=64.
+    Bit(u8),
+    /// ENUM: its members, numbered from 1.
+    Enum(Vec<String>),
+    /// SET: its members, by bit from the lowest.
+    Set(Vec<String>),
+    /// JSON.
+    Json,
 }
 
 impl ColumnType {
     /// Whether it holds a text with a character set.
     #[must_use]
     pub const fn is_text(&self) -> bool {
-        matches!(self, Self::Char(_) | Self::VarChar(_) | Self::Text(_))
+        matches!(self, Self::Char(_) | Self::VarChar(_) | Self::Text(_) | Self::Enum(_) | Self::Set(_))
     }
 
     /// Whether it holds bytes.
@@ -64,7 +82,32 @@ impl ColumnType {
     /// Whether it is a TEXT or BLOB: no default, and keys need a prefix.
     #[must_use]
     pub const fn is_blob(&self) -> bool {
-        matches!(self, Self::Text(_) | Self::Blob(_))
+        matches!(self, Self::Text(_) | Self::Blob(_) | Self::Json)
+    }
+
+    /// Digits of a second that it keeps; `None` for what has no time of day.
+    #[must_use]
+    pub const fn second_digits(&self) -> Option<u8> {
+        match self {
+            Self::Time(digits) | Self::DateTime(digits) | Self::Timestamp(digits) => Some(*digits),
+            _ => None,
+        }
+    }
+
+    /// The text of an ENUM's or SET's number; `None` for other types.
+    #[must_use]
+    pub fn member_text(&self, number: u64) -> Option<String> {
+        match self {
+            Self::Enum(members) => {
+                let at = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+                Some(at.and_then(|at| members.get(at)).cloned().unwrap_or_default())
+            }
+            Self::Set(members) => {
+                let chosen = members.iter().enumerate().filter(|(at, _)| *at < 64 && number >> at & 1 == 1);
+                Some(chosen.map(|(_, member)| member.as_str()).collect::<Vec<_>>().join(","))
+            }
+            _ => None,
+        }
     }
 
     /// Its declaration as SHOW CREATE TABLE and COLUMN_TYPE print it.
@@ -95,8 +138,29 @@ impl ColumnType {
             Self::VarBinary(length) => format!("varbinary({length})"),
             Self::Text(prefix) => format!("{}text", SIZES[usize::from(*prefix).clamp(1, 4)]),
             Self::Blob(prefix) => format!("{}blob", SIZES[usize::from(*prefix).clamp(1, 4)]),
+            Self::Date => "date".into(),
+            Self::Time(digits) => with_digits("time", *digits),
+            Self::DateTime(digits) => with_digits("datetime", *digits),
+            Self::Timestamp(digits) => with_digits("timestamp", *digits),
+            Self::Year => "year".into(),
+            Self::Bit(count) => format!("bit({count})"),
+            Self::Enum(members) => format!("enum({})", quoted(members)),
+            Self::Set(members) => format!("set({})", quoted(members)),
+            Self::Json => "json".into(),
         }
     }
 }
 
 const SIZES: [&str; 5] = ["", "tiny", "", "medium", "long"];
+
+fn with_digits(name: &str, digits: u8) -> String {
+    if digits == 0 { name.into() } else { format!("{name}({digits})") }
+}
+
+fn quoted(members: &[String]) -> String {
+    members
+        .iter()
+        .map(|member| format!("'{}'", member.replace('\\', "\\\\").replace('\'', "''")))
+        .collect::<Vec<_>>()
+        .join(",")
+}

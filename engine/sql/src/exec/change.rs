@@ -53,7 +53,8 @@ impl Exec<'_> {
 
     fn convert(&self, table: &Table, at: usize, value: Value, row: u64, strict: bool) -> Result<Value, SqlError> {
         let mut warnings = Vec::new();
-        let mut conversion = Conversion { strict, row, warnings: &mut warnings };
+        let mut conversion =
+            Conversion { strict, row, warnings: &mut warnings, table: &table.name, rules: self.env.date_rules() };
         let converted = conversion.convert(&table.definition.columns[at], value);
         self.note(warnings);
         converted
@@ -64,7 +65,8 @@ impl Exec<'_> {
         let column = &table.definition.columns[at];
         match &column.default {
             DefaultValue::Null => Ok(Value::Null),
-            DefaultValue::Literal(text) => self.convert(table, at, Value::text(text.as_str()), row, strict),
+            DefaultValue::Literal(_) => self.convert(table, at, column.default_value(), row, strict),
+            DefaultValue::Now(digits) => self.convert(table, at, self.env.local_now(*digits), row, strict),
             DefaultValue::None if column.auto_increment => Ok(Value::Null),
             DefaultValue::None => {
                 let message = format!("Field '{}' doesn't have a default value", column.name);
@@ -327,6 +329,15 @@ impl Exec<'_> {
                 }
                 None => self.default(table, *at, number, strict)?,
             };
+        }
+        if !row::same(old, &new) {
+            let assigned = |at: usize| set.iter().any(|(other, _)| *other == at);
+            for (at, column) in table.definition.columns.iter().enumerate() {
+                if column.on_update_now && !assigned(at) {
+                    let digits = column.kind.second_digits().unwrap_or(0);
+                    new[at] = self.convert(table, at, self.env.local_now(digits), number, strict)?;
+                }
+            }
         }
         Ok(new)
     }

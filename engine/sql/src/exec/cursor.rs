@@ -8,6 +8,7 @@ use crate::expr::{Env, Node};
 use crate::key::encode_part;
 use crate::plan::Access;
 use crate::row;
+use crate::temporal;
 use crate::txn::Bytes;
 use crate::value::Value;
 use engine_store::store::successor;
@@ -92,9 +93,35 @@ fn key_value(column: &Column, value: &Value) -> KeyValue {
         (ColumnType::Double { .. }, Value::Int(_) | Value::UInt(_) | Value::Double(_)) => {
             value.to_f64().map_or(Never, |double| Exact(Value::Double(double)))
         }
+        (ColumnType::Enum(_) | ColumnType::Set(_), _) => Unusable,
+        (ColumnType::Date, Value::Date(_)) => Exact(value.clone()),
+        (ColumnType::DateTime(_), Value::DateTime(at, _) | Value::Date(at)) => Exact(Value::DateTime(*at, 6)),
+        (ColumnType::Date | ColumnType::DateTime(_), Value::Text(text)) => match temporal::read_date_time(text) {
+            Some(read) if !read.rest && read.offset.is_none() => match &column.kind {
+                ColumnType::Date if read.at == temporal::date_of(read.at) => Exact(Value::Date(read.at)),
+                ColumnType::Date => Unusable,
+                _ => Exact(Value::DateTime(read.at, 6)),
+            },
+            _ => Unusable,
+        },
+        (ColumnType::Time(_), Value::Time(..)) => Exact(value.clone()),
+        (ColumnType::Time(_), Value::Text(text)) => match temporal::read_time(text) {
+            Some(read) if !read.rest && !read.beyond => Exact(Value::Time(read.us, 6)),
+            _ => Unusable,
+        },
+        (ColumnType::Year, Value::Int(_) | Value::UInt(_)) => match value.to_i128() {
+            Some(year @ (0 | 1901..=2155)) => Exact(Value::UInt(year as u64)),
+            _ => Unusable,
+        },
+        (ColumnType::Bit(count), Value::Int(_) | Value::UInt(_)) => match value.to_i128() {
+            Some(bits) => u64::try_from(bits).map_or(Never, |bits| Exact(Value::Bit(bits, *count))),
+            None => Never,
+        },
         (kind, Value::Text(_)) if kind.is_text() => Exact(value.clone()),
         (kind, Value::Text(text)) if kind.is_bytes() => Exact(Value::bytes(text.as_bytes())),
         (kind, Value::Bytes(_)) if kind.is_bytes() => Exact(value.clone()),
+        (kind, Value::Bit(..)) if kind.is_bytes() => Exact(Value::bytes(value.to_bytes().unwrap_or_default())),
+        (ColumnType::Bit(_), Value::Bit(..)) => Exact(value.clone()),
         _ => Unusable,
     }
 }

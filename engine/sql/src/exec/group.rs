@@ -98,7 +98,9 @@ impl Accumulator {
             return;
         }
         let number = match value {
-            Value::Text(_) | Value::Bytes(_) => Value::Double(value.to_f64().unwrap_or(0.0)),
+            Value::Text(_) | Value::Bytes(_) | Value::Member(..) | Value::Json(_) => {
+                Value::Double(value.to_f64().unwrap_or(0.0))
+            }
             number => number.clone(),
         };
         let before = self.sum.take().unwrap_or(Value::Int(0));

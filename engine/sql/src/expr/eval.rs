@@ -6,9 +6,12 @@ use crate::collate::Collation;
 use crate::decimal::Decimal;
 use crate::error::{SqlError, error};
 use crate::host::Now;
-use crate::value::{Arithmetic, Fault, Level, Value, Warning, text_number};
+use crate::json;
+use crate::temporal::{self, DateRules};
+use crate::value::{Arithmetic, Fault, Level, Value, Warning, text_integer, text_number, timestamp_parts};
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::rc::Rc;
 
 /// What an expression may ask of the statement and session that it belongs to.
 pub trait Env {
@@ -26,6 +29,14 @@ pub trait Env {
     fn set_user_variable(&self, name: &str, value: Value);
     /// The clock at the statement's beginning.
     fn now(&self) -> Now;
+    /// The session's time zone, current date, and which dates it takes.
+    fn date_rules(&self) -> DateRules;
+    /// The clock at the statement's beginning, in the session's time zone.
+    fn local_now(&self, digits: u8) -> Value {
+        let unit = 10_i64.pow(6 - u32::from(digits.min(6)));
+        let us = i64::try_from(self.now().unix_us).unwrap_or(0) / unit * unit;
+        Value::DateTime(temporal::from_unix_us(us, self.date_rules().zone).unwrap_or_default(), digits)
+    }
     /// Random bits.
     fn random(&self) -> u64;
     /// DATABASE().
@@ -61,6 +72,11 @@ impl Node {
         Ok(Cow::Owned(match self {
             Self::Const(value) => return Ok(Cow::Borrowed(value)),
             Self::Column(at) => return Ok(Cow::Borrowed(&row[*at])),
+            Self::Local(expr) => {
+                let value = expr.eval(row, env)?;
+                let Value::Timestamp(us, digits) = &*value else { return Ok(value) };
+                Value::DateTime(timestamp_parts(*us, env.date_rules().zone), *digits)
+            }
             Self::Param(at) => return env.param(*at).map(Cow::Borrowed),
             Self::Prepared(at) => {
                 let rows = env.prepared(*at);
@@ -87,31 +103,31 @@ impl Node {
             }
             Self::SystemVariable(variable) => env.system_variable(variable)?,
             Self::Negate(expr, text) => expr.eval(row, env)?.negate().map_err(|fault| fault.error(text))?,
-            Self::Not(expr) => negate(expr.eval(row, env)?.truth()),
+            Self::Not(expr) => negate(truth(&*expr.eval(row, env)?, env)),
             Self::BitNot(expr) => expr.eval(row, env)?.to_bits().map_or(Value::Null, |bits| Value::UInt(!bits)),
             Self::And(left, right) => {
-                let left = left.eval(row, env)?.truth();
+                let left = truth(&*left.eval(row, env)?, env);
                 if left == Some(false) {
                     return Ok(Cow::Owned(Value::Int(0)));
                 }
-                match (left, right.eval(row, env)?.truth()) {
+                match (left, truth(&*right.eval(row, env)?, env)) {
                     (_, Some(false)) => Value::Int(0),
                     (Some(true), Some(true)) => Value::Int(1),
                     _ => Value::Null,
                 }
             }
             Self::Or(left, right) => {
-                let left = left.eval(row, env)?.truth();
+                let left = truth(&*left.eval(row, env)?, env);
                 if left == Some(true) {
                     return Ok(Cow::Owned(Value::Int(1)));
                 }
-                match (left, right.eval(row, env)?.truth()) {
+                match (left, truth(&*right.eval(row, env)?, env)) {
                     (_, Some(true)) => Value::Int(1),
                     (Some(false), Some(false)) => Value::Int(0),
                     _ => Value::Null,
                 }
             }
-            Self::Xor(left, right) => match (left.eval(row, env)?.truth(), right.eval(row, env)?.truth()) {
+            Self::Xor(left, right) => match (truth(&*left.eval(row, env)?, env), truth(&*right.eval(row, env)?, env)) {
                 (Some(left), Some(right)) => Value::bool(left != right),
                 _ => Value::Null,
             },
@@ -123,14 +139,21 @@ impl Node {
                 calculate(&left, *op, &right, text, env)?
             }
             Self::Bits(left, op, right) => {
-                let (left, right) = (left.eval(row, env)?.to_bits(), right.eval(row, env)?.to_bits());
-                match (left, right) {
+                let (left, right) = (left.eval(row, env)?, right.eval(row, env)?);
+                warn_if_no_integer(&left, env);
+                warn_if_no_integer(&right, env);
+                match (left.to_bits(), right.to_bits()) {
                     (Some(left), Some(right)) => Value::UInt(bits(left, *op, right)),
                     _ => Value::Null,
                 }
             }
             Self::Compare(left, op, right, collation) => {
                 let (left, right) = (left.eval(row, env)?, right.eval(row, env)?);
+                if left.is_number() && !matches!(*left, Value::Bit(..)) {
+                    warn_if_no_number(&right, env);
+                } else if right.is_number() && !matches!(*right, Value::Bit(..)) {
+                    warn_if_no_number(&left, env);
+                }
                 compare(&left, *op, &right, *collation)
             }
             Self::CompareRows(left, op, right, collation) => {
@@ -192,7 +215,7 @@ impl Node {
                     None => Ok(Cow::Owned(Value::Null)),
                 };
             }
-            Self::Cast(expr, to) => cast(&*expr.eval(row, env)?, *to, env),
+            Self::Cast(expr, to) => cast(&*expr.eval(row, env)?, *to, env)?,
             Self::Call(name, args, collation) => {
                 return function::call(name, args, *collation, row, env).map(Cow::Owned);
             }
@@ -217,11 +240,26 @@ fn bits(left: u64, op: BitOp, right: u64) -> u64 {
 
 fn warn_if_no_number(value: &Value, env: &dyn Env) {
     if let Value::Text(text) = value
+        && !text.is_empty()
         && !text_number(text).1
     {
         let message = format!("Truncated incorrect DOUBLE value: '{text}'");
         env.warn(Warning { level: Level::Warning, code: 1292, message });
     }
+}
+
+fn warn_if_no_integer(value: &Value, env: &dyn Env) {
+    if let Value::Text(text) = value
+        && !text_integer(text).1
+    {
+        let message = format!("Truncated incorrect INTEGER value: '{text}'");
+        env.warn(Warning { level: Level::Warning, code: 1292, message });
+    }
+}
+
+fn truth(value: &Value, env: &dyn Env) -> Option<bool> {
+    warn_if_no_number(value, env);
+    value.truth()
 }
 
 fn calculate(left: &Value, op: Arithmetic, right: &Value, text: &str, env: &dyn Env) -> Result<Value, SqlError> {
@@ -291,13 +329,156 @@ fn is_in<'a>(value: &Value, items: impl Iterator<Item = &'a Value>, collation: C
     found
 }
 
-fn cast(value: &Value, to: Cast, env: &dyn Env) -> Value {
-    if value.is_null() {
-        return Value::Null;
+fn cast(value: &Value, to: Cast, env: &dyn Env) -> Result<Value, SqlError> {
+    match to {
+        _ if value.is_null() => Ok(Value::Null),
+        Cast::Date | Cast::Time(_) | Cast::DateTime(_) | Cast::Year => Ok(cast_temporal(value, to, env)),
+        Cast::Json => cast_json(value),
+        _ => Ok(cast_plain(value, to, env)),
+    }
+}
+
+fn cast_json(value: &Value) -> Result<Value, SqlError> {
+    Ok(Value::Json(match value {
+        Value::Json(json) => json.clone(),
+        Value::Text(text) => Rc::new(json::parse(text).map_err(|fault| {
+            let (what, at) = (fault.what, fault.at);
+            error(
+                3141,
+                format!("Invalid JSON text in argument 1 to function cast_as_json: \"{what}\" at position {at}."),
+            )
+        })?),
+        Value::Bytes(_) => {
+            return Err(error(3144, "Cannot create a JSON value from a string with CHARACTER SET 'binary'."));
+        }
+        other => Rc::new(other.to_json()),
+    }))
+}
+
+fn cast_temporal(value: &Value, to: Cast, env: &dyn Env) -> Value {
+    let rules = env.date_rules();
+    let refuse = |message: String| {
+        env.warn(Warning { level: Level::Warning, code: 1292, message });
+        Value::Null
+    };
+    let shown = || value.to_text().unwrap_or_default().into_owned();
+    if let Cast::Year = to {
+        let number = match value {
+            Value::Date(at) | Value::DateTime(at, _) => i128::from(at.year),
+            Value::Time(..) => i128::from(rules.today.year),
+            other => other.to_i128().unwrap_or(-1),
+        };
+        let text = matches!(value, Value::Text(_) | Value::Bytes(_));
+        if text {
+            let (number, whole) = text_number(&shown());
+            if !whole && number == 0.0 {
+                let message = format!("Incorrect YEAR value: '{}'", shown());
+                env.warn(Warning { level: Level::Warning, code: 1525, message });
+                return Value::Null;
+            }
+            if !whole {
+                env.warn(Warning {
+                    level: Level::Warning,
+                    code: 1292,
+                    message: format!("Truncated incorrect YEAR value: '{}'", shown()),
+                });
+            }
+        }
+        return match number {
+            0 if !text => Value::UInt(0),
+            0..=69 => Value::UInt(number as u64 + 2000),
+            70..=99 => Value::UInt(number as u64 + 1900),
+            1901..=2155 => Value::UInt(number as u64),
+            _ => refuse(format!("Truncated incorrect YEAR value: '{}'", shown())),
+        };
+    }
+    if let Cast::Time(digits) = to {
+        let us = match value {
+            Value::Text(_) | Value::Bytes(_) => {
+                let read = temporal::read_time(&shown());
+                if read.is_none_or(|read| read.rest || read.beyond) {
+                    let null = refuse(format!("Truncated incorrect time value: '{}'", shown()));
+                    if read.is_none() {
+                        return null;
+                    }
+                }
+                read.map(|read| read.us)
+            }
+            other => {
+                let us = other.to_time();
+                if us.is_none() || us.is_some_and(|us| us.abs() == temporal::TIME_MAX_US) && other.is_number() {
+                    refuse(format!("Truncated incorrect time value: '{}'", shown()));
+                }
+                us
+            }
+        };
+        return us.map_or(Value::Null, |us| Value::Time(temporal::round_us(us, digits), digits));
+    }
+    let at = match value {
+        Value::Time(us, _) => temporal::from_us(temporal::to_us(&rules.today) + us),
+        Value::Text(_) | Value::Bytes(_) => {
+            let read = temporal::read_date_time(&shown());
+            if read.is_some_and(|read| read.rest) {
+                refuse(format!("Truncated incorrect datetime value: '{}'", shown()));
+            }
+            read.map(|read| match read.offset {
+                Some(offset) if temporal::flaw(&read.at).is_none() => {
+                    temporal::from_unix_us(temporal::to_unix_us(&read.at, offset), rules.zone).unwrap_or(read.at)
+                }
+                _ => read.at,
+            })
+        }
+        other => other.to_date_time(),
+    };
+    let sound = |at: &temporal::DateTime| match temporal::flaw(at) {
+        None => true,
+        Some(temporal::Flaw::NoSuchDay) => rules.allow_invalid_dates,
+        Some(temporal::Flaw::Zero) => !rules.no_zero_date,
+        Some(temporal::Flaw::ZeroPart) => !rules.no_zero_in_date,
+    };
+    let result = at.filter(sound).and_then(|at| match to {
+        Cast::DateTime(digits) => temporal::round(at, digits).map(|at| Value::DateTime(at, digits)),
+        _ => Some(Value::Date(temporal::date_of(at))),
+    });
+    let text = matches!(value, Value::Text(_) | Value::Bytes(_) | Value::Decimal(_));
+    result.unwrap_or_else(|| {
+        refuse(if text && to == Cast::Date {
+            format!("Truncated incorrect date value: '{}'", shown())
+        } else {
+            format!("Incorrect datetime value: '{}'", shown())
+        })
+    })
+}
+
+fn cast_integer(value: &Value, signed: bool, env: &dyn Env) -> Value {
+    let warn = |code: u16, message: String| env.warn(Warning { level: Level::Warning, code, message });
+    let wide = match value {
+        Value::Text(_) | Value::Bytes(_) => {
+            let text = value.to_text().unwrap_or_default();
+            let (wide, whole) = text_integer(&text);
+            let beyond = !(i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&wide);
+            if !whole || beyond {
+                warn(1292, format!("Truncated incorrect INTEGER value: '{text}'"));
+            } else if signed && wide > i128::from(i64::MAX) {
+                let message = "Cast to signed converted positive out-of-range integer to its negative complement";
+                warn(1105, message.into());
+            } else if !signed && wide < 0 {
+                warn(1105, "Cast to unsigned converted negative integer to its positive complement".into());
+            }
+            wide.clamp(i128::from(i64::MIN), i128::from(u64::MAX))
+        }
+        Value::Double(double) if signed => double.round().clamp(i64::MIN as f64, i64::MAX as f64) as i64 as i128,
+        other => other.to_i128().unwrap_or(0).clamp(i128::from(i64::MIN), i128::from(u64::MAX)),
+    };
+    if signed { Value::Int(wide as i64) } else { Value::UInt(wide as u64) }
+}
+
+fn cast_plain(value: &Value, to: Cast, env: &dyn Env) -> Value {
+    if matches!(to, Cast::Signed | Cast::Unsigned) {
+        return cast_integer(value, to == Cast::Signed, env);
     }
     if !matches!(to, Cast::Text(_) | Cast::Bytes(_)) {
         let kind = match to {
-            Cast::Signed | Cast::Unsigned => "INTEGER",
             Cast::Decimal(..) => "DECIMAL",
             _ => "DOUBLE",
         };
@@ -309,9 +490,8 @@ fn cast(value: &Value, to: Cast, env: &dyn Env) -> Value {
         }
     }
     match to {
-        Cast::Signed => Value::Int(value.to_bits().unwrap_or(0) as i64),
-        Cast::Unsigned => Value::UInt(value.to_bits().unwrap_or(0)),
         Cast::Double => Value::Double(value.to_f64().unwrap_or(0.0)),
+        Cast::Float => Value::Double(f64::from(value.to_f64().unwrap_or(0.0) as f32)),
         Cast::Decimal(digits, scale) => {
             let rounded = value.to_decimal().unwrap_or_else(|| Decimal::from_int(0)).rounded(scale);
             if rounded.integer_digits() <= u32::from(digits.saturating_sub(scale)) {
@@ -324,16 +504,30 @@ fn cast(value: &Value, to: Cast, env: &dyn Env) -> Value {
         Cast::Text(length) => {
             let text = value.to_text().unwrap_or_default();
             Value::text(match length {
-                Some(length) => text.chars().take(length as usize).collect::<String>(),
+                Some(length) => {
+                    if text.chars().count() > length as usize {
+                        let message = format!("Truncated incorrect CHAR({length}) value: '{text}'");
+                        env.warn(Warning { level: Level::Warning, code: 1292, message });
+                    }
+                    text.chars().take(length as usize).collect::<String>()
+                }
                 None => text.into_owned(),
             })
         }
         Cast::Bytes(length) => {
             let mut bytes = value.to_bytes().unwrap_or_default().into_owned();
             if let Some(length) = length {
+                if bytes.len() > length as usize {
+                    let text = value.to_text().unwrap_or_default();
+                    let message = format!("Truncated incorrect BINARY({length}) value: '{text}'");
+                    env.warn(Warning { level: Level::Warning, code: 1292, message });
+                }
                 bytes.resize((length as usize).min(1 << 20), 0);
             }
             Value::bytes(bytes)
+        }
+        Cast::Signed | Cast::Unsigned | Cast::Date | Cast::Time(_) | Cast::DateTime(_) | Cast::Year | Cast::Json => {
+            unreachable!("casts to integers, dates, times and documents are done elsewhere")
         }
     }
 }

@@ -1,13 +1,12 @@
 //! The built-in functions, and the types of their results.
 //!
-//! Absent on purpose: JSON, spatial and most date functions. Those of the clock give texts, since there
-//! are no temporal values yet.
+//! Those of dates are in `date`, those of documents in `json`. Absent on purpose: spatial functions.
 
-use super::{Env, Node, Type};
+use super::{Env, Node, Type, date, json, math};
 use crate::collate::Collation;
 use crate::decimal::Decimal;
 use crate::error::{SqlError, error};
-use crate::value::{Arithmetic, Fault, Value};
+use crate::value::{Arithmetic, Fault, Level, Value, Warning};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use wire::client::constant::ColumnType;
@@ -40,13 +39,10 @@ const FUNCTIONS: &[(&str, usize, usize)] = &[
     ("CONCAT", 1, ANY),
     ("CONCAT_WS", 2, ANY),
     ("CONNECTION_ID", 0, 0),
-    ("CONVERT_TZ", 3, 3),
-    ("CURDATE", 0, 0),
     ("CURRENT_DATE", 0, 0),
     ("CURRENT_TIME", 0, 1),
     ("CURRENT_TIMESTAMP", 0, 1),
     ("CURRENT_USER", 0, 0),
-    ("CURTIME", 0, 1),
     ("DATABASE", 0, 0),
     ("ELT", 2, ANY),
     ("EXP", 1, 1),
@@ -76,10 +72,9 @@ const FUNCTIONS: &[(&str, usize, usize)] = &[
     ("LOG2", 1, 1),
     ("LOWER", 1, 1),
     ("LPAD", 3, 3),
-    ("LTRIM", 1, 1),
+    ("LTRIM", 1, 2),
     ("MID", 2, 3),
     ("MOD", 2, 2),
-    ("NOW", 0, 1),
     ("NULLIF", 2, 2),
     ("OCTET_LENGTH", 1, 1),
     ("PI", 0, 0),
@@ -95,7 +90,7 @@ const FUNCTIONS: &[(&str, usize, usize)] = &[
     ("ROUND", 1, 2),
     ("ROW_COUNT", 0, 0),
     ("RPAD", 3, 3),
-    ("RTRIM", 1, 1),
+    ("RTRIM", 1, 2),
     ("SCHEMA", 0, 0),
     ("SESSION_USER", 0, 0),
     ("SIGN", 1, 1),
@@ -105,26 +100,23 @@ const FUNCTIONS: &[(&str, usize, usize)] = &[
     ("SUBSTR", 2, 3),
     ("SUBSTRING", 2, 3),
     ("SUBSTRING_INDEX", 3, 3),
-    ("SYSDATE", 0, 1),
     ("SYSTEM_USER", 0, 0),
     ("TRIM", 1, 3),
     ("TRUNCATE", 2, 2),
     ("UCASE", 1, 1),
     ("UNHEX", 1, 1),
-    ("UNIX_TIMESTAMP", 0, 0),
     ("UPPER", 1, 1),
     ("USER", 0, 0),
-    ("UTC_DATE", 0, 0),
-    ("UTC_TIME", 0, 1),
-    ("UTC_TIMESTAMP", 0, 1),
     ("UUID", 0, 0),
     ("VERSION", 0, 0),
 ];
 
 pub(super) fn find(name: &str) -> Option<Known> {
-    let at = FUNCTIONS.binary_search_by_key(&name, |&(name, ..)| name).ok()?;
-    let (name, least, most) = FUNCTIONS[at];
-    Some(Known { name, least, most })
+    [FUNCTIONS, date::FUNCTIONS, json::FUNCTIONS, math::FUNCTIONS].into_iter().find_map(|table| {
+        let at = table.binary_search_by_key(&name, |&(name, ..)| name).ok()?;
+        let (name, least, most) = table[at];
+        Some(Known { name, least, most })
+    })
 }
 
 /// Whether a function of this name (in upper case) exists.
@@ -167,6 +159,16 @@ pub(super) fn common_type(kinds: &[Type]) -> Type {
         if kind.is_string() != common.is_string() || kind.is_string() {
             let text = if common.is_string() { &common } else { kind };
             common = Type { not_null: common.not_null, ..Type::text(common.length, text.collation, text.coercibility) };
+        } else if kind.kind == ColumnType::Json || common.kind == ColumnType::Json {
+            let text = Type::text(common.length, Collation::DEFAULT, 4);
+            common = if kind.kind == common.kind { common } else { Type { not_null: common.not_null, ..text } };
+        } else if kind.is_temporal() && common.is_temporal() {
+            if kind.kind != common.kind {
+                let digits = common.second_digits().max(kind.second_digits());
+                common = Type { not_null: common.not_null, ..Type::temporal(ColumnType::DateTime, digits) };
+            }
+        } else if kind.is_temporal() || common.is_temporal() {
+            common = Type { not_null: common.not_null, ..Type::text(common.length.max(29), Collation::DEFAULT, 4) };
         } else if kind.kind != common.kind {
             let double =
                 [kind.kind, common.kind].iter().any(|kind| matches!(kind, ColumnType::Double | ColumnType::Float));
@@ -182,7 +184,21 @@ pub(super) fn common_type(kinds: &[Type]) -> Type {
     common
 }
 
+/// Functions of the clock, whose argument is how many digits of a second they give.
+pub(super) fn is_clock(name: &str) -> bool {
+    matches!(name, "NOW" | "SYSDATE" | "CURTIME" | "UTC_TIME" | "UTC_TIMESTAMP")
+}
+
 pub(super) fn result_type(name: &str, kinds: &[Type], collation: Collation) -> Type {
+    if date::FUNCTIONS.binary_search_by_key(&name, |&(name, ..)| name).is_ok() {
+        return date::result_type(name, kinds, 0, collation);
+    }
+    if name.starts_with("JSON_") {
+        return json::result_type(name);
+    }
+    if math::FUNCTIONS.binary_search_by_key(&name, |&(name, ..)| name).is_ok() {
+        return math::result_type(name, kinds, collation);
+    }
     let longest = kinds.iter().map(|kind| kind.length).max().unwrap_or(0);
     let sum = kinds.iter().map(|kind| kind.length).fold(0_u32, u32::saturating_add);
     let system = |length| Type::text(length, Collation::METADATA, 3);
@@ -193,7 +209,6 @@ pub(super) fn result_type(name: &str, kinds: &[Type], collation: Collation) -> T
         "CONNECTION_ID" | "LAST_INSERT_ID" | "ROW_COUNT" | "FOUND_ROWS" => {
             Type { unsigned: name != "ROW_COUNT", not_null: true, ..Type::bigint() }
         }
-        "UNIX_TIMESTAMP" => Type::bigint(),
         "FLOOR" | "CEIL" | "CEILING" | "ABS" | "ROUND" | "TRUNCATE" | "MOD" => match kinds.first() {
             Some(kind) if kind.is_string() || kind.kind == ColumnType::Double => Type::double(),
             Some(kind) if kind.kind == ColumnType::NewDecimal => match name {
@@ -209,8 +224,6 @@ pub(super) fn result_type(name: &str, kinds: &[Type], collation: Collation) -> T
         "VERSION" | "DATABASE" | "SCHEMA" | "USER" | "CURRENT_USER" | "SESSION_USER" | "SYSTEM_USER" => system(288),
         "UUID" => system(36),
         "CHARSET" | "COLLATION" => system(64),
-        "NOW" | "SYSDATE" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "UTC_TIMESTAMP" | "CURDATE"
-        | "CURRENT_DATE" | "UTC_DATE" | "CURTIME" | "CURRENT_TIME" | "UTC_TIME" => system(26),
         "CHAR" | "UNHEX" => Type::bytes(longest),
         "CONCAT" | "CONCAT_WS" => Type::text(sum, collation, 2),
         "REPEAT" | "SPACE" | "LPAD" | "RPAD" | "REPLACE" | "QUOTE" => Type::text(1024.max(longest), collation, 2),
@@ -222,31 +235,31 @@ pub(super) fn result_type(name: &str, kinds: &[Type], collation: Collation) -> T
 /// Most bytes that a function may make of a few: `max_allowed_packet`, beyond which MySQL gives NULL.
 const RESULT_BYTES_MAX: usize = 64 << 20;
 
-struct Args<'a> {
-    nodes: &'a [Node],
+pub(super) struct Args<'a> {
+    pub(super) nodes: &'a [Node],
     row: &'a [Value],
-    env: &'a dyn Env,
+    pub(super) env: &'a dyn Env,
 }
 
 impl<'a> Args<'a> {
-    fn get(&self, at: usize) -> Result<Cow<'a, Value>, SqlError> {
+    pub(super) fn get(&self, at: usize) -> Result<Cow<'a, Value>, SqlError> {
         self.nodes[at].eval(self.row, self.env)
     }
 
-    fn text(&self, at: usize) -> Result<Option<String>, SqlError> {
+    pub(super) fn text(&self, at: usize) -> Result<Option<String>, SqlError> {
         Ok(self.get(at)?.to_text().map(Cow::into_owned))
     }
 
-    fn int(&self, at: usize) -> Result<Option<i64>, SqlError> {
+    pub(super) fn int(&self, at: usize) -> Result<Option<i64>, SqlError> {
         let wide = self.get(at)?.to_i128();
         Ok(wide.map(|wide| wide.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64))
     }
 
-    fn double(&self, at: usize) -> Result<Option<f64>, SqlError> {
+    pub(super) fn double(&self, at: usize) -> Result<Option<f64>, SqlError> {
         Ok(self.get(at)?.to_f64())
     }
 
-    fn all(&self) -> Result<Vec<Value>, SqlError> {
+    pub(super) fn all(&self) -> Result<Vec<Value>, SqlError> {
         (0..self.nodes.len()).map(|at| self.get(at).map(Cow::into_owned)).collect()
     }
 }
@@ -267,6 +280,15 @@ pub(super) fn call(
     env: &dyn Env,
 ) -> Result<Value, SqlError> {
     let args = Args { nodes, row, env };
+    if date::FUNCTIONS.binary_search_by_key(&name, |&(name, ..)| name).is_ok() {
+        return date::call(name, &args, collation);
+    }
+    if name.starts_with("JSON_") {
+        return json::call(name, &args);
+    }
+    if math::FUNCTIONS.binary_search_by_key(&name, |&(name, ..)| name).is_ok() {
+        return math::call(name, &args);
+    }
     Ok(match name {
         "IF" => args.get(if args.get(0)?.truth() == Some(true) { 1 } else { 2 })?.into_owned(),
         "IFNULL" | "COALESCE" => {
@@ -311,18 +333,6 @@ pub(super) fn call(
             let random = (u128::from(env.random()) << 64) | u128::from(env.random());
             Value::text(wire::id::Uuid::from_random(random).to_string())
         }
-        "UNIX_TIMESTAMP" => Value::uint(env.now().unix_us / 1_000_000),
-        "NOW" | "SYSDATE" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "UTC_TIMESTAMP" => {
-            let digits = if nodes.is_empty() { 0 } else { args.int(0)?.unwrap_or(0).clamp(0, 6) as usize };
-            Value::text(date_time(env.now().unix_us, digits))
-        }
-        "CURDATE" | "CURRENT_DATE" | "UTC_DATE" => Value::text(&date_time(env.now().unix_us, 0)[..10]),
-        "CURTIME" | "CURRENT_TIME" | "UTC_TIME" => Value::text(&date_time(env.now().unix_us, 0)[11..]),
-        // Zones are not kept: only the identity that Django asks for.
-        "CONVERT_TZ" => {
-            let (from, to) = (args.text(1)?, args.text(2)?);
-            if from.is_some() && from == to { args.get(0)?.into_owned() } else { Value::Null }
-        }
         "GTID_SUBSET" | "GTID_SUBTRACT" => gtid(name, &args)?,
         "CHARSET" => Value::text(collation.charset()),
         "COLLATION" => Value::text(collation.name()),
@@ -347,6 +357,9 @@ fn gtid(name: &str, args: &Args<'_>) -> Result<Value, SqlError> {
 fn number(name: &str, args: &Args<'_>) -> Result<Value, SqlError> {
     if name == "PI" {
         return Ok(Value::Double(std::f64::consts::PI));
+    }
+    if name == "RAND" && !args.nodes.is_empty() && matches!(args.nodes[0], Node::Const(_)) {
+        return Ok(Value::Double(seeded(args.int(0)?.unwrap_or(0) as u32)));
     }
     if name == "RAND" {
         return Ok(Value::Double((args.env.random() >> 11) as f64 / (1_u64 << 53) as f64));
@@ -391,9 +404,16 @@ fn number(name: &str, args: &Args<'_>) -> Result<Value, SqlError> {
         "BIT_COUNT" => Value::Int(i64::from(value.to_bits().unwrap_or(0).count_ones())),
         "SQRT" => finite(value.to_f64().map(f64::sqrt)),
         "EXP" => match value.to_f64().map(f64::exp) {
-            Some(value) if !value.is_finite() => return Err(Fault::OutOfRange("DOUBLE").error("exp()")),
-            value => finite(value),
+            Some(power) if power.is_infinite() => {
+                return Err(Fault::OutOfRange("DOUBLE").error(&format!("exp({})", shown(&value))));
+            }
+            power => finite(power),
         },
+        "LN" | "LOG" | "LOG2" | "LOG10" if value.to_f64().is_some_and(|value| value <= 0.0) => {
+            let message = "Invalid argument for logarithm".into();
+            args.env.warn(Warning { level: Level::Warning, code: 3020, message });
+            Value::Null
+        }
         "LN" => finite(value.to_f64().map(f64::ln)),
         "LOG2" => finite(value.to_f64().map(f64::log2)),
         "LOG10" => finite(value.to_f64().map(f64::log10)),
@@ -402,11 +422,26 @@ fn number(name: &str, args: &Args<'_>) -> Result<Value, SqlError> {
         _ => {
             let Some(exponent) = args.double(1)? else { return Ok(Value::Null) };
             match value.to_f64().map(|base| base.powf(exponent)) {
-                Some(value) if !value.is_finite() => return Err(Fault::OutOfRange("DOUBLE").error("pow()")),
-                value => finite(value),
+                Some(power) if power.is_infinite() => {
+                    let of = format!("pow({},{})", shown(&value), shown(&*args.get(1)?));
+                    return Err(Fault::OutOfRange("DOUBLE").error(&of));
+                }
+                power => finite(power),
             }
         }
     })
+}
+
+/// The first number of MySQL's generator after a seed.
+fn seeded(seed: u32) -> f64 {
+    const MODULUS: u64 = 0x3fff_ffff;
+    let first = u64::from(seed.wrapping_mul(0x1_0001).wrapping_add(55_555_555)) % MODULUS;
+    let second = u64::from(seed.wrapping_mul(0x1000_0001)) % MODULUS;
+    ((first * 3 + second) % MODULUS) as f64 / MODULUS as f64
+}
+
+fn shown(value: &Value) -> String {
+    value.to_text().unwrap_or_default().into_owned()
 }
 
 fn round(value: &Value, digits: i64, truncate: bool) -> Value {
@@ -469,7 +504,8 @@ fn string(name: &str, args: &Args<'_>, collation: Collation) -> Result<Value, Sq
         "HEX" => {
             return Ok(match &*args.get(0)? {
                 Value::Null => Value::Null,
-                Value::Text(_) | Value::Bytes(_) => {
+                Value::Bit(bits, _) if !matches!(args.nodes[0], Node::Const(_)) => Value::text(format!("{bits:X}")),
+                Value::Text(_) | Value::Bytes(_) | Value::Member(..) | Value::Bit(..) => {
                     let bytes = args.get(0)?.to_bytes().unwrap_or_default().into_owned();
                     Value::text(bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>())
                 }
@@ -502,8 +538,18 @@ fn string(name: &str, args: &Args<'_>, collation: Collation) -> Result<Value, Sq
         "UPPER" | "UCASE" => Value::text(subject.to_uppercase()),
         "LOWER" | "LCASE" => Value::text(subject.to_lowercase()),
         "REVERSE" => Value::text(subject.chars().rev().collect::<String>()),
-        "LTRIM" => Value::text(subject.trim_start_matches(' ')),
-        "RTRIM" => Value::text(subject.trim_end_matches(' ')),
+        "LTRIM" | "RTRIM" => {
+            let what = if args.nodes.len() > 1 { args.text(1)? } else { Some(" ".into()) };
+            let Some(what) = what else { return Ok(Value::Null) };
+            if what.is_empty() {
+                return Ok(Value::text(subject));
+            }
+            Value::text(if name == "LTRIM" {
+                subject.trim_start_matches(what.as_str())
+            } else {
+                subject.trim_end_matches(what.as_str())
+            })
+        }
         "TRIM" => trim(&subject, args)?,
         "QUOTE" => {
             let mut quoted = String::from("'");
@@ -520,6 +566,8 @@ fn string(name: &str, args: &Args<'_>, collation: Collation) -> Result<Value, Sq
         "UNHEX" => {
             let digits = if subject.len() % 2 == 1 { format!("0{subject}") } else { subject.into_owned() };
             if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                let message = format!("Incorrect string value: ''{digits}'' for function unhex");
+                args.env.warn(Warning { level: Level::Warning, code: 1411, message });
                 return Ok(Value::Null);
             }
             let bytes = (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16));
@@ -588,7 +636,7 @@ fn concat(name: &str, args: &Args<'_>) -> Result<Value, SqlError> {
             return Ok(Value::Null);
         }
     }
-    let binary = values.iter().any(|value| matches!(value, Value::Bytes(_)));
+    let binary = values.iter().any(|value| matches!(value, Value::Bytes(_) | Value::Bit(..)));
     Ok(match String::from_utf8(out) {
         Ok(text) if !binary => Value::text(text),
         Ok(text) => Value::bytes(text.into_bytes()),
@@ -628,7 +676,7 @@ fn slice(name: &str, subject: &str, args: &Args<'_>) -> Result<Value, SqlError> 
         "LPAD" | "RPAD" => {
             let Some(fill) = args.text(2)? else { return Ok(Value::Null) };
             if number < 0 || count > RESULT_BYTES_MAX / 4 || (fill.is_empty() && count > length) {
-                return Ok(Value::Null);
+                return Ok(if number >= 0 && fill.is_empty() { Value::text("") } else { Value::Null });
             }
             let kept: String = subject.chars().take(count).collect();
             let padding: String = fill.chars().cycle().take(count.saturating_sub(length)).collect();
@@ -675,48 +723,14 @@ fn locate(needle: &str, hay: &str, from: i64, collation: Collation) -> i64 {
     found.map_or(0, |at| (at + skip + 1) as i64)
 }
 
-/// `YYYY-MM-DD hh:mm:ss[.ffffff]` in UTC.
-#[must_use]
-pub(crate) fn date_time(unix_us: u64, digits: usize) -> String {
-    let seconds = unix_us / 1_000_000;
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Days since 0000-03-01, so that leap days end their year (Howard Hinnant's civil-from-days).
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let mut text =
-        format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
-    if digits > 0 {
-        let fraction = format!("{:06}", unix_us % 1_000_000);
-        text.push('.');
-        text.push_str(&fraction[..digits.min(6)]);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn names_are_sorted_for_the_search() {
-        assert!(FUNCTIONS.windows(2).all(|pair| pair[0].0 < pair[1].0));
-    }
-
-    #[test]
-    fn dates_of_seconds() {
-        for (unix_us, digits, text) in [
-            (0, 0, "1970-01-01 00:00:00"),
-            (951_782_400_000_000, 0, "2000-02-29 00:00:00"),
-            (1_700_000_000_123_456, 6, "2023-11-14 22:13:20.123456"),
-            (4_107_542_399_000_000, 3, "2100-02-28 23:59:59.000"),
-        ] {
-            assert_eq!(date_time(unix_us, digits), text);
+        for table in [FUNCTIONS, date::FUNCTIONS, json::FUNCTIONS, math::FUNCTIONS] {
+            assert!(table.windows(2).all(|pair| pair[0].0 < pair[1].0));
         }
     }
 }

@@ -6,9 +6,12 @@
 //! Absent on purpose: waiting. Subqueries and functions that wait (SLEEP, group commands) are run before
 //! the expression by whoever evaluates it, and stand here as places of their results ([`Node::Prepared`]).
 
+mod date;
 mod eval;
 mod function;
+mod json;
 mod like;
+mod math;
 mod resolve;
 
 pub use eval::{Env, compare_rows};
@@ -104,6 +107,34 @@ impl Type {
         }
     }
 
+    /// A date or time with so many digits of its seconds.
+    #[must_use]
+    pub const fn temporal(kind: ColumnType, digits: u8) -> Self {
+        let fraction = if digits == 0 { 0 } else { digits as u32 + 1 };
+        let length = match kind {
+            ColumnType::Date | ColumnType::Time => 10,
+            _ => 19,
+        };
+        Self::number(kind, length + fraction, digits)
+    }
+
+    /// Whether values are dates or times.
+    #[must_use]
+    pub const fn is_temporal(&self) -> bool {
+        matches!(self.kind, ColumnType::Date | ColumnType::Time | ColumnType::DateTime | ColumnType::Timestamp)
+    }
+
+    /// Digits of a second that values may have.
+    #[must_use]
+    pub const fn second_digits(&self) -> u8 {
+        match self.kind {
+            ColumnType::Time | ColumnType::DateTime | ColumnType::Timestamp => self.decimals,
+            ColumnType::NewDecimal if self.decimals < 6 => self.decimals,
+            ColumnType::NewDecimal | ColumnType::Double => 6,
+            _ => 0,
+        }
+    }
+
     /// The type of a value.
     #[must_use]
     pub fn of(value: &Value) -> Self {
@@ -115,6 +146,12 @@ impl Type {
             Value::Decimal(value) => Self::decimal(value.to_string().len() as u32, value.scale()),
             Value::Text(text) => Self::text(text.chars().count() as u32, Collation::DEFAULT, 4),
             Value::Bytes(bytes) => Self::bytes(bytes.len() as u32),
+            Value::Date(_) => Self::temporal(ColumnType::Date, 0),
+            Value::DateTime(_, digits) | Value::Timestamp(_, digits) => Self::temporal(ColumnType::DateTime, *digits),
+            Value::Time(_, digits) => Self::temporal(ColumnType::Time, *digits),
+            Value::Bit(_, count) => Self { unsigned: true, ..Self::number(ColumnType::Bit, u32::from(*count), 0) },
+            Value::Member(_, text) => Self::text(text.chars().count() as u32, Collation::DEFAULT, 4),
+            Value::Json(_) => Self::json(),
         }
     }
 
@@ -130,6 +167,8 @@ impl Type {
                 | ColumnType::TinyBlob
                 | ColumnType::MediumBlob
                 | ColumnType::LongBlob
+                | ColumnType::Enum
+                | ColumnType::Set
         )
     }
 }
@@ -183,6 +222,18 @@ pub enum Cast {
     Text(Option<u32>),
     /// BINARY(n).
     Bytes(Option<u32>),
+    /// FLOAT.
+    Float,
+    /// DATE.
+    Date,
+    /// TIME(digits).
+    Time(u8),
+    /// DATETIME(digits).
+    DateTime(u8),
+    /// YEAR.
+    Year,
+    /// JSON.
+    Json,
 }
 
 /// A resolved expression.
@@ -194,6 +245,8 @@ pub enum Node {
     Param(u16),
     /// A column of the row.
     Column(usize),
+    /// A stored TIMESTAMP as the date and time of the session's zone; anything else as it is.
+    Local(Box<Node>),
     /// A row of the statement that encloses a correlated subquery is not supported; this is the value
     /// (or rows) that was prepared beforehand, by number.
     Prepared(usize),
@@ -302,6 +355,12 @@ pub enum Node {
 }
 
 impl Node {
+    /// A column of the row, as expressions see it.
+    #[must_use]
+    pub fn column(at: usize, kind: &Type) -> Self {
+        if kind.kind == ColumnType::Timestamp { Self::Local(Box::new(Self::Column(at))) } else { Self::Column(at) }
+    }
+
     /// Whether it is the same for all rows of one execution (parameters included).
     #[must_use]
     pub fn is_constant(&self) -> bool {
@@ -334,6 +393,7 @@ impl Node {
             | Self::BitNot(expr)
             | Self::IsNull(expr, _)
             | Self::IsTruth(expr, ..)
+            | Self::Local(expr)
             | Self::Cast(expr, _) => expr.visit(f),
             Self::And(left, right)
             | Self::Or(left, right)

@@ -5,6 +5,7 @@ use crate::ast::{self, BinaryOp, CastType, Expr, Literal, Select, UnaryOp};
 use crate::collate::Collation;
 use crate::decimal::Decimal;
 use crate::error::{SqlError, error};
+use crate::temporal;
 use crate::value::{Arithmetic, Value};
 use std::rc::Rc;
 use wire::client::constant::ColumnType;
@@ -256,7 +257,7 @@ impl Resolver<'_> {
             Expr::InsertedValue(column) => {
                 let Some((scope, _)) = self.inserted else { return Ok((Node::Const(Value::Null), Type::null())) };
                 let at = scope.find(column, self.clause)?;
-                Ok((Node::Inserted(at), scope.columns[at].kind.clone()))
+                Ok((Node::Local(Box::new(Node::Inserted(at))), scope.columns[at].kind.clone()))
             }
         }
     }
@@ -289,14 +290,19 @@ impl Resolver<'_> {
                 Some("binary") => Value::bytes(text.as_bytes()),
                 _ => Value::text(text.as_str()),
             },
-            Literal::Bytes { bytes, .. } => Value::bytes(bytes.as_slice()),
-            Literal::Temporal { .. } => {
-                return Err(error(1235, "This version of Quorate doesn't yet support 'temporal literals'"));
+            // x'..' and b'..' are numbers where numbers are asked for.
+            Literal::Bytes { bytes, hex: true } if (1..=8).contains(&bytes.len()) => {
+                let bits = bytes.iter().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+                Value::Bit(bits, bytes.len() as u8 * 8)
             }
+            Literal::Bytes { bytes, .. } => Value::bytes(bytes.as_slice()),
+            Literal::Temporal { kind, text } => temporal_literal(*kind, text)?,
         };
         let mut kind = Type { not_null: !value.is_null(), ..Type::of(&value) };
-        if matches!(value, Value::Text(_)) {
-            kind.collation = self.collation;
+        match value {
+            Value::Text(_) => kind.collation = self.collation,
+            Value::Bit(_, count) => kind = Type { not_null: true, ..Type::bytes(u32::from(count / 8)) },
+            _ => {}
         }
         Ok((Node::Const(value), kind))
     }
@@ -315,7 +321,7 @@ impl Resolver<'_> {
         {
             let bare = ast::ColumnRef::bare(column.column.clone());
             let at = scope.find(&bare, self.clause)?;
-            return Ok((Node::Inserted(at), scope.columns[at].kind.clone()));
+            return Ok((Node::Local(Box::new(Node::Inserted(at))), scope.columns[at].kind.clone()));
         }
         if self.aliases_first
             && let Some(alias) = self.alias(column)
@@ -323,7 +329,10 @@ impl Resolver<'_> {
             return Ok(alias);
         }
         match self.scope.find(column, self.clause) {
-            Ok(at) => Ok((Node::Column(at), self.scope.columns[at].kind.clone())),
+            Ok(at) => {
+                let kind = &self.scope.columns[at].kind;
+                Ok((Node::column(at, kind), kind.clone()))
+            }
             Err(error) => self.alias(column).ok_or(error),
         }
     }
@@ -353,6 +362,18 @@ impl Resolver<'_> {
     }
 
     fn binary(&mut self, op: BinaryOp, left: &Expr, right: &Expr) -> Result<(Node, Type), SqlError> {
+        if matches!(op, BinaryOp::Add | BinaryOp::Sub) {
+            match (left, right) {
+                (date, Expr::Interval { value, unit }) => {
+                    let name = if op == BinaryOp::Add { "DATE_ADD" } else { "DATE_SUB" };
+                    return self.date_add(name, date, value, unit);
+                }
+                (Expr::Interval { value, unit }, date) if op == BinaryOp::Add => {
+                    return self.date_add("DATE_ADD", date, value, unit);
+                }
+                _ => {}
+            }
+        }
         let comparison = match op {
             BinaryOp::Eq => Some(Comparison::Eq),
             BinaryOp::NullSafeEq => Some(Comparison::NullSafeEq),
@@ -404,8 +425,33 @@ impl Resolver<'_> {
             BinaryOp::Div => (arithmetic(Arithmetic::Div), arithmetic_type(&left_kind, &right_kind, Arithmetic::Div)),
             BinaryOp::Mod => (arithmetic(Arithmetic::Mod), arithmetic_type(&left_kind, &right_kind, Arithmetic::Mod)),
             BinaryOp::IntDiv => (arithmetic(Arithmetic::IntDiv), Type::bigint()),
-            _ => return Err(error(1235, "This version of Quorate doesn't yet support 'JSON operators'")),
+            _ => {
+                let get = Node::Call("JSON_EXTRACT", vec![*left, *right], self.collation);
+                if op == BinaryOp::JsonGet {
+                    (get, Type::json())
+                } else {
+                    let unquoted = Node::Call("JSON_UNQUOTE", vec![get], self.collation);
+                    (unquoted, Type::text(u32::MAX / 4, Collation::DEFAULT, 4))
+                }
+            }
         })
+    }
+
+    fn date_add(
+        &mut self,
+        name: &'static str,
+        date: &Expr,
+        value: &Expr,
+        unit: &str,
+    ) -> Result<(Node, Type), SqlError> {
+        let (date, kind) = self.resolve(date)?;
+        let value = self.node(value)?;
+        let mut result = function::result_type(name, std::slice::from_ref(&kind), self.collation);
+        if kind.kind == ColumnType::Date && !["HOUR", "MINUTE", "SECOND"].iter().any(|part| unit.contains(part)) {
+            result = Type::temporal(ColumnType::Date, 0);
+        }
+        let unit = Node::Const(Value::text(unit));
+        Ok((Node::Call(name, vec![date, value, unit], self.collation), result))
     }
 
     fn in_list(&mut self, expr: &Expr, negated: bool, list: &[Expr]) -> Result<(Node, Type), SqlError> {
@@ -468,13 +514,14 @@ impl Resolver<'_> {
         let (cast, kind) = match to {
             CastType::Signed => (Cast::Signed, Type::bigint()),
             CastType::Unsigned => (Cast::Unsigned, Type { unsigned: true, ..Type::bigint() }),
-            CastType::Double | CastType::Float => (Cast::Double, Type::double()),
+            CastType::Double => (Cast::Double, Type::double()),
+            CastType::Float => (Cast::Float, Type { kind: ColumnType::Float, length: 12, ..Type::double() }),
             CastType::Decimal(digits, scale) => {
                 let (digits, scale) = (digits.unwrap_or(10), scale.unwrap_or(0));
                 if digits > 65 || scale > 30 || scale > digits {
                     return Err(error(
-                        1426,
-                        format!("Too-big precision {digits} specified for 'CAST'. Maximum is 65."),
+                        1427,
+                        "For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '').",
                     ));
                 }
                 (Cast::Decimal(digits, scale), Type::decimal(u32::from(digits) + 2, scale))
@@ -488,12 +535,11 @@ impl Resolver<'_> {
                 (Cast::Text(*length), Type::text(length.unwrap_or(kind.length), collation, 2))
             }
             CastType::Binary(length) => (Cast::Bytes(*length), Type::bytes(length.unwrap_or(kind.length))),
-            _ => {
-                return Err(error(
-                    1235,
-                    "This version of Quorate doesn't yet support 'CAST to temporal types or JSON'",
-                ));
-            }
+            CastType::Date => (Cast::Date, Type::temporal(ColumnType::Date, 0)),
+            CastType::Time(digits) => (Cast::Time(*digits), Type::temporal(ColumnType::Time, *digits)),
+            CastType::DateTime(digits) => (Cast::DateTime(*digits), Type::temporal(ColumnType::DateTime, *digits)),
+            CastType::Year => (Cast::Year, Type { kind: ColumnType::Year, unsigned: true, ..Type::int(4) }),
+            CastType::Json => (Cast::Json, Type::json()),
         };
         Ok((Node::Cast(Box::new(node), cast), kind))
     }
@@ -501,6 +547,31 @@ impl Resolver<'_> {
     fn function(&mut self, call: &ast::Function) -> Result<(Node, Type), SqlError> {
         if let Some(kind) = aggregate_kind(call) {
             return self.aggregate(call, kind);
+        }
+        match (call.name.as_str(), call.args.as_slice()) {
+            (name @ ("DATE_ADD" | "DATE_SUB" | "ADDDATE" | "SUBDATE"), [date, Expr::Interval { value, unit }]) => {
+                let name = if name.ends_with("SUB") || name.starts_with("SUB") { "DATE_SUB" } else { "DATE_ADD" };
+                return self.date_add(name, date, value, unit);
+            }
+            ("ADDDATE", [date, days]) => return self.date_add("DATE_ADD", date, days, "DAY"),
+            ("SUBDATE", [date, days]) => return self.date_add("DATE_SUB", date, days, "DAY"),
+            ("TIMESTAMPADD", [Expr::Literal(Literal::String { text, .. }), amount, date]) => {
+                return self.date_add("DATE_ADD", date, amount, text);
+            }
+            ("JSON_ARRAY" | "JSON_OBJECT" | "JSON_SET" | "JSON_INSERT" | "JSON_REPLACE", args)
+                if args.iter().any(|arg| matches!(arg, Expr::Literal(Literal::Bool(_)))) =>
+            {
+                // TRUE and FALSE stay what they are in a document.
+                let mut call = call.clone();
+                for arg in &mut call.args {
+                    if let Expr::Literal(Literal::Bool(value)) = arg {
+                        let text = Literal::String { text: value.to_string(), introducer: None };
+                        *arg = Expr::Cast { expr: Box::new(Expr::Literal(text)), to: CastType::Json };
+                    }
+                }
+                return self.function(&call);
+            }
+            _ => {}
         }
         let mut nodes = Vec::with_capacity(call.args.len());
         let mut kinds = Vec::with_capacity(call.args.len());
@@ -532,7 +603,13 @@ impl Resolver<'_> {
         if let Some(text) = kinds.iter().filter(|kind| kind.is_string()).min_by_key(|kind| kind.coercibility) {
             collation = text.collation;
         }
-        let kind = function::result_type(known.name, &kinds, collation);
+        let mut kind = function::result_type(known.name, &kinds, collation);
+        if let (true, Some(Node::Const(Value::Int(digits)))) = (kind.is_temporal() && nodes.len() == 1, nodes.first())
+            && function::is_clock(known.name)
+            && let Ok(digits @ 0..=6) = u8::try_from(*digits)
+        {
+            kind = Type { not_null: true, ..Type::temporal(kind.kind, digits) };
+        }
         Ok((Node::Call(known.name, nodes, collation), kind))
     }
 
@@ -603,6 +680,29 @@ fn aggregate_kind(call: &ast::Function) -> Option<AggregateKind> {
         "ANY_VALUE" => AggregateKind::Any,
         _ => return None,
     })
+}
+
+/// DATE'...' and the like.
+fn temporal_literal(kind: ast::TemporalKind, text: &str) -> Result<Value, SqlError> {
+    let wrong = |name: &str| error(1525, format!("Incorrect {name} value: '{text}'"));
+    match kind {
+        ast::TemporalKind::Time => match temporal::read_time(text) {
+            Some(read) if !read.rest && !read.beyond => Ok(Value::Time(read.us, read.digits)),
+            _ => Err(wrong("TIME")),
+        },
+        ast::TemporalKind::Date => match temporal::read_date_time(text) {
+            Some(read) if !read.rest && !read.has_time && temporal::flaw(&read.at).is_none() => {
+                Ok(Value::Date(read.at))
+            }
+            _ => Err(wrong("DATE")),
+        },
+        ast::TemporalKind::Timestamp => match temporal::read_date_time(text) {
+            Some(read) if !read.rest && read.has_time && temporal::flaw(&read.at).is_none() => {
+                Ok(Value::DateTime(read.at, read.digits))
+            }
+            _ => Err(wrong("DATETIME")),
+        },
+    }
 }
 
 fn arithmetic_type(left: &Type, right: &Type, op: Arithmetic) -> Type {

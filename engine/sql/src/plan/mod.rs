@@ -265,7 +265,19 @@ impl<'a> Planner<'a> {
     ///
     /// # Errors
     /// What is wrong with the statement, with MySQL's numbers.
-    pub fn plan(mut self, statement: &ast::Statement) -> Result<Plan, SqlError> {
+    pub fn plan(self, statement: &ast::Statement) -> Result<Plan, SqlError> {
+        let database = self.database.map(ToOwned::to_owned);
+        self.plan_statement(statement).map_err(|fault| match (&database, fault.message.strip_prefix("FUNCTION ")) {
+            // A function that does not exist could have been one of the current database.
+            (Some(database), Some(rest)) if fault.code == 1305 && !rest.contains('.') => {
+                let name = rest.trim_end_matches(" does not exist").to_uppercase();
+                error(1305, format!("FUNCTION {database}.{name} does not exist"))
+            }
+            _ => fault,
+        })
+    }
+
+    fn plan_statement(mut self, statement: &ast::Statement) -> Result<Plan, SqlError> {
         let body = match statement {
             ast::Statement::Select(select) => Body::Select(self.select(select)?),
             ast::Statement::Insert(insert) => Body::Insert(self.insert(insert)?),
@@ -495,12 +507,33 @@ pub fn column_type(column: &Column) -> Type {
             let bytes = (1_u64 << (u32::from(*prefix).min(4) * 8)) - 1;
             (WireType::Blob, (bytes / u64::from(column.collation().bytes_per_char())) as u32, 0)
         }
+        ColumnType::Date => (WireType::Date, 10, 0),
+        ColumnType::Time(digits) => (WireType::Time, Type::temporal(WireType::Time, *digits).length, *digits),
+        ColumnType::DateTime(digits) => {
+            (WireType::DateTime, Type::temporal(WireType::DateTime, *digits).length, *digits)
+        }
+        ColumnType::Timestamp(digits) => {
+            (WireType::Timestamp, Type::temporal(WireType::Timestamp, *digits).length, *digits)
+        }
+        ColumnType::Year => (WireType::Year, 4, 0),
+        ColumnType::Bit(count) => (WireType::Bit, u32::from(*count), 0),
+        ColumnType::Enum(members) => {
+            let longest = members.iter().map(|member| member.chars().count()).max().unwrap_or(0);
+            (WireType::String, longest as u32, 0)
+        }
+        ColumnType::Set(members) => {
+            let letters: usize = members.iter().map(|member| member.chars().count()).sum();
+            (WireType::String, (letters + members.len().saturating_sub(1)) as u32, 0)
+        }
+        ColumnType::Json => (WireType::Json, u32::MAX / 4, 0),
     };
     let unsigned = matches!(
         column.kind,
         ColumnType::Int { unsigned: true, .. }
             | ColumnType::Double { unsigned: true, .. }
             | ColumnType::Decimal { unsigned: true, .. }
+            | ColumnType::Year
+            | ColumnType::Bit(_)
     );
     Type {
         kind,
@@ -534,8 +567,15 @@ fn column_flags(table: &Table, at: usize) -> u16 {
     if matches!(column.default, crate::catalog::DefaultValue::None) && !column.auto_increment {
         flags |= column_flag::NO_DEFAULT_VALUE;
     }
-    if let ColumnType::Int { zerofill: true, .. } = column.kind {
-        flags |= column_flag::ZEROFILL;
+    match column.kind {
+        ColumnType::Int { zerofill: true, .. } | ColumnType::Year => flags |= column_flag::ZEROFILL,
+        ColumnType::Enum(_) => flags |= column_flag::ENUM,
+        ColumnType::Set(_) => flags |= column_flag::SET,
+        ColumnType::Timestamp(_) => flags |= column_flag::TIMESTAMP,
+        _ => {}
+    }
+    if column.on_update_now {
+        flags |= column_flag::ON_UPDATE_NOW;
     }
     flags
 }

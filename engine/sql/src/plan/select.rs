@@ -124,7 +124,7 @@ impl Planner<'_> {
         let mut output = Vec::new();
         let column = |at: usize| Output {
             name: scope.columns[at].name.clone(),
-            node: Node::Column(at),
+            node: Node::column(at, &scope.columns[at].kind),
             kind: scope.columns[at].kind.clone(),
             origin: Some(scope.columns[at].clone()),
         };
@@ -151,8 +151,12 @@ impl Planner<'_> {
                     let mut resolver = self.resolver(scope, "field list");
                     resolver.aggregates = Some(aggregates);
                     let (node, kind) = resolver.resolve(expr)?;
-                    let origin = match node {
-                        Node::Column(at) => scope.columns.get(at).cloned(),
+                    let origin = match &node {
+                        Node::Column(at) => scope.columns.get(*at).cloned(),
+                        Node::Local(inner) => match **inner {
+                            Node::Column(at) => scope.columns.get(at).cloned(),
+                            _ => None,
+                        },
                         _ => None,
                     };
                     let name = match (alias, &origin) {
@@ -368,7 +372,8 @@ impl Output {
     pub fn fit(&mut self, value: &Value) {
         let of = Type::of(value);
         let number = |kind: &Type| !kind.is_string() && kind.kind != WireType::Null;
-        if value.is_null() {
+        let single = self.kind.kind == WireType::Float && matches!(value, Value::Double(_));
+        if value.is_null() || matches!(value, Value::Bit(..)) || single || self.kind.kind == WireType::Year {
             return;
         }
         if self.kind.kind == WireType::Null

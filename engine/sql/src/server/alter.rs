@@ -5,10 +5,11 @@
 //! form for small ones.
 
 use super::{ApplyError, Server};
-use crate::catalog::{Key, Table};
+use crate::catalog::{DefaultValue, Key, Table};
 use crate::error::{SqlError, error};
 use crate::key::index_key;
 use crate::row::{self, Conversion};
+use crate::temporal::{self, DateRules};
 use crate::value::Value;
 use engine_store::{Change, Range, Space, Store};
 use std::collections::BTreeMap;
@@ -84,12 +85,21 @@ fn rows(store: &Store, csn: Csn, table: &Table) -> Result<Vec<StoredRow>, ApplyE
 fn rewrite_rows(store: &mut Store, csn: Csn, old: &Table, new: &Table) -> Result<(), ApplyError> {
     for (key, before, values) in rows(store, csn, old)? {
         let mut warnings = Vec::new();
-        let mut conversion = Conversion { strict: false, row: 1, warnings: &mut warnings };
+        // Zone and current date are those of UTC and of the definition: the same on every member.
+        let today = temporal::from_unix_us(i64::try_from(new.definition.created_us).unwrap_or(0), 0);
+        let rules = DateRules { today: temporal::date_of(today.unwrap_or_default()), ..DateRules::default() };
+        let mut conversion = Conversion { strict: false, row: 1, warnings: &mut warnings, table: &new.name, rules };
         let mut changed = Vec::with_capacity(new.definition.columns.len());
         for (at, column) in new.definition.columns.iter().enumerate() {
             let value = match new.definition.origins.get(at).copied().flatten() {
                 Some(from) => values.get(usize::from(from)).cloned().unwrap_or(Value::Null),
-                None => column.default_value(),
+                None => match column.default {
+                    DefaultValue::Now(digits) => {
+                        let us = i64::try_from(new.definition.created_us).unwrap_or(0);
+                        Value::DateTime(temporal::from_unix_us(us, 0).unwrap_or_default(), digits)
+                    }
+                    _ => column.default_value(),
+                },
             };
             // Without strict mode a conversion cannot fail; the origin checked what strict mode asks.
             changed.push(conversion.convert(column, value).unwrap_or_else(|_| column.implicit_default()));
@@ -124,7 +134,11 @@ fn build_index(store: &mut Store, csn: Csn, table: &Table, number: u16) -> Resul
 #[must_use]
 pub(crate) fn duplicate_entry(table: &Table, key: &Key, row: &[Value]) -> SqlError {
     let parts = key.parts.iter().map(|part| {
-        row[usize::from(part.column)].to_text().map_or_else(|| "NULL".to_owned(), |text| text.into_owned())
+        let text = row[usize::from(part.column)].to_text().map_or_else(|| "NULL".to_owned(), |text| text.into_owned());
+        match part.prefix {
+            0 => text,
+            most => text.chars().take(most as usize).collect(),
+        }
     });
     let entry = parts.collect::<Vec<_>>().join("-");
     error(1062, format!("Duplicate entry '{entry}' for key '{}.{}'", table.name, key.name))

@@ -6,6 +6,7 @@ use crate::collate::Collation;
 use crate::error::{SqlError, error};
 use crate::plan::unsupported;
 use crate::row::Conversion;
+use crate::temporal::DateRules;
 use crate::value::Value;
 
 /// Longest key, in bytes.
@@ -70,13 +71,55 @@ fn column_kind(data_type: &DataType) -> Result<ColumnType, SqlError> {
         DataType::VarBinary(length) => ColumnType::VarBinary(*length),
         DataType::Text(prefix) => ColumnType::Text(*prefix),
         DataType::Blob(prefix) => ColumnType::Blob(*prefix),
-        DataType::Bit(_) => return Err(unsupported("BIT columns")),
-        DataType::Date | DataType::Time(_) | DataType::DateTime(_) | DataType::Timestamp(_) | DataType::Year => {
-            return Err(unsupported("date and time columns"));
-        }
-        DataType::Enum(_) | DataType::Set(_) => return Err(unsupported("ENUM and SET columns")),
-        DataType::Json => return Err(unsupported("JSON columns")),
+        DataType::Bit(count) => ColumnType::Bit(*count),
+        DataType::Date => ColumnType::Date,
+        DataType::Time(digits) => ColumnType::Time(*digits),
+        DataType::DateTime(digits) => ColumnType::DateTime(*digits),
+        DataType::Timestamp(digits) => ColumnType::Timestamp(*digits),
+        DataType::Year => ColumnType::Year,
+        DataType::Enum(members) => ColumnType::Enum(trimmed(members)),
+        DataType::Set(members) => ColumnType::Set(trimmed(members)),
+        DataType::Json => ColumnType::Json,
     })
+}
+
+/// Members of ENUM and SET lose trailing spaces.
+fn trimmed(members: &[String]) -> Vec<String> {
+    members.iter().map(|member| member.trim_end_matches(' ').to_owned()).collect()
+}
+
+fn check_members(name: &str, kind: &ColumnType, collation: Collation) -> Result<(), SqlError> {
+    let (members, word, most) = match kind {
+        ColumnType::Enum(members) => (members, "ENUM", 65_535),
+        ColumnType::Set(members) => (members, "SET", 64),
+        _ => return Ok(()),
+    };
+    if members.len() > most {
+        return Err(error(1097, format!("Too many strings for column {name} and SET")));
+    }
+    for (at, member) in members.iter().enumerate() {
+        if word == "SET" && member.contains(',') {
+            return Err(error(1367, format!("Illegal set '{member}' value found during parsing")));
+        }
+        let same = |other: &&String| collation.compare(other.as_bytes(), member.as_bytes()).is_eq();
+        if let Some(other) = members[..at].iter().find(same) {
+            return Err(error(1291, format!("Column '{name}' has duplicated value '{other}' in {word}")));
+        }
+    }
+    Ok(())
+}
+
+/// The digits of CURRENT_TIMESTAMP or one of its other names; `None` for any other expression.
+fn now_digits(expr: &Expr) -> Option<u8> {
+    let Expr::Function(call) = expr else { return None };
+    if call.name != "NOW" {
+        return None;
+    }
+    match call.args.as_slice() {
+        [] => Some(0),
+        [Expr::Literal(Literal::UInt(digits))] => u8::try_from(*digits).ok().filter(|digits| *digits <= 6),
+        _ => None,
+    }
 }
 
 /// A literal default as text.
@@ -89,7 +132,10 @@ fn default_text(column: &str, expr: &Expr) -> Result<Option<String>, SqlError> {
         Expr::Literal(Literal::Decimal(digits)) => Some(digits.clone()),
         Expr::Literal(Literal::Double(value)) => Some(value.to_string()),
         Expr::Literal(Literal::String { text, .. }) => Some(text.clone()),
-        Expr::Literal(Literal::Bytes { bytes, .. }) => Some(String::from_utf8(bytes.clone()).map_err(|_| invalid())?),
+        Expr::Literal(Literal::Bytes { bytes, .. }) => Some(
+            String::from_utf8(bytes.clone())
+                .or_else(|_| if bytes.len() <= 8 { Ok(String::new()) } else { Err(invalid()) })?,
+        ),
         Expr::Unary(UnaryOp::Minus, inner) => default_text(column, inner)?.map(|text| format!("-{text}")),
         Expr::Unary(UnaryOp::Plus, inner) => default_text(column, inner)?,
         _ => return Err(unsupported("expressions as defaults")),
@@ -100,9 +146,6 @@ fn column(def: &ast::ColumnDef, table_collation: Collation) -> Result<Column, Sq
     check_name(&def.name)?;
     if def.generated.is_some() {
         return Err(unsupported("generated columns"));
-    }
-    if def.on_update.is_some() {
-        return Err(unsupported("ON UPDATE CURRENT_TIMESTAMP"));
     }
     let mut kind = column_kind(&def.data_type)?;
     let mut chosen = Collation::BINARY;
@@ -138,6 +181,7 @@ fn column(def: &ast::ColumnDef, table_collation: Collation) -> Result<Column, Sq
         }
         _ => {}
     }
+    check_members(&def.name, &kind, chosen)?;
     let nullable = def.nullable.unwrap_or(true);
     let mut column = Column {
         name: def.name.clone(),
@@ -148,7 +192,20 @@ fn column(def: &ast::ColumnDef, table_collation: Collation) -> Result<Column, Sq
         comment: def.comment.clone().unwrap_or_default(),
         collation: chosen.id(),
         invisible: def.invisible,
+        on_update_now: def.on_update.is_some(),
     };
+    let keeps_now =
+        |digits: u8| matches!(column.kind, ColumnType::DateTime(own) | ColumnType::Timestamp(own) if own == digits);
+    if def.on_update.is_some_and(|digits| !keeps_now(digits)) {
+        return Err(error(1294, format!("Invalid ON UPDATE clause for '{}' column", def.name)));
+    }
+    if let Some(digits) = def.default.as_ref().and_then(now_digits) {
+        if !keeps_now(digits) {
+            return Err(error(1067, format!("Invalid default value for '{}'", def.name)));
+        }
+        column.default = DefaultValue::Now(digits);
+        return Ok(column);
+    }
     if column.auto_increment {
         if !matches!(column.kind, ColumnType::Int { .. }) {
             return Err(error(1063, format!("Incorrect column specifier for column '{}'", def.name)));
@@ -169,10 +226,20 @@ fn column(def: &ast::ColumnDef, table_collation: Collation) -> Result<Column, Sq
             }
             Some(text) => {
                 let mut warnings = Vec::new();
-                let mut conversion = Conversion { strict: true, row: 1, warnings: &mut warnings };
-                let converted = conversion.convert(&column, Value::text(text.as_str()));
+                // As with a default time zone: a TIMESTAMP's literal is kept as it is written.
+                let rules = DateRules { no_zero_date: true, no_zero_in_date: true, ..DateRules::default() };
+                let mut conversion = Conversion { strict: true, row: 1, warnings: &mut warnings, table: "", rules };
+                let given = match default {
+                    Expr::Literal(Literal::Bytes { bytes, .. }) => Value::bytes(bytes.as_slice()),
+                    Expr::Literal(Literal::UInt(number)) => Value::uint(*number),
+                    _ => Value::text(text.as_str()),
+                };
+                let converted = conversion.convert(&column, given);
                 let value = converted.map_err(|_| error(1067, format!("Invalid default value for '{}'", def.name)))?;
-                column.default = DefaultValue::Literal(value.to_text().unwrap_or_default().into_owned());
+                column.default = DefaultValue::Literal(match &value {
+                    Value::Bit(bits, _) => format!("b'{bits:b}'"),
+                    value => value.to_text().unwrap_or_default().into_owned(),
+                });
             }
         }
     }

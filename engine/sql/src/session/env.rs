@@ -9,8 +9,9 @@ use crate::expr::{Env, Type};
 use crate::host::Now;
 use crate::plan::VirtualTables;
 use crate::server::{Server, SessionHandle};
-use crate::sysvar::SessionVars;
 use crate::sysvar::sql_mode::SqlMode;
+use crate::sysvar::{SessionVars, Setting, time_zone_minutes};
+use crate::temporal::{self, DateRules};
 use crate::value::{Level, Value, Warning};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -77,6 +78,19 @@ impl State {
         mode.has(SqlMode::STRICT_TRANS_TABLES) || mode.has(SqlMode::STRICT_ALL_TABLES)
     }
 
+    /// `SET timestamp`, in microseconds since 1970, where it is set.
+    fn set_timestamp(&self) -> Option<u64> {
+        match self.vars.borrow().named("timestamp") {
+            Setting::Double(seconds) if *seconds > 0.0 => Some((*seconds * 1e6).round() as u64),
+            _ => None,
+        }
+    }
+
+    /// Minutes east of UTC of `time_zone`; SYSTEM is UTC.
+    fn zone(&self) -> i32 {
+        time_zone_minutes(&self.vars.borrow().named("time_zone").to_text()).unwrap_or(0)
+    }
+
     /// The value of a system variable.
     ///
     /// # Errors
@@ -95,7 +109,8 @@ impl State {
                 return Ok(Value::Int(errors as i64));
             }
             "timestamp" if session => {
-                return Ok(Value::Double(self.server.host.now().unix_us as f64 / 1e6));
+                let set = self.set_timestamp();
+                return Ok(Value::Double(set.unwrap_or_else(|| self.server.host.now().unix_us) as f64 / 1e6));
             }
             "pseudo_thread_id" if session => return Ok(Value::uint(u64::from(self.handle.id()))),
             _ => {}
@@ -112,15 +127,27 @@ pub struct Statement {
     slots: Vec<OnceCell<Vec<Vec<Value>>>>,
     inserted: RefCell<Vec<Value>>,
     now: Now,
+    rules: DateRules,
     is_change: bool,
 }
 
 impl Statement {
     /// A statement with its parameters and so many places for what runs beforehand.
     pub fn new(state: Rc<State>, params: Rc<[Value]>, slots: usize, is_change: bool) -> Self {
-        let now = state.server.host.now();
+        let mut now = state.server.host.now();
+        now.unix_us = state.set_timestamp().unwrap_or(now.unix_us);
+        let zone = state.zone();
+        let mode = state.sql_mode();
+        let local = temporal::from_unix_us(i64::try_from(now.unix_us).unwrap_or(0), zone).unwrap_or_default();
+        let rules = DateRules {
+            zone,
+            no_zero_date: mode.has(SqlMode::NO_ZERO_DATE),
+            no_zero_in_date: mode.has(SqlMode::NO_ZERO_IN_DATE),
+            allow_invalid_dates: mode.has(SqlMode::ALLOW_INVALID_DATES),
+            today: temporal::date_of(local),
+        };
         let slots = (0..slots).map(|_| OnceCell::new()).collect();
-        Self { state, params, slots, inserted: RefCell::default(), now, is_change }
+        Self { state, params, slots, inserted: RefCell::default(), now, rules, is_change }
     }
 }
 
@@ -151,6 +178,10 @@ impl Env for Statement {
 
     fn now(&self) -> Now {
         self.now
+    }
+
+    fn date_rules(&self) -> DateRules {
+        self.rules
     }
 
     fn random(&self) -> u64 {

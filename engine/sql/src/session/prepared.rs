@@ -8,6 +8,7 @@ use crate::error::{SqlError, error};
 use crate::parse;
 use crate::plan::{Body, Plan, Planner};
 use crate::sysvar::sql_mode::SqlMode;
+use crate::temporal;
 use crate::value::Value;
 use std::rc::Rc;
 use wire::client::constant::ColumnType;
@@ -47,13 +48,12 @@ fn value(parameter: &Parameter<'_>, kind: ColumnType) -> Value {
                 _ => Value::bytes(*bytes),
             }
         }
-        Parameter::Date(at) | Parameter::DateTime(at) => Value::text(format!(
-            "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
-            at.year, at.month, at.day, at.hour, at.minute, at.second
-        )),
+        Parameter::Date(at) => Value::Date(temporal::date_of(*at)),
+        Parameter::DateTime(at) => Value::DateTime(*at, if at.micros == 0 { 0 } else { 6 }),
         Parameter::Time(at) => {
-            let sign = if at.negative { "-" } else { "" };
-            Value::text(format!("{sign}{:02}:{:02}:{:02}", at.hours, at.minutes, at.seconds))
+            let seconds = i64::from(at.hours) * 3600 + i64::from(at.minutes) * 60 + i64::from(at.seconds);
+            let us = (seconds * temporal::SECOND_US + i64::from(at.micros)).min(temporal::TIME_MAX_US);
+            Value::Time(if at.negative { -us } else { us }, if at.micros == 0 { 0 } else { 6 })
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::expr::Type;
 use crate::plan::Output;
 use crate::value::Value;
 use wire::client::constant::{ColumnType, column_flag};
-use wire::client::{Column, Connection, Status};
+use wire::client::{Column, Connection, RowWriter, Status, Time};
 
 /// Writes rows as they come.
 pub struct ResultSink<'a> {
@@ -49,6 +49,7 @@ pub fn typed(name: &str, kind: &Type) -> Column {
     column.length = if text { kind.length.saturating_mul(kind.collation.bytes_per_char()) } else { kind.length };
     column.decimals = match kind.kind {
         ColumnType::NewDecimal | ColumnType::Double | ColumnType::Float => kind.decimals,
+        ColumnType::Time | ColumnType::DateTime | ColumnType::Timestamp => kind.decimals,
         ColumnType::VarString if text => 31,
         _ => 0,
     };
@@ -61,8 +62,12 @@ pub fn typed(name: &str, kind: &Type) -> Column {
     if !text || kind.collation.is_binary() {
         column.flags |= column_flag::BINARY;
     }
-    if !text && kind.kind != ColumnType::Null {
+    if !text && !kind.is_temporal() && !matches!(kind.kind, ColumnType::Null | ColumnType::Json) {
         column.flags |= column_flag::NUM;
+    }
+    if kind.kind == ColumnType::Json {
+        column.length = u32::MAX;
+        column.flags |= column_flag::BLOB;
     }
     column
 }
@@ -78,17 +83,71 @@ impl Sink for ResultSink<'_> {
         self.rows += 1;
         let answer = self.conn.answer();
         let mut writer = if self.binary { answer.binary_row(&self.columns) } else { answer.text_row(&self.columns) };
-        for value in row {
+        for (at, value) in row.iter().enumerate() {
+            let kind = self.columns.get(at).map_or(ColumnType::VarString, |column| column.kind);
+            if self.binary && is_temporal(kind) && !value.is_null() {
+                write_temporal(&mut writer, kind, value);
+                continue;
+            }
             match value {
+                Value::Int(_) | Value::UInt(_) if !self.binary && padding(&self.columns[at]) > 0 => {
+                    let width = padding(&self.columns[at]);
+                    let text = value.to_text().unwrap_or_default();
+                    writer.bytes(format!("{text:0>width$}").as_bytes());
+                }
                 Value::Null => writer.null(),
                 Value::Int(value) => writer.i64(*value),
                 Value::UInt(value) => writer.u64(*value),
                 Value::Double(value) => writer.f64(*value),
                 Value::Text(text) => writer.bytes(text.as_bytes()),
                 Value::Bytes(bytes) => writer.bytes(bytes),
-                Value::Decimal(value) => writer.bytes(value.to_string().as_bytes()),
+                Value::Member(_, text) => writer.bytes(text.as_bytes()),
+                Value::Date(_)
+                | Value::DateTime(..)
+                | Value::Timestamp(..)
+                | Value::Time(..)
+                | Value::Bit(..)
+                | Value::Json(_)
+                | Value::Decimal(_) => writer.bytes(&value.to_bytes().unwrap_or_default()),
             }
         }
         writer.finish();
+    }
+}
+
+const fn is_temporal(kind: ColumnType) -> bool {
+    matches!(kind, ColumnType::Date | ColumnType::DateTime | ColumnType::Timestamp | ColumnType::Time)
+}
+
+/// Digits that numbers of a ZEROFILL or YEAR column are filled up to; 0 for others.
+fn padding(column: &Column) -> usize {
+    if column.flags & column_flag::ZEROFILL == 0 && column.kind != ColumnType::Year {
+        return 0;
+    }
+    column.length as usize
+}
+
+/// A value in the binary form of a date or time column.
+fn write_temporal(writer: &mut RowWriter<'_>, kind: ColumnType, value: &Value) {
+    if kind == ColumnType::Time {
+        match value.to_time() {
+            Some(us) => {
+                let seconds = us.unsigned_abs() / 1_000_000;
+                writer.time(Time {
+                    negative: us < 0,
+                    hours: (seconds / 3600) as u32,
+                    minutes: (seconds / 60 % 60) as u8,
+                    seconds: (seconds % 60) as u8,
+                    micros: (us.unsigned_abs() % 1_000_000) as u32,
+                });
+            }
+            None => writer.null(),
+        }
+        return;
+    }
+    match value.to_date_time() {
+        Some(at) if kind == ColumnType::Date => writer.date(at),
+        Some(at) => writer.date_time(at),
+        None => writer.null(),
     }
 }

@@ -28,6 +28,7 @@ pub(super) fn kind(column: &VirtualColumn) -> Type {
         comment: String::new(),
         collation: collation.id(),
         invisible: false,
+        on_update_now: false,
     })
 }
 

@@ -29,6 +29,12 @@ pub fn literal(text: &str) -> String {
     out
 }
 
+/// `CURRENT_TIMESTAMP` with its digits.
+#[must_use]
+pub fn now_text(digits: u8) -> String {
+    if digits == 0 { "CURRENT_TIMESTAMP".into() } else { format!("CURRENT_TIMESTAMP({digits})") }
+}
+
 fn column_text(column: &Column, table: &TableDefinition) -> String {
     let mut out = format!("{} {}", ident(&column.name), column.kind.declaration());
     if column.kind.is_text() {
@@ -44,19 +50,33 @@ fn column_text(column: &Column, table: &TableDefinition) -> String {
     }
     if !column.nullable {
         out.push_str(" NOT NULL");
+    } else if matches!(column.kind, crate::catalog::ColumnType::Timestamp(_)) {
+        out.push_str(" NULL");
     }
     if column.auto_increment {
         out.push_str(" AUTO_INCREMENT");
     } else {
         match &column.default {
+            DefaultValue::Literal(text) if matches!(column.kind, crate::catalog::ColumnType::Bit(_)) => {
+                let _ = write!(out, " DEFAULT {text}");
+            }
+            DefaultValue::Now(digits) => {
+                let _ = write!(out, " DEFAULT {}", now_text(*digits));
+            }
             DefaultValue::Literal(text) => {
                 let _ = write!(out, " DEFAULT {}", literal(text));
             }
             DefaultValue::Null | DefaultValue::None if column.nullable && !column.kind.is_blob() => {
                 out.push_str(" DEFAULT NULL");
             }
+            DefaultValue::Null | DefaultValue::None if matches!(column.kind, crate::catalog::ColumnType::Json) => {
+                out.push_str(if column.nullable { " DEFAULT NULL" } else { "" });
+            }
             DefaultValue::Null | DefaultValue::None => {}
         }
+    }
+    if column.on_update_now {
+        let _ = write!(out, " ON UPDATE {}", now_text(column.kind.second_digits().unwrap_or(0)));
     }
     if column.invisible {
         out.push_str(" /*!80023 INVISIBLE */");

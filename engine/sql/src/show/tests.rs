@@ -24,6 +24,7 @@ fn column(name: &str, kind: ColumnType, nullable: bool, default: DefaultValue) -
         comment: String::new(),
         collation,
         invisible: false,
+        on_update_now: false,
     }
 }
 

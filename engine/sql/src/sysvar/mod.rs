@@ -16,6 +16,7 @@ mod store;
 mod tests;
 
 pub use registry::{Definition, Kind, Reach, When, definition, find};
+pub(crate) use store::time_zone_minutes;
 pub use store::{Applied, Globals, Input, SessionVars, SetContext, set};
 
 use crate::value::Value;

@@ -57,6 +57,8 @@ impl SqlMode {
     pub const NO_ZERO_IN_DATE: Self = Self(1 << 12);
     /// `0000-00-00` is refused.
     pub const NO_ZERO_DATE: Self = Self(1 << 13);
+    /// Any day up to 31 is a date.
+    pub const ALLOW_INVALID_DATES: Self = Self(1 << 20);
     /// Division by zero is an error when writing.
     pub const ERROR_FOR_DIVISION_BY_ZERO: Self = Self(1 << 14);
     /// An unknown engine is refused.

@@ -409,16 +409,27 @@ pub(crate) fn column_key(definition: &catalog::TableDefinition, column: usize) -
 pub(crate) fn default_text(column: &catalog::Column) -> Value {
     match &column.default {
         DefaultValue::Literal(literal) => text(literal.as_str()),
+        DefaultValue::Now(digits) => text(crate::show::create::now_text(*digits)),
         DefaultValue::None | DefaultValue::Null => Value::Null,
     }
 }
 
-pub(crate) fn extra(column: &catalog::Column) -> &'static str {
-    match (column.auto_increment, column.invisible) {
-        (true, _) => "auto_increment",
-        (false, true) => "INVISIBLE",
-        (false, false) => "",
+pub(crate) fn extra(column: &catalog::Column) -> String {
+    let mut parts = Vec::new();
+    if column.auto_increment {
+        parts.push("auto_increment".to_owned());
     }
+    if matches!(column.default, DefaultValue::Now(_)) {
+        parts.push("DEFAULT_GENERATED".into());
+    }
+    if column.on_update_now {
+        let digits = column.kind.second_digits().unwrap_or(0);
+        parts.push(format!("on update {}", crate::show::create::now_text(digits)));
+    }
+    if column.invisible {
+        parts.push("INVISIBLE".into());
+    }
+    parts.join(" ")
 }
 
 fn columns(source: &Source<'_>) -> Vec<Vec<Value>> {
@@ -432,6 +443,11 @@ fn columns(source: &Source<'_>) -> Vec<Vec<Value>> {
                     Some(u64::from(*n))
                 }
                 ColumnType::Text(prefix) | ColumnType::Blob(prefix) => Some((1u64 << (8 * u32::from(*prefix))) - 1),
+                ColumnType::Enum(members) => members.iter().map(|member| member.chars().count() as u64).max(),
+                ColumnType::Set(members) => {
+                    let letters: u64 = members.iter().map(|member| member.chars().count() as u64).sum();
+                    Some(letters + (members.len() as u64).saturating_sub(1))
+                }
                 _ => None,
             };
             let blob = column.kind.is_blob();
@@ -452,6 +468,7 @@ fn columns(source: &Source<'_>) -> Vec<Vec<Value>> {
                 ColumnType::Decimal { precision, scale, .. } => {
                     (Value::UInt(u64::from(*precision)), Value::UInt(u64::from(*scale)))
                 }
+                ColumnType::Bit(count) => (Value::UInt(u64::from(*count)), Value::Null),
                 _ => (Value::Null, Value::Null),
             };
             let number = |number: Option<u64>| number.map_or(Value::Null, |number| Value::Int(number as i64));
@@ -468,7 +485,7 @@ fn columns(source: &Source<'_>) -> Vec<Vec<Value>> {
                 number(octets),
                 precision,
                 scale,
-                Value::Null,
+                column.kind.second_digits().map_or(Value::Null, |digits| Value::UInt(u64::from(digits))),
                 collation.map_or(Value::Null, |collation| text(collation.charset())),
                 collation.map_or(Value::Null, |collation| text(collation.name())),
                 text(column.kind.declaration()),
