@@ -96,6 +96,11 @@ impl Group {
                 .is_some_and(|heard| heard.up && heard.both_ways.is_some_and(|at| now.since(at) <= self.suspicion_us()))
     }
 
+    /// Members that this one is connected with.
+    pub(super) fn connected(&self) -> Vec<Incarnation> {
+        self.detector.peers.iter().filter(|(_, heard)| heard.up).map(|(&peer, _)| peer).collect()
+    }
+
     /// Whether `peer` was not heard both ways for 5 s from here, or from the leader that this member hears.
     #[must_use]
     pub fn is_unreachable(&self, peer: Incarnation) -> bool {
@@ -271,6 +276,12 @@ impl Group {
         heard.expels = (heartbeat.promised, heartbeat.expels);
         if heartbeat.leader == from && heartbeat.promised == self.promised {
             self.leader_decided = self.leader_decided.max(heartbeat.decided);
+            if matches!(self.role, Role::Follower) && !self.led && from == self.promised.node {
+                // It was missed for a while, and nobody else was elected: it leads as before.
+                self.led = true;
+                self.forwarded = 1;
+                self.stand_failures = 0;
+            }
         }
         self.note_promise(heartbeat.promised);
     }

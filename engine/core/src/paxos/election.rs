@@ -22,6 +22,7 @@ pub(super) struct Promised {
 }
 
 /// A stand in progress.
+#[derive(Clone, Debug)]
 pub(super) struct Candidacy {
     ballot: Ballot,
     since: Instant,
@@ -30,6 +31,7 @@ pub(super) struct Candidacy {
     stage: Stage,
 }
 
+#[derive(Clone, Debug)]
 enum Stage {
     /// Asks whether it would be promised.
     PreVote { granted: BTreeSet<Incarnation> },
@@ -37,7 +39,7 @@ enum Stage {
     Prepare { promises: BTreeMap<Incarnation, Promised>, asked: BTreeSet<Incarnation>, fetch: Option<Fetch> },
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Fetch {
     from: Incarnation,
     token: u64,

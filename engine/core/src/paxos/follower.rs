@@ -268,7 +268,7 @@ impl Group {
             Some(super::Reading::Fetch { to, token, ballot, after, chain }) if ballot == self.promised => {
                 self.answer_fetch(to, (token, ballot, after, chain), frames, out);
             }
-            Some(super::Reading::Replicate(peer)) => self.on_read_for(peer, frames, out),
+            Some(super::Reading::Replicate(peer)) => self.on_read_for(now, peer, frames, out),
             Some(super::Reading::Lineage(joining)) => self.on_lineage(now, *joining, &frames, out),
             _ => {}
         }

@@ -17,6 +17,9 @@ const PEER_WINDOW_BYTES: usize = 8 << 20;
 const CATCH_UP_BYTES: usize = 1 << 20;
 /// Entries that wait for a place in the log; proposers hold back what does not fit.
 const QUEUE_BYTES: usize = 64 << 20;
+/// What is not acknowledged for this long is sent again, although the connection stands: something between
+/// may have lost it, or its answer. Doubles each time, as a disk may just be slow.
+const RESEND_US: u64 = 1_000_000;
 /// A member that left is still told so for this long.
 const DEPARTING_US: u64 = 5_000_000;
 /// At most one handover in this time (`design.md` §3).
@@ -25,7 +28,7 @@ const HANDOVER_US: u64 = 5_000_000;
 pub const MEMBERS_MAX: usize = 9;
 
 /// What the leader knows of one peer's log.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Progress {
     /// First index not yet sent.
     next: Index,
@@ -36,6 +39,9 @@ struct Progress {
     /// What is on its way: last index and bytes of each message.
     flying: VecDeque<(Index, usize)>,
     reading: bool,
+    /// Since when what is on its way waits for an acknowledgement, and how often it was sent again since.
+    waits_since: Instant,
+    resent: u32,
     /// The synced and decided indexes last told.
     told: (Index, Index),
 }
@@ -51,6 +57,7 @@ pub struct Joining {
     pub chain: u64,
 }
 
+#[derive(Clone, Debug)]
 enum Change {
     Add(ViewMember),
     Promote(Incarnation),
@@ -58,6 +65,7 @@ enum Change {
 }
 
 /// A leader's state under its ballot.
+#[derive(Clone, Debug)]
 pub(super) struct Leading {
     pub ballot: Ballot,
     pub opening: Index,
@@ -186,13 +194,16 @@ impl Group {
         decided
     }
 
-    pub(super) fn on_ack(&mut self, from: Incarnation, ballot: Ballot, index: Index) {
+    pub(super) fn on_ack(&mut self, now: Instant, from: Incarnation, ballot: Ballot, index: Index) {
         let last = self.log.last();
         if let Role::Leader(leading) = &mut self.role
             && (leading.ballot == ballot || planted(Mutant::StaleAckCounted))
             && index <= last
             && let Some(progress) = leading.progress.get_mut(&from)
         {
+            if index > progress.matched {
+                (progress.waits_since, progress.resent) = (now, 0);
+            }
             progress.matched = progress.matched.max(index);
             progress.next = progress.next.max(index.next());
             while progress.flying.front().is_some_and(|&(last, _)| last <= index) {
@@ -324,12 +335,27 @@ impl Group {
         }
         for &peer in members.iter().chain(&departing) {
             if peer != me {
-                self.replicate(peer, out);
+                self.resend(now, peer);
+                self.replicate(now, peer, out);
             }
         }
     }
 
-    fn replicate(&mut self, peer: Incarnation, out: &mut Effects) {
+    fn resend(&mut self, now: Instant, peer: Incarnation) {
+        if !self.hears(peer, now) {
+            return;
+        }
+        let Role::Leader(leading) = &mut self.role else { return };
+        let Some(progress) = leading.progress.get_mut(&peer) else { return };
+        let waits_us = now.since(progress.waits_since);
+        if !progress.flying.is_empty() && waits_us > RESEND_US << progress.resent {
+            progress.waits_since = now;
+            progress.resent = (progress.resent + 1).min(5);
+            self.restart_replication(peer);
+        }
+    }
+
+    fn replicate(&mut self, now: Instant, peer: Incarnation, out: &mut Effects) {
         if !self.detector.is_up(peer) {
             return;
         }
@@ -363,6 +389,9 @@ impl Group {
             let message = Message::Append { ballot, previous, previous_chain: point.chain, decided, synced };
             if let Some(end) = frames.last().map(|frame| frame.header().last()) {
                 progress.next = end.next();
+                if progress.flying.is_empty() {
+                    progress.waits_since = now;
+                }
                 let bytes = frames.iter().map(|frame| frame.bytes().len()).sum();
                 progress.flying.push_back((end, bytes));
             }
@@ -371,7 +400,7 @@ impl Group {
         }
     }
 
-    pub(super) fn on_read_for(&mut self, peer: Incarnation, frames: Vec<Frame>, out: &mut Effects) {
+    pub(super) fn on_read_for(&mut self, now: Instant, peer: Incarnation, frames: Vec<Frame>, out: &mut Effects) {
         let told = (self.log.synced(), self.log.decided());
         let Role::Leader(leading) = &mut self.role else { return };
         let ballot = leading.ballot;
@@ -383,6 +412,9 @@ impl Group {
         }
         let previous = Index(first.header().first.0 - 1);
         let previous_chain = first.header().previous_chain;
+        if progress.flying.is_empty() {
+            progress.waits_since = now;
+        }
         progress.told = told;
         progress.next = last.header().last().next();
         progress.flying.push_back((last.header().last(), frames.iter().map(|frame| frame.bytes().len()).sum()));

@@ -77,6 +77,7 @@ const BATCH_BYTES: usize = 1 << 20;
 /// Refusals of other births that are said at most.
 const BIRTHS_REFUSED_MAX: usize = 100;
 
+#[derive(Clone, Debug)]
 enum Role {
     /// In no view: waits for a leader that adds it.
     Outside,
@@ -89,6 +90,7 @@ enum Role {
 }
 
 /// Proposals of this member that are not yet delivered, as they were handed over.
+#[derive(Clone, Debug)]
 struct OwnBatch {
     first: u64,
     count: u32,
@@ -102,6 +104,7 @@ impl OwnBatch {
 }
 
 /// See the module.
+#[derive(Clone)]
 pub struct Group {
     config: GroupConfig,
     rng: Rng,
@@ -161,6 +164,7 @@ pub struct PrimaryView {
 }
 
 /// What a log read is for.
+#[derive(Clone, Debug)]
 enum Reading {
     /// For a peer behind: send it as an append.
     Replicate(Incarnation),
@@ -279,7 +283,7 @@ impl Group {
                 let place = follower::Place { previous, previous_chain, decided, synced };
                 self.on_append(now, from, ballot, place, payload, out);
             }
-            Message::Ack { ballot, index } => self.on_ack(from, ballot, index),
+            Message::Ack { ballot, index } => self.on_ack(now, from, ballot, index),
             Message::Mismatch { ballot, decided } => self.on_mismatch(from, ballot, decided),
             Message::Refused { promised, .. } => self.on_refused(now, promised, out),
             Message::PreVote { ballot, .. } => self.on_pre_vote(now, from, ballot, out),
@@ -428,6 +432,21 @@ impl Group {
     #[must_use]
     pub fn me(&self) -> Incarnation {
         self.config.me.incarnation
+    }
+
+    /// Everything that decides what this group does next but times, chance and what the driver gave it: equal
+    /// for groups that behave alike as long as no time passes. For exhaustive exploration.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        let frames: Vec<_> =
+            self.log.frames().map(|f| (f.header().chain, f.header().decided, f.header().synced)).collect();
+        let order = (&self.role, &self.promised, &self.views, &self.own, &self.delivered, &self.primary);
+        let log = (frames, self.log.end(), self.log.decided(), self.log.synced(), self.log.cuts());
+        let votes =
+            (self.birth, self.listed, self.vote_asked, self.vote_stored, &self.promises_due, self.highest_round);
+        let follows = (self.matched, self.acked, self.leader_synced, self.leader_decided, self.forwarded, self.led);
+        let rest = (&self.reads, self.next_read, self.left, self.leave_asked, &self.stranger, self.connected());
+        format!("{order:?}{log:?}{votes:?}{follows:?}{rest:?}")
     }
 
     fn store_vote(&mut self, out: &mut Effects) {

@@ -108,6 +108,11 @@ impl Tail {
         Some(wanted.cloned().collect())
     }
 
+    /// Every frame in memory, in order.
+    pub fn frames(&self) -> impl Iterator<Item = &Frame> {
+        self.frames.iter()
+    }
+
     /// Every frame that is not decided, in order.
     pub fn undecided(&self) -> impl Iterator<Item = &Frame> {
         let from = self.frames.partition_point(|frame| frame.header().last() <= self.decided);
