@@ -22,6 +22,7 @@
 //! (member state, input) and looked up afterwards.
 
 mod node;
+pub mod script;
 
 pub use node::Act;
 use node::{Local, Locals, Step};
@@ -176,18 +177,22 @@ pub fn explore(bounds: Bounds) -> Result<Found, Broken> {
         came: Vec::new(),
         found: Found::default(),
     };
-    let Bounds { proposals, stands, crashes, leaves, breaks, repeats, .. } = bounds;
-    let first = World {
-        nodes: (0..bounds.members).map(|at| explorer.locals.first(at)).collect(),
-        flying: Vec::new(),
-        truth: explorer.truths.number((Vec::new(), Vec::new())),
-        led: explorer.leaders.number(Vec::new()),
-        left: [stands, crashes, leaves, breaks, repeats, proposals],
-    };
+    let first = explorer.first();
     explorer.run(first)
 }
 
 impl Explorer {
+    fn first(&mut self) -> World {
+        let Bounds { members, proposals, stands, crashes, leaves, breaks, repeats, .. } = self.bounds;
+        World {
+            nodes: (0..members).map(|at| self.locals.first(at)).collect(),
+            flying: Vec::new(),
+            truth: self.truths.number((Vec::new(), Vec::new())),
+            led: self.leaders.number(Vec::new()),
+            left: [stands, crashes, leaves, breaks, repeats, proposals],
+        }
+    }
+
     fn run(mut self, mut first: World) -> Result<Found, Broken> {
         if self.bounds.formed {
             first = self.form(first).map_err(|rule| Broken { rule, path: Vec::new() })?;

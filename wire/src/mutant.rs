@@ -45,6 +45,7 @@ mutants! {
     PromiseForgottenOnRestart "promise-forgotten-on-restart" "A restarted member no longer knows its promise.",
     PromiseRepeatedForLower "promise-for-lower-ballot" "A voter promises a ballot below the one that it has promised.",
     ElectionQuorumOffByOne "election-quorum-off-by-one" "A candidate is content with one promise less than a quorum.",
+    CandidateCountsItself "candidate-counts-itself" "A candidate counts itself though the log that it adopted took its vote.",
     CommitQuorumOffByOne "commit-quorum-off-by-one" "A leader decides with one voter less than a quorum.",
     LearnerCounted "learner-counted" "Learners count for quorums.",
     LearnerConcludes "learner-concludes" "A learner concludes what is decided as a voter does.",

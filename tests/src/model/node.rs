@@ -187,6 +187,16 @@ impl Local {
         (self.group.leader() == Some(self.group.me())).then_some(vote.promised)
     }
 
+    /// Last index of its log.
+    pub fn last(&self) -> Index {
+        self.group.log().last()
+    }
+
+    /// No ballot below this is answered by it.
+    pub fn promised(&self) -> Ballot {
+        self.group.vote().promised
+    }
+
     pub fn life(&self) -> u8 {
         self.life
     }
@@ -332,6 +342,13 @@ impl Locals {
         Ok(self.steps[&(from, step)].clone())
     }
 
+    /// A copy of a message as it would be in another birth of the group.
+    pub fn of_another_birth(&mut self, to: u8, message: u32) -> u32 {
+        let mut sent = self.messages[message as usize].clone();
+        sent.label.birth = Birth(BIRTH.0 + 1);
+        self.post(to, sent).1
+    }
+
     fn post(&mut self, to: u8, sent: Sent) -> (u8, u32) {
         let text = format!("{}{to}{:?}{:?}{:?}", sent.from, sent.label, sent.message, sent.payload);
         let next = self.messages.len() as u32;
@@ -368,13 +385,15 @@ impl Locals {
         let mut log = Tail::new(base);
         rest.into_iter().for_each(|frame| log.append(frame));
         log.on_synced(log.last(), log.cuts());
+        let (heartbeat_us, suspicion_us) = (FOR_EVER_US, FOR_EVER_US);
+        let timing = Timing { heartbeat_us, suspicion_us, unreachable_us: FOR_EVER_US, expel_us: FOR_EVER_US };
         let config = GroupConfig {
             me: listed(at),
             run: disk.vote.run.successor(1),
             synced_on_append: false,
             write_concurrency: 10,
             window_bytes: 1 << 20,
-            timing: Timing { heartbeat_us: FOR_EVER_US, suspicion_us: FOR_EVER_US, unreachable_us: FOR_EVER_US },
+            timing,
             seed: 1,
         };
         let vote = Vote { generation: 0, ..disk.vote };

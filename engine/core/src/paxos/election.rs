@@ -256,7 +256,7 @@ impl Group {
         let others = self.other_voters();
         let (quorum, end, own_vote) = (self.quorum(), self.log.end(), self.vote_is_durable());
         // The log that it adopted may have taken its vote away.
-        let own = usize::from(self.is_voter(self.me()));
+        let own = usize::from(self.is_voter(self.me()) || planted(Mutant::CandidateCountsItself));
         let (decided, next_token) = (self.log.decided(), self.next_read);
         let chain = self.log.point(decided).map(|point| point.chain);
         let Role::Candidate(Candidacy { ballot, stage: Stage::Prepare { promises, asked, fetch }, .. }) =
