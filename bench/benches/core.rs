@@ -55,7 +55,7 @@ impl Judge {
             view_change_uuid: name,
             view_change_events: true,
         };
-        let birth = Body::Birth(NewBirth { view: view(1), parent: Birth(0), options });
+        let birth = Body::Birth(NewBirth { view: view(1), parent: Birth(0), fork: Index(0), options });
         let mut judge = Self { certifier: Certifier::default(), number: 0 };
         let bytes = serialised(Stamp { origin: Incarnation(1), ..Stamp::default() }, birth);
         judge.judge(&bytes);

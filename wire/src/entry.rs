@@ -3,7 +3,7 @@
 
 #![allow(missing_docs, reason = "rkyv derives undocumented structs for enum variants with fields")]
 
-use crate::id::{Ballot, Birth, Csn, Incarnation, Run, TableId, Uuid};
+use crate::id::{Ballot, Birth, Csn, Incarnation, Index, Run, TableId, Uuid};
 use rkyv::{Archive, Deserialize, Serialize};
 
 /// One entry of the group log.
@@ -64,10 +64,12 @@ pub struct Opening {
 /// See [`Body::Birth`].
 #[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
 pub struct NewBirth {
-    /// The view that the birth begins with: one voter, the bootstrapper.
+    /// The view that the birth begins with: one voter, the bootstrapper; or those whom an operator named.
     pub view: View,
     /// The birth that the log belonged to before; `Birth(0)` for none.
     pub parent: Birth,
+    /// Last index that this birth shares with its parent: the one before this entry.
+    pub fork: Index,
     /// What every member of the group must have set alike.
     pub options: GroupOptions,
 }
@@ -118,6 +120,8 @@ pub enum ViewCause {
     Leave(Incarnation),
     /// This incarnation was expelled, or replaced by a later one of the same server.
     Expel(Incarnation),
+    /// First view of a birth that an operator forced: some members of the parent's view.
+    Force,
 }
 
 /// One member of a view.

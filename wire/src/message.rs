@@ -85,8 +85,8 @@ pub enum Message {
     PreVote { ballot: Ballot, last_ballot: Ballot, last: Index },
     /// Yes: the sender is a voter without a live leader.
     PreVoteGranted { ballot: Ballot },
-    /// Phase 1a.
-    Prepare { ballot: Ballot },
+    /// Phase 1a. With `force` the ballot is to begin a new birth.
+    Prepare { ballot: Ballot, force: Option<Force> },
     /// Phase 1b, after the promise is durable.
     Promise {
         ballot: Ballot,
@@ -120,6 +120,30 @@ pub enum Message {
     Heartbeat(Heartbeat),
     /// To who speaks as a member and is none: the view decided at `view` lists it no more.
     Gone { view: Index },
+    /// To who speaks as a member of another birth of the group.
+    Fork(Fork),
+}
+
+/// A birth that an operator told a member to begin (`group_replication_force_members`).
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Force {
+    /// The new birth.
+    pub birth: Birth,
+    /// The birth of the view that it continues.
+    pub parent: Birth,
+    /// All its members: each must promise.
+    pub members: Vec<Incarnation>,
+}
+
+/// See [`Message::Fork`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Fork {
+    /// The sender's birth.
+    pub birth: Birth,
+    /// The birth that it was spoken to from.
+    pub parent: Birth,
+    /// Whether the sender's birth has a leader and a quorum.
+    pub quorum: bool,
 }
 
 /// Who connects, and to what.

@@ -12,7 +12,7 @@ use engine_core::sequencer::Sequencer;
 use wire::entry::{Body, Entry, Stamp, View, ViewCause, ViewMember, VotingRole};
 use wire::frame::{BatchBuilder, Buffer, Frame, Place};
 use wire::id::{Ballot, Birth, Incarnation, Index, Run, Uuid};
-use wire::message::{Heartbeat, Label, Message};
+use wire::message::{Force, Heartbeat, Label, Message};
 
 fn runs() -> u64 {
     std::env::var("FUZZ_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000)
@@ -134,7 +134,7 @@ impl Fuzz {
             6 => (Message::Refused { ballot, promised: self.ballot() }, none),
             7 => (Message::PreVote { ballot, last_ballot: ballot, last: index }, none),
             8 => (Message::PreVoteGranted { ballot }, none),
-            9 => (Message::Prepare { ballot }, none),
+            9 => (Message::Prepare { ballot, force: self.force() }, none),
             10 => {
                 let (last, decided, hears) = (self.index(), self.index(), vec![Incarnation(self.rng.below(5))]);
                 // Most promises answer this member's own ballot, so that it gets to lead.
@@ -173,6 +173,13 @@ impl Fuzz {
         }
     }
 
+    /// Mostly none.
+    fn force(&mut self) -> Option<Force> {
+        let members = (0..self.rng.below(4)).map(|_| Incarnation(1 + self.rng.below(3))).collect();
+        let (birth, parent) = (Birth(self.rng.below(4)), Birth(self.rng.below(3)));
+        self.rng.percent(10).then_some(Force { birth, parent, members })
+    }
+
     fn perform(&mut self, out: &mut Effects) {
         while let Some(effect) = out.pop() {
             match effect {
@@ -208,7 +215,7 @@ impl Fuzz {
         for _ in 0..messages {
             self.now = self.now.plus(self.rng.below(60_000));
             let (message, payload) = self.message();
-            if let Message::Append { ballot, .. } | Message::Prepare { ballot } = &message {
+            if let Message::Append { ballot, .. } | Message::Prepare { ballot, .. } = &message {
                 self.ballot = (*ballot).max(self.ballot);
                 self.ballot.round = self.ballot.round.min(1 << 40);
             }

@@ -4,6 +4,7 @@ mod world;
 
 use engine_core::effect::ExitAction;
 use engine_core::member::{Command, Limits, State};
+use wire::id::Birth;
 use world::World;
 
 /// A planned hand-over: the leader that leaves stops, and its successor leads within a round trip (two ticks)
@@ -205,4 +206,118 @@ fn the_exit_action_follows_the_last_attempt() {
         world.command(2, Command::Stop);
         assert_eq!(world.state(2), State::Offline);
     }
+}
+
+fn force(world: &mut World, at: usize, members: &[usize], birth: u64) {
+    let addresses = members.iter().map(|member| format!("m{member}:1")).collect();
+    world.command(at, Command::Force { addresses, birth: Birth(birth) });
+}
+
+fn last_error(world: &World, at: usize) -> Option<u16> {
+    world.nodes[at].done.last().cloned().and_then(Result::err).map(|error| error.code)
+}
+
+/// Two of five survive; what one of them acknowledged as a voter and the other never got is kept.
+#[test]
+fn a_forced_birth_keeps_the_best_log_of_its_members() {
+    let mut world = World::formed(5);
+    // m4 is cut off, and gets nothing of what the others decide.
+    world.isolate(&[4]);
+    assert!(world.propose(0).is_some());
+    world.run_for(100_000);
+    let kept = world.nodes[3].delivered.last().copied();
+    assert!(world.nodes[4].delivered.last() < kept.as_ref(), "it has less");
+    (0..3).for_each(|at| world.kill(at));
+    world.heal();
+    force(&mut world, 4, &[3, 4], 99);
+    assert_eq!(last_error(&world, 4), Some(4118), "there may still be a majority");
+    world.run_for(6_000_000);
+    force(&mut world, 4, &[3], 99);
+    assert_eq!(last_error(&world, 4), Some(4118), "without itself");
+    force(&mut world, 4, &[4, 9], 99);
+    assert_eq!(last_error(&world, 4), Some(4118), "not a member");
+    force(&mut world, 4, &[0, 4], 99);
+    assert_eq!(last_error(&world, 4), Some(4118), "one that does not answer");
+    force(&mut world, 4, &[0, 1, 2, 3, 4], 99);
+    assert_eq!(last_error(&world, 4), Some(4118), "all of them");
+    world.nodes[4].done.clear();
+    force(&mut world, 4, &[3, 4], 99);
+    world.run_until("the command to end", 10_000_000, |world| !world.nodes[4].done.is_empty());
+    assert_eq!(world.nodes[4].done, [Ok(())]);
+    assert!(world.said(4, "Not to be started"));
+    for at in [3, 4] {
+        world.run_until("the new view", 3_000_000, |world| world.listed(at) == [3, 4]);
+        assert_eq!(world.states(at), [State::Online; 2]);
+        assert!(world.nodes[at].delivered.contains(&kept.expect("something was decided")));
+        assert_eq!(world.member(at).group().expect("in it").birth(), Birth(99));
+    }
+    assert!(world.propose(3).is_some());
+    // Who was left out comes up again: alone it has no quorum, meets the new birth, and goes to ERROR.
+    world.boot(0, true);
+    world.run_until("ERROR", 20_000_000, |world| world.state(0) == State::Error);
+    assert!(world.said(0, "begun anew without this member"));
+    // It has nothing that the new birth has not: STOP and START make it a member again.
+    world.command(0, Command::Stop);
+    world.start(0);
+    world.run_until("ONLINE again", 20_000_000, |world| world.states(4) == [State::Online; 3]);
+    assert_eq!(world.listed(4), [0, 3, 4]);
+}
+
+/// A member whose own birth has a quorum refuses the fork and raises an alarm; so does the forced side.
+#[test]
+fn a_fork_beside_a_living_majority_is_refused_with_an_alarm() {
+    let mut world = World::formed(3);
+    (0..3).for_each(|at| world.limit(at, Limits { expel_us: 3_600_000_000, ..Limits::default() }));
+    world.isolate(&[2]);
+    world.run_until("no majority", 8_000_000, |world| !world.member(2).group().expect("in it").has_quorum());
+    force(&mut world, 2, &[2], 99);
+    world.run_until("the forced birth", 5_000_000, |world| world.listed(2) == [2]);
+    // Both sides go on, apart from each other.
+    assert!(world.propose(0).is_some() && world.propose(2).is_some());
+    world.run_for(1_000_000);
+    let logs: Vec<_> = (0..3).map(|at| world.nodes[at].delivered.clone()).collect();
+    world.heal();
+    world.run_for(3_000_000);
+    assert!((0..3).any(|at| world.said(at, "SPLIT BRAIN")), "{}", world.describe());
+    for at in 0..3 {
+        assert!(world.nodes[at].delivered.starts_with(&logs[at]), "m{at} took what another birth decided");
+        assert_eq!(world.state(at), State::Online);
+    }
+    assert_eq!(world.member(2).group().expect("in it").birth(), Birth(99));
+    assert_eq!(world.member(0).group().expect("in it").birth(), Birth(17));
+}
+
+/// Told to two members at once, one of the two births wins and both follow it.
+#[test]
+fn two_forced_births_at_once_become_one() {
+    let mut world = World::formed(5);
+    (0..3).for_each(|at| world.kill(at));
+    world.run_for(6_000_000);
+    force(&mut world, 3, &[3, 4], 98);
+    force(&mut world, 4, &[3, 4], 99);
+    world.run_until("one birth", 30_000_000, |world| {
+        let birth = |at: usize| world.member(at).group().map(|group| group.birth());
+        (3..5).all(|at| world.listed(at) == [3, 4]) && birth(3) == birth(4)
+    });
+    assert!(world.propose(3).is_some());
+}
+
+/// A member that promised a forced birth and lost who forced it is not stuck: it may be told to force one itself.
+#[test]
+fn who_promised_a_forced_birth_can_force_another() {
+    let mut world = World::formed(5);
+    (0..3).for_each(|at| world.kill(at));
+    world.run_for(6_000_000);
+    force(&mut world, 3, &[3, 4], 98);
+    world.run_until("the promise", 5_000_000, |world| {
+        world.member(4).group().is_some_and(|group| group.birth() == Birth(98)) && world.listed(4).len() == 5
+    });
+    world.kill(3);
+    world.run_for(6_000_000);
+    world.kill(4);
+    world.boot(4, true);
+    world.run_for(6_000_000);
+    force(&mut world, 4, &[4], 99);
+    world.run_until("the other birth", 10_000_000, |world| world.listed(4) == [4]);
+    assert!(world.propose(4).is_some() || world.state(4) == State::Recovering);
 }

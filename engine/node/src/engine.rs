@@ -476,6 +476,7 @@ impl Engine {
                 Err(refused) => return self.inner.finish_command(ticket, Err(refused)),
             },
             GroupCommand::Stop => Command::Stop,
+            GroupCommand::Force { addresses } => Command::Force { addresses, birth: self.inner.fresh_birth() },
         };
         if let Command::Start(_) = command {
             (self.on_role)(&self.server, Role::Starting);
@@ -647,10 +648,14 @@ impl Inner {
 
     fn start_options(&self, settings: StartSettings) -> StartOptions {
         let StartSettings { bootstrap, options, address, seeds, weight } = settings;
-        // 100 ns units since 1970 and a small random part, as MySQL's view ids have.
-        let birth = Birth(self.now.get().unix_us * 10 + self.world.random() % 10);
+        let birth = self.fresh_birth();
         let incarnation = Incarnation(self.world.random().max(1));
         StartOptions { bootstrap, options, address, seeds, weight, incarnation, birth }
+    }
+
+    /// 100 ns units since 1970 and a small random part, as MySQL's view ids have.
+    fn fresh_birth(&self) -> Birth {
+        Birth(self.now.get().unix_us * 10 + self.world.random() % 10)
     }
 
     /// What the birth of a server outside any group is made of.

@@ -126,7 +126,7 @@ pub struct GroupStatus {
     pub recovery_percent: Option<u8>,
 }
 
-/// START and STOP GROUP_REPLICATION.
+/// START and STOP GROUP_REPLICATION, and forcing a membership.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GroupCommand {
     /// Bootstraps or joins, as `group_replication_bootstrap_group` says.
@@ -138,6 +138,11 @@ pub enum GroupCommand {
     },
     /// Leaves.
     Stop,
+    /// `group_replication_force_members`: these `local_address`es become the group.
+    Force {
+        /// As the operator wrote them, without blanks.
+        addresses: Vec<String>,
+    },
 }
 
 /// A change made with `SQL_LOG_BIN=0`, or one that is this server's own: kept in the local journal.

@@ -265,7 +265,9 @@ impl Host for FakeHost {
     }
 
     fn command(&self, command: GroupCommand) -> Ticket {
-        self.running.set(matches!(command, GroupCommand::Start { .. }));
+        if !matches!(command, GroupCommand::Force { .. }) {
+            self.running.set(matches!(command, GroupCommand::Start { .. }));
+        }
         Ticket(u64::MAX)
     }
 

@@ -287,7 +287,24 @@ impl Certifier {
         self.csn
     }
 
+    /// A birth that an operator forced: the named members go on as they were.
+    fn on_forced_birth(&mut self, index: Index, birth: NewBirth) -> Verdict {
+        let NewBirth { view, options, .. } = birth;
+        self.members.retain(|who, _| view.members.iter().any(|member| member.incarnation == *who));
+        self.options = Some(options);
+        self.view = Some((index, view));
+        self.gtids.drop_blocks();
+        if self.primary.is_none_or(|primary| !self.members.contains_key(&primary)) {
+            self.elect();
+        }
+        self.recompute_stable();
+        Verdict::Noted
+    }
+
     fn on_birth(&mut self, index: Index, birth: NewBirth) -> Verdict {
+        if birth.view.cause == ViewCause::Force {
+            return self.on_forced_birth(index, birth);
+        }
         let Some(first) = birth.view.members.first().map(|member| member.incarnation) else { return Verdict::Void };
         self.members.clear();
         self.members.insert(first, Facts { online: true, run: self.sequencer.run(first), ..Facts::default() });
@@ -311,7 +328,7 @@ impl Certifier {
                 self.members.remove(&who);
                 false
             }
-            ViewCause::Promote(_) | ViewCause::Bootstrap => false,
+            ViewCause::Promote(_) | ViewCause::Bootstrap | ViewCause::Force => false,
         };
         self.view = Some((index, view));
         self.gtids.drop_blocks();

@@ -37,7 +37,7 @@ fn begun(single_primary: bool) -> Certifier {
         view_change_events: true,
     };
     let mut certifier = Certifier::default();
-    let birth = Body::Birth(NewBirth { view, parent: Birth(0), options });
+    let birth = Body::Birth(NewBirth { view, parent: Birth(0), fork: Index(0), options });
     let verdict = judge(&mut certifier, Stamp { origin: A, ..Stamp::default() }, birth);
     assert!(matches!(verdict, Verdict::Committed { csn: Csn(1), .. }), "the bootstrap writes a View_change");
     certifier

@@ -12,6 +12,7 @@
 
 mod admission;
 mod announce;
+mod force;
 mod join;
 mod trouble;
 
@@ -85,6 +86,13 @@ pub enum Command {
     Start(Box<StartOptions>),
     /// STOP GROUP_REPLICATION.
     Stop,
+    /// `SET GLOBAL group_replication_force_members`: these `local_address`es become the group, as `birth`.
+    Force {
+        /// Of members of the present view, this one among them.
+        addresses: Vec<String>,
+        /// A fresh birth.
+        birth: Birth,
+    },
     /// A clean end of the process: leaves, unless it is the last one, which so can come back alone.
     Shutdown,
 }
@@ -159,6 +167,8 @@ pub struct Member {
     /// It was ONLINE since START: losing that is an ERROR.
     served: bool,
     minority_since: Option<Instant>,
+    /// The birth that an operator waits for, and its members.
+    forcing: Option<(Birth, Vec<Incarnation>)>,
     rng: Rng,
     /// Reports that the keeper of checkpoints knows of.
     reports: u64,
@@ -196,6 +206,7 @@ impl Member {
             mute: false,
             served: false,
             minority_since: None,
+            forcing: None,
             rng: Rng::new(seed ^ 0x6d65_6d62_6572),
             reports: 0,
         }
@@ -272,6 +283,7 @@ impl Member {
         match command {
             Command::Start(options) => self.start(now, *options, out),
             Command::Stop => self.stop(now, false, out),
+            Command::Force { addresses, birth } => self.force(now, &addresses, birth, out),
             Command::Shutdown => self.stop(now, true, out),
         }
     }
@@ -317,7 +329,8 @@ impl Member {
     fn begin_birth(&mut self, now: Instant, options: &StartOptions, out: &mut Effects) {
         let me = self.me(options);
         let view = View { birth: options.birth, counter: 1, members: vec![me.clone()], cause: ViewCause::Bootstrap };
-        let birth = NewBirth { view, parent: self.vote.birth, options: options.options.clone() };
+        let fork = self.log.last();
+        let birth = NewBirth { view, parent: self.vote.birth, fork, options: options.options.clone() };
         self.vote.incarnation = me.incarnation;
         let log = std::mem::replace(&mut self.log, Tail::empty());
         let config = self.group_config(me);
@@ -545,6 +558,7 @@ impl Member {
             Life::Failed => {}
             Life::Running { waits } => {
                 self.watch_majority(now, out);
+                self.watch_force(out);
                 if !matches!(self.life, Life::Running { .. }) {
                     return self.drive_trouble(now, out);
                 }

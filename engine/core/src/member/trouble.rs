@@ -137,9 +137,9 @@ impl Member {
             self.restart_run(now, false, out);
         } else {
             // The majority may only be hidden: what this voter acknowledged stays on its disk.
-            let intact = cause == Cause::MajorityLost;
+            let intact = matches!(cause, Cause::MajorityLost | Cause::Forked);
             self.end_group_keeping(intact, out);
-            self.vote.listed = intact;
+            self.vote.listed = cause == Cause::MajorityLost;
             self.store_vote(out);
             self.life = Life::Failed;
         }
@@ -222,6 +222,9 @@ impl Member {
 
     /// The group may have gone on without this member.
     pub(super) fn watch_expulsion(&mut self, now: Instant, out: &mut Effects) {
+        if self.group.as_ref().is_some_and(crate::paxos::Group::is_forked) && self.trouble.is_none() {
+            return self.leave_with_error(now, Cause::Forked, out);
+        }
         if !self.group.as_ref().is_some_and(crate::paxos::Group::is_gone) {
             return;
         }

@@ -9,7 +9,7 @@ use crate::effect::{Effects, Instant};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::frame::{Buffer, Frame};
 use wire::id::{Ballot, Incarnation, Index};
-use wire::message::Message;
+use wire::message::{Force, Message};
 use wire::mutant::{Mutant, planted};
 
 /// What a voter said with its promise.
@@ -25,10 +25,18 @@ pub(super) struct Promised {
 #[derive(Clone, Debug)]
 pub(super) struct Candidacy {
     ballot: Ballot,
+    /// To begin a birth: all that it names must promise.
+    force: Option<Force>,
     since: Instant,
     /// When the others were asked last.
     asked_at: Instant,
     stage: Stage,
+}
+
+impl Candidacy {
+    pub fn ballot(&self) -> Ballot {
+        self.ballot
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +65,7 @@ impl Group {
 
     pub(super) fn drive_election(&mut self, now: Instant, out: &mut Effects) {
         match &self.role {
+            Role::Follower if self.forcing.is_some() || self.fork_seen.is_some() => {}
             Role::Follower if self.is_voter(self.me()) && self.listed => {
                 if self.leader_is_live(now) {
                     self.stand_at = None;
@@ -113,7 +122,7 @@ impl Group {
         let ballot = self.next_ballot(self.me());
         let granted = BTreeSet::from([self.me()]);
         let stage = Stage::PreVote { granted };
-        self.role = Role::Candidate(Candidacy { ballot, since: now, asked_at: now, stage });
+        self.role = Role::Candidate(Candidacy { ballot, force: None, since: now, asked_at: now, stage });
         let end = self.log.end();
         let message = Message::PreVote { ballot, last_ballot: end.ballot, last: end.index };
         for voter in self.other_voters() {
@@ -154,6 +163,8 @@ impl Group {
             Role::Follower if from == self.promised.node => true,
             _ => !self.leader_is_live(now),
         };
+        // Two births meet and neither has a quorum: the operators' word is awaited.
+        let free = free && self.fork_seen.is_none() && self.forcing.is_none();
         if free && ballot > self.promised && self.is_member(from) && self.is_voter(self.me()) {
             out.send(from, Message::PreVoteGranted { ballot });
         }
@@ -190,14 +201,31 @@ impl Group {
     }
 
     fn stand_with(&mut self, now: Instant, ballot: Ballot, out: &mut Effects) {
+        self.stand_for(now, ballot, None, out);
+    }
+
+    /// Stands with a ballot that all named members must promise.
+    pub(super) fn stand_forced(&mut self, now: Instant, force: Force, out: &mut Effects) {
+        let ballot = self.next_ballot(self.me());
+        self.stand_for(now, ballot, Some(force), out);
+    }
+
+    fn stand_for(&mut self, now: Instant, ballot: Ballot, force: Option<Force>, out: &mut Effects) {
         self.note_promise(ballot);
         self.promise(ballot, out);
         let stage = Stage::Prepare { promises: BTreeMap::new(), asked: BTreeSet::new(), fetch: None };
-        self.role = Role::Candidate(Candidacy { ballot, since: now, asked_at: now, stage });
+        self.role = Role::Candidate(Candidacy { ballot, force, since: now, asked_at: now, stage });
         self.count_promises(now, out);
     }
 
-    pub(super) fn on_prepare(&mut self, now: Instant, from: Incarnation, ballot: Ballot, out: &mut Effects) {
+    pub(super) fn on_prepare(
+        &mut self,
+        now: Instant,
+        from: Incarnation,
+        ballot: Ballot,
+        force: Option<Force>,
+        out: &mut Effects,
+    ) {
         self.note_promise(ballot);
         if ballot < self.promised {
             if !planted(Mutant::PromiseRepeatedForLower) {
@@ -212,9 +240,20 @@ impl Group {
         if !self.is_member(from) || ballot.node != from || !self.listed {
             return;
         }
+        if let Some(force) = &force {
+            if !self.agrees_to_force(from, force, out) {
+                return;
+            }
+            // Told to begin one itself, it follows the higher ballot.
+            self.forcing = None;
+        }
         if ballot > self.promised {
             self.promise(ballot, out);
             self.become_follower(now);
+        }
+        if let Some(force) = force.filter(|force| force.birth != self.birth) {
+            // Durable before the promise goes out.
+            self.enter_birth(force.birth, out);
         }
         self.promises_due.push((self.vote_asked, from, ballot));
     }
@@ -253,13 +292,17 @@ impl Group {
     }
 
     fn count_promises(&mut self, now: Instant, out: &mut Effects) {
-        let others = self.other_voters();
-        let (quorum, end, own_vote) = (self.quorum(), self.log.end(), self.vote_is_durable());
+        let (mut others, mut quorum) = (self.other_voters(), self.quorum());
+        let (end, own_vote) = (self.log.end(), self.vote_is_durable());
         // The log that it adopted may have taken its vote away.
-        let own = usize::from(self.is_voter(self.me()) || planted(Mutant::CandidateCountsItself));
+        let mut own = usize::from(self.is_voter(self.me()) || planted(Mutant::CandidateCountsItself));
+        if let Role::Candidate(Candidacy { force: Some(force), .. }) = &self.role {
+            others = force.members.iter().copied().filter(|&who| who != self.me()).collect();
+            (quorum, own) = (others.len() + 1, 1);
+        }
         let (decided, next_token) = (self.log.decided(), self.next_read);
         let chain = self.log.point(decided).map(|point| point.chain);
-        let Role::Candidate(Candidacy { ballot, stage: Stage::Prepare { promises, asked, fetch }, .. }) =
+        let Role::Candidate(Candidacy { ballot, force, stage: Stage::Prepare { promises, asked, fetch }, .. }) =
             &mut self.role
         else {
             return;
@@ -267,7 +310,7 @@ impl Group {
         let ballot = *ballot;
         for &voter in &others {
             if asked.insert(voter) {
-                out.send(voter, Message::Prepare { ballot });
+                out.send(voter, Message::Prepare { ballot, force: force.clone() });
             }
         }
         if fetch.is_some() || !own_vote {
@@ -294,8 +337,13 @@ impl Group {
         let known = counted.iter().map(|(_, promise)| promise.decided).max().unwrap_or_default();
         let heard: BTreeSet<_> =
             counted.iter().flat_map(|(who, promise)| promise.hears.iter().chain([who])).copied().collect();
+        let (forced, promised) = (force.is_some(), promises.keys().copied().collect::<Vec<_>>());
         self.decide(known.max(decided).min(end.index), out);
-        self.become_leader(now, ballot, &heard, out);
+        if forced {
+            self.begin_forced(now, &promised, out);
+        } else {
+            self.become_leader(now, ballot, &heard, out);
+        }
     }
 
     /// A part of the best log: replaces this log's tail beyond the first difference.

@@ -84,14 +84,22 @@ impl Group {
         if !in_group || self.is_member(from) || from == Incarnation(0) || address.is_empty() {
             return;
         }
-        if self.strangers.get(&from).is_some_and(|&told| now.since(told) < GONE_US) {
+        if !self.may_tell(now, from) {
             return;
+        }
+        out.post_to(from, Peer::Address(address.to_owned()), Channel::Order, Message::Gone { view }, Payload::None);
+    }
+
+    /// Whether `from`, who is not spoken with, may be told something again.
+    pub(super) fn may_tell(&mut self, now: Instant, from: Incarnation) -> bool {
+        if self.strangers.get(&from).is_some_and(|&told| now.since(told) < GONE_US) {
+            return false;
         }
         if self.strangers.len() >= GONE_MAX {
             self.strangers.clear();
         }
         self.strangers.insert(from, now);
-        out.post_to(from, Peer::Address(address.to_owned()), Channel::Order, Message::Gone { view }, Payload::None);
+        true
     }
 
     /// A member says that the view decided at `view` does not list this one.

@@ -93,12 +93,7 @@ impl Group {
         out: &mut Effects,
     ) {
         assert_eq!(ballot, self.promised, "a leader has promised its own ballot");
-        let mut expected = self.delivered.clone();
-        for frame in self.log.undecided() {
-            for (_, entry) in frame.entries() {
-                expected.accept(entry.stamp());
-            }
-        }
+        let expected = self.expected();
         let opening = self.log.last().next();
         self.role = Role::Leader(Box::new(Leading::new(now, ballot, opening, expected)));
         self.led = true;
@@ -120,8 +115,19 @@ impl Group {
         out.note(Level::System, 0, format!("this member leads under ballot {ballot} from index {opening}"));
     }
 
+    /// What a leader over this log expects next of each origin.
+    pub(super) fn expected(&self) -> Sequencer {
+        let mut expected = self.delivered.clone();
+        for frame in self.log.undecided() {
+            for (_, entry) in frame.entries() {
+                expected.accept(entry.stamp());
+            }
+        }
+        expected
+    }
+
     /// Appends one entry of the leader's own, unnumbered, as a frame.
-    fn append_own(&mut self, body: Body, out: &mut Effects) {
+    pub(super) fn append_own(&mut self, body: Body, out: &mut Effects) {
         let mut batch = BatchBuilder::new();
         let stamp = Stamp { origin: self.me(), run: self.config.run, number: 0 };
         batch.push(&Entry { stamp, body });
@@ -684,7 +690,7 @@ impl Group {
 }
 
 impl Leading {
-    fn new(now: Instant, ballot: Ballot, opening: Index, expected: Sequencer) -> Self {
+    pub fn new(now: Instant, ballot: Ballot, opening: Index, expected: Sequencer) -> Self {
         Self {
             ballot,
             opening,

@@ -14,10 +14,11 @@ mod detector;
 mod election;
 mod expel;
 mod follower;
+mod force;
 pub(crate) mod leader;
 pub mod tail;
 
-use crate::effect::{Effect, Effects, Input, Instant, Level, Vote};
+use crate::effect::{Effect, Effects, Input, Instant, Vote};
 use crate::rng::Rng;
 use crate::sequencer::Sequencer;
 use detector::Detector;
@@ -73,9 +74,6 @@ pub struct GroupConfig {
 const ROUND_MAX: u64 = 1 << 48;
 /// A batch of entries becomes a frame at this size even if more waits.
 const BATCH_BYTES: usize = 1 << 20;
-
-/// Refusals of other births that are said at most.
-const BIRTHS_REFUSED_MAX: usize = 100;
 
 #[derive(Clone, Debug)]
 enum Role {
@@ -144,8 +142,14 @@ pub struct Group {
     highest_round: u64,
     stand_at: Option<Instant>,
     stand_failures: u32,
-    /// Whose messages of which birth were refused.
-    births_refused: BTreeSet<(Incarnation, Birth)>,
+    /// Births that the operators were warned of.
+    alarms: BTreeSet<Birth>,
+    /// A birth that this member was told to begin.
+    forcing: Option<force::Forcing>,
+    /// Another birth that was met while neither had a quorum: nobody stands here meanwhile.
+    fork_seen: Option<Birth>,
+    /// Another birth goes on with a quorum, and this one has none.
+    forked: bool,
     /// Another member said that the group goes on without this one.
     gone: bool,
     /// Who was told so when.
@@ -229,7 +233,10 @@ impl Group {
             highest_round: promised.round,
             stand_at: None,
             stand_failures: 0,
-            births_refused: BTreeSet::new(),
+            alarms: BTreeSet::new(),
+            forcing: None,
+            fork_seen: None,
+            forked: false,
             gone: false,
             strangers: BTreeMap::new(),
             config,
@@ -238,7 +245,7 @@ impl Group {
 
     /// Begins: stores the run before its first use, connects, and stands at once when it is the only voter.
     pub fn start(&mut self, now: Instant, out: &mut Effects) {
-        out.set_birth(self.birth);
+        out.set_birth(self.label_birth());
         self.store_vote(out);
         self.connect(out);
         self.detector.start(now);
@@ -247,14 +254,15 @@ impl Group {
 
     /// Takes one input. Infallible: a peer may be late, repeat itself or be wrong.
     pub fn step(&mut self, now: Instant, input: Input, out: &mut Effects) {
-        out.set_birth(self.birth);
+        out.set_birth(self.label_birth());
         match input {
             // What was meant for an older life of this server, or comes from one that does not know this life.
             Input::Received { label, .. } if label.to != self.me() => {}
             // Of another birth: never counted, whoever sent it and whatever it holds.
-            Input::Received { from, label, .. } if label.birth != self.birth => {
-                self.refuse_birth(from, label.birth, out)
+            Input::Received { from, address, label, message, .. } if !self.is_heard(label.birth, &message) => {
+                self.refuse_birth(now, from, &address, label.birth, out);
             }
+            Input::Received { from, message: Message::Fork(fork), .. } => self.on_fork(from, &fork, out),
             // No member that follows the rules comes near this round: what names a higher one is nonsense, and
             // would leave no round to stand with.
             Input::Received { message, .. } if highest_round(&message) > ROUND_MAX => {}
@@ -288,7 +296,7 @@ impl Group {
             Message::Refused { promised, .. } => self.on_refused(now, promised, out),
             Message::PreVote { ballot, .. } => self.on_pre_vote(now, from, ballot, out),
             Message::PreVoteGranted { ballot } => self.on_pre_vote_granted(now, from, ballot, out),
-            Message::Prepare { ballot } => self.on_prepare(now, from, ballot, out),
+            Message::Prepare { ballot, force } => self.on_prepare(now, from, ballot, force, out),
             Message::Promise { ballot, last_ballot, last, decided, hears } => {
                 let promise = election::Promised { last_ballot, last, decided, hears };
                 self.on_promise(now, from, ballot, promise, out);
@@ -305,15 +313,20 @@ impl Group {
             Message::Heartbeat(heartbeat) => self.on_heartbeat(now, from, heartbeat),
             Message::Gone { view } => self.on_gone(from, view, out),
             // Greetings end at the driver, joins at the member.
-            Message::Hello(_) | Message::Welcome { .. } | Message::Join(_) | Message::JoinAnswer(_) => {}
+            Message::Fork(_)
+            | Message::Hello(_)
+            | Message::Welcome { .. }
+            | Message::Join(_)
+            | Message::JoinAnswer(_) => {}
         }
     }
 
     /// Does what the batch of inputs since the last turn can share, and what time has made due.
     pub fn turn(&mut self, now: Instant, out: &mut Effects) {
-        out.set_birth(self.birth);
+        out.set_birth(self.label_birth());
         self.send_due_promises(now, out);
         self.detect(now, out);
+        self.drive_force(now, out);
         self.drive_election(now, out);
         self.conclude(now, out);
         self.lead(now, out);
@@ -522,16 +535,6 @@ impl Group {
         }
     }
 
-    /// Frames of another birth were sent here: says so, once for each.
-    fn refuse_birth(&mut self, from: Incarnation, birth: Birth, out: &mut Effects) {
-        if self.births_refused.len() < BIRTHS_REFUSED_MAX && self.births_refused.insert((from, birth)) {
-            let ours = self.birth;
-            let text =
-                format!("member {from} belongs to birth {birth} of the group, this one to {ours}: it is not heard");
-            out.note(Level::Warning, 0, text);
-        }
-    }
-
     fn meet_leader(&mut self, leader: Incarnation, address: String, out: &mut Effects) {
         let known = self.stranger.as_ref().is_some_and(|(stranger, _)| *stranger == leader);
         if !known && !self.is_member(leader) && !self.views.is_empty() {
@@ -617,7 +620,7 @@ fn highest_round(message: &Message) -> u64 {
         | Message::Mismatch { ballot, .. }
         | Message::PreVote { ballot, .. }
         | Message::PreVoteGranted { ballot }
-        | Message::Prepare { ballot }
+        | Message::Prepare { ballot, .. }
         | Message::Fetch { ballot, .. }
         | Message::Fetched { ballot, .. } => ballot.round,
         Message::Handover { ballot, next } => ballot.round.max(next.round),
@@ -626,6 +629,11 @@ fn highest_round(message: &Message) -> u64 {
         Message::Heartbeat(heartbeat) => heartbeat.promised.round,
         _ => 0,
     }
+}
+
+/// The voters among `members`.
+pub(crate) fn voters_in(members: &[ViewMember]) -> impl Iterator<Item = &ViewMember> {
+    members.iter().filter(|member| member.role == VotingRole::Voter)
 }
 
 /// The voters of a view.

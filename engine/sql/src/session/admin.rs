@@ -22,6 +22,8 @@ fn channel_refused(command: &str, channel: &str) -> SqlError {
     error(3139, format!("{command} cannot be performed on channel '{channel}'."))
 }
 
+const FORCE_MEMBERS: &str = "group_replication_force_members";
+
 impl Session {
     /// Runs a statement that has no plan.
     pub(super) async fn run_other(
@@ -352,11 +354,17 @@ impl Session {
             in_transaction: self.txn.as_ref().is_some_and(|txn| txn.explicit),
         };
         let was_autocommit = self.state.vars.borrow().autocommit;
+        let forces = name.eq_ignore_ascii_case(FORCE_MEMBERS);
+        let force_before = self.state.server.globals.borrow().text(FORCE_MEMBERS);
         let applied = {
             let mut globals = self.state.server.globals.borrow_mut();
             let mut vars = self.state.vars.borrow_mut();
             sysvar::set(&mut globals, &mut vars, scope, name, input, &context)?
         };
+        if forces && let Err(stop) = self.force_members().await {
+            self.state.server.globals.borrow_mut().put(FORCE_MEMBERS, Setting::text(&force_before));
+            return Err(stop);
+        }
         for warning in applied.warnings {
             self.state.warn(warning.level, warning.code, warning.message);
         }
@@ -376,6 +384,16 @@ impl Session {
             self.implicit_commit().await?;
         }
         Ok(())
+    }
+
+    /// The variable was given a list: the group is to become what it names. It keeps the list only then.
+    async fn force_members(&mut self) -> Result<(), Stop> {
+        let list = self.state.server.globals.borrow().text(FORCE_MEMBERS);
+        let addresses: Vec<String> = list.split(',').map(|address| address.trim().to_owned()).collect();
+        if list.trim().is_empty() {
+            return Ok(());
+        }
+        self.group_command(GroupCommand::Force { addresses }).await
     }
 
     fn reset_persist(&self, if_exists: bool, name: Option<&str>) -> Result<(), SqlError> {
