@@ -261,7 +261,7 @@ fn greet(stream: &mut TcpStream, hello: Hello) -> String {
     loop {
         match decoder.next_message().expect("members speak their protocol") {
             Some(received) => match received.message {
-                Message::Welcome { refused } => return refused,
+                Message::Welcome { refused, .. } => return refused,
                 other => panic!("{other:?}"),
             },
             None => {

@@ -61,8 +61,9 @@ pub enum Channel {
 pub enum Message {
     /// First on every connection, from who connects.
     Hello(Hello),
-    /// Answer to [`Message::Hello`]: why the connection is refused; empty when it is not.
-    Welcome { refused: String },
+    /// Answer to [`Message::Hello`]: why the connection is refused, empty when it is not; and whether asking
+    /// again is of no use until somebody changes a setting.
+    Welcome { refused: String, lasting: bool },
     /// Phase 2a: log frames (payload) that follow `previous`, under the leader's `ballot`.
     Append {
         ballot: Ballot,
@@ -393,7 +394,7 @@ mod tests {
         vec![
             (Message::Ack { ballot, index: Index(9) }, vec![]),
             (Message::Propose { run: Run(1), first: 5, count: 1 }, vec![7; 64]),
-            (Message::Welcome { refused: "another group".into() }, vec![]),
+            (Message::Welcome { refused: "another group".into(), lasting: true }, vec![]),
             (Message::Fetched { token: 1, ballot, after: Index(3), last: Index(4), matches: true }, vec![1; 4096]),
         ]
     }

@@ -40,7 +40,7 @@ fn samples() -> Vec<(Message, Vec<u8>)> {
     };
     vec![
         (Message::Hello(hello), vec![]),
-        (Message::Welcome { refused: "because".into() }, vec![]),
+        (Message::Welcome { refused: "because".into(), lasting: false }, vec![]),
         (
             Message::Append { ballot, previous: Index(1), previous_chain: 2, decided: Index(1), synced: Index(1) },
             vec![7; 400],

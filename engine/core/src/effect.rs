@@ -95,6 +95,13 @@ pub enum Input {
         /// Cuts before the sync began.
         cuts: u64,
     },
+    /// A server at an address that was asked to add this one does not let it in, and would not later.
+    Refused {
+        /// Whose.
+        address: String,
+        /// Why, in its words.
+        reason: String,
+    },
     /// A vote record is durable.
     VoteStored {
         /// Its generation.

@@ -2,7 +2,7 @@
 
 mod world;
 
-use engine_core::effect::ExitAction;
+use engine_core::effect::{ExitAction, Input};
 use engine_core::member::{Command, Limits, State};
 use wire::id::Birth;
 use world::World;
@@ -320,4 +320,98 @@ fn who_promised_a_forced_birth_can_force_another() {
     force(&mut world, 4, &[4], 99);
     world.run_until("the other birth", 10_000_000, |world| world.listed(4) == [4]);
     assert!(world.propose(4).is_some() || world.state(4) == State::Recovering);
+}
+
+/// START ends at once, with the reason, when the group refuses; OFFLINE is left behind, and no exit action.
+#[test]
+fn a_refused_start_ends_at_once() {
+    let refused = |shape: &dyn Fn(&mut World)| {
+        let mut world = World::new(3);
+        for at in 0..2 {
+            world.start(at);
+            world.run_until("a member to be ONLINE", 20_000_000, |world| world.state(at) == State::Online);
+        }
+        shape(&mut world);
+        world.start(2);
+        world.run_until("START to end", 2_000_000, |world| !world.nodes[2].done.is_empty());
+        assert_eq!(world.state(2), State::Offline);
+        assert_eq!(world.listed(0), [0, 1]);
+        assert!(world.nodes[2].effects.iter().all(|effect| !effect.starts_with("Exit")));
+        world.nodes[2].done[0].clone().expect_err("it is refused")
+    };
+    let lower = refused(&|world| {
+        world.nodes[2].version = 80034;
+        world.boot(2, false);
+    });
+    assert_eq!((lower.code, lower.reason.contains("version")), (3092, true), "{lower:?}");
+    let mode = refused(&|world| world.single = false);
+    assert_eq!((mode.code, mode.reason.contains("single_primary_mode")), (3092, true), "{mode:?}");
+}
+
+/// A newer patch level of the group's long-term series joins.
+#[test]
+fn a_patch_level_of_the_same_series_joins() {
+    let mut world = World::new(2);
+    world.nodes[1].version = 80035;
+    world.boot(1, false);
+    for at in 0..2 {
+        world.start(at);
+        world.run_until("ONLINE", 20_000_000, |world| world.state(at) == State::Online);
+    }
+}
+
+/// When every seed says that it will never let this server in, START does not wait for its 60 s.
+#[test]
+fn a_start_that_all_seeds_refuse_ends_at_once() {
+    let mut world = World::new(3);
+    world.start(2);
+    world.run_for(100_000);
+    let refuse = |world: &mut World, seed: &str| {
+        let (address, reason) = (seed.to_owned(), "this member belongs to another group".to_owned());
+        world.input(2, Input::Refused { address, reason });
+    };
+    refuse(&mut world, "m0:1");
+    refuse(&mut world, "m9:1");
+    assert!(world.nodes[2].done.is_empty(), "one of two may still let it in");
+    refuse(&mut world, "m1:1");
+    let error = world.nodes[2].done[0].clone().expect_err("nobody lets it in");
+    assert!(error.code == 3092 && error.reason.contains("belongs to another group"), "{error:?}");
+    assert_eq!(world.state(2), State::Offline);
+}
+
+/// Nine members, and no tenth.
+#[test]
+fn nine_members_and_no_tenth() {
+    let mut world = World::new(10);
+    for at in 0..9 {
+        world.start(at);
+        world.run_until("a member to be ONLINE", 20_000_000, |world| world.state(at) == State::Online);
+    }
+    world.run_until("all ONLINE", 5_000_000, |world| (0..9).all(|at| world.states(at) == [State::Online; 9]));
+    world.start(9);
+    world.run_until("START to end", 2_000_000, |world| !world.nodes[9].done.is_empty());
+    assert_eq!(last_error(&world, 9), Some(3191));
+    // Four of nine are killed at once, the leader among them: the others go on.
+    (0..4).for_each(|at| world.kill(at));
+    world.run_until("another leader", 5_000_000, |world| {
+        (4..9).any(|at| world.member(at).group().is_some_and(|group| group.leads()))
+    });
+    world.run_until("all four expelled", 30_000_000, |world| world.listed(8) == [4, 5, 6, 7, 8]);
+}
+
+/// All members are killed and come back, one later than the others: no command is needed.
+#[test]
+fn a_group_that_was_killed_whole_comes_back_by_itself() {
+    let mut world = World::formed(3);
+    assert!(world.propose(1).is_some());
+    world.run_for(100_000);
+    let kept = world.nodes[1].delivered.last().copied().expect("something was decided");
+    (0..3).for_each(|at| world.kill(at));
+    for at in 0..2 {
+        world.boot(at, true);
+    }
+    world.run_until("two of three ONLINE", 10_000_000, |world| (0..2).all(|at| world.state(at) == State::Online));
+    world.boot(2, true);
+    world.run_until("all ONLINE", 10_000_000, |world| (0..3).all(|at| world.states(at) == [State::Online; 3]));
+    assert!((0..3).all(|at| world.nodes[at].delivered.contains(&kept)));
 }

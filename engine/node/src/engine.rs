@@ -154,6 +154,8 @@ struct Inner {
     timers: RefCell<BTreeMap<(u64, u64), Waker>>,
     next_timer: Cell<u64>,
     logged: RefCell<Logged>,
+    /// Names of the transactions up to the stable CSN: every ONLINE member has applied them.
+    stable: RefCell<(Csn, GtidSet)>,
     visible: Cell<Csn>,
     statuses: Statuses,
     work: RefCell<Option<Waker>>,
@@ -194,6 +196,7 @@ impl Engine {
             timers: RefCell::default(),
             next_timer: Cell::new(0),
             logged: RefCell::default(),
+            stable: RefCell::default(),
             visible: Cell::default(),
             statuses: Statuses::default(),
             work: RefCell::default(),
@@ -530,6 +533,7 @@ impl Engine {
                 Effect::ResetState => {
                     self.server.reset();
                     *self.inner.logged.borrow_mut() = Logged::default();
+                    self.inner.stable.take();
                     self.inner.visible.set(Csn(0));
                 }
                 Effect::CommandDone(result) => {
@@ -616,6 +620,7 @@ impl Engine {
             let single = certifier.options().is_some_and(|options| options.single_primary);
             match member.own_state() {
                 _ if !member.is_running() => Role::Offline,
+                State::Online if !single && !member.has_lowest_version() => Role::ReadOnly,
                 State::Online if !single || certifier.primary() == Some(member.identity().0) => Role::Writable,
                 _ => Role::ReadOnly,
             }
@@ -644,6 +649,23 @@ impl Inner {
         if let Some(waker) = self.work.borrow_mut().take() {
             waker.wake();
         }
+    }
+
+    /// TRANSACTIONS_COMMITTED_ALL_MEMBERS, put together when somebody asks.
+    fn stable_set(&self) -> String {
+        let target = self.member().certifier().stable();
+        let (logged, mut stable) = (self.logged.borrow(), self.stable.borrow_mut());
+        let (done, set) = &mut *stable;
+        if *done < logged.base && target >= logged.base {
+            (*done, *set) = (logged.base, logged.purged.clone());
+        }
+        while *done < target
+            && let Some((_, gtid)) = logged.get(done.0 + 1)
+        {
+            set.add(gtid);
+            *done = done.next();
+        }
+        set.to_string()
     }
 
     fn start_options(&self, settings: StartSettings) -> StartOptions {
@@ -733,7 +755,10 @@ impl Host for Inner {
     }
 
     fn status(&self) -> Rc<GroupStatus> {
-        self.statuses.get(|| crate::status::of(&self.member(), self.uuid))
+        self.statuses.get(|| {
+            let stable = self.stable_set();
+            crate::status::of(&self.member(), self.uuid, &stable)
+        })
     }
 
     fn primary_epoch(&self) -> u64 {

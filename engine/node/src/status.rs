@@ -23,9 +23,9 @@ impl Statuses {
     }
 }
 
-/// The group as `member` sees it.
+/// The group as `member` sees it; `stable` is what all ONLINE members have committed.
 #[must_use]
-pub fn of(member: &Member, uuid: Uuid) -> GroupStatus {
+pub fn of(member: &Member, uuid: Uuid, stable: &str) -> GroupStatus {
     let certifier = member.certifier();
     let running = member.is_running();
     let options = certifier.options().cloned().unwrap_or_else(|| no_group(uuid));
@@ -39,7 +39,7 @@ pub fn of(member: &Member, uuid: Uuid) -> GroupStatus {
     let executed = certifier.executed().to_string();
     let state = member_state(member.own_state());
     let members = match shown {
-        Some(view) => view.members.iter().map(|m| member_status(member, m, &options)).collect(),
+        Some(view) => view.members.iter().map(|m| member_status(member, m, &options, stable)).collect(),
         None => vec![alone(member, uuid, if running { state } else { MemberState::Offline })],
     };
     GroupStatus {
@@ -76,7 +76,7 @@ fn member_state(state: State) -> MemberState {
     }
 }
 
-fn member_status(member: &Member, listed: &ViewMember, options: &GroupOptions) -> MemberStatus {
+fn member_status(member: &Member, listed: &ViewMember, options: &GroupOptions, stable: &str) -> MemberStatus {
     let certifier = member.certifier();
     let me = member.identity().0 == listed.incarnation;
     let report = certifier.facts(listed.incarnation).map(|facts| facts.report).unwrap_or_default();
@@ -96,7 +96,8 @@ fn member_status(member: &Member, listed: &ViewMember, options: &GroupOptions) -
         checked,
         conflicts,
         rows_validating: certifier.rows_validating(),
-        committed_all: certifier.executed().to_string(),
+        // Who recovers does not know it yet (`performance_schema.md` §2).
+        committed_all: if member.own_state() == State::Recovering { String::new() } else { stable.to_owned() },
         last_conflict_free: last.map_or_else(String::new, |gtid| format!("{}:{}", gtid.uuid, gtid.number)),
         applier_queue: report.applier_queue,
         applied,

@@ -60,6 +60,7 @@ impl Member {
         }
         if let Some(lowest) = view.members.iter().map(|member| member.version).min()
             && request.member.version < lowest
+            && !same_lts_series(request.member.version, lowest)
         {
             let found = request.member.version;
             return refused(3092, format!("the joiner's version {found} is lower than the group's lowest, {lowest}"));
@@ -81,6 +82,17 @@ impl Member {
         }
         Ok(())
     }
+}
+
+/// Whether two versions are of one long-term series, within which members may have any patch level
+/// (`protocol.md` §11.8): 8.0 from 8.0.35 on, 8.4, 9.7.
+pub(super) fn same_lts_series(one: u32, other: u32) -> bool {
+    let series = |version: u32| match (version / 100, version % 100) {
+        (800, 35..) => Some(800),
+        (series @ (804 | 907), _) => Some(series),
+        _ => None,
+    };
+    series(one).is_some() && series(one) == series(other)
 }
 
 /// Which setting of a joiner differs from the group's, in words.
@@ -106,4 +118,24 @@ fn differing(ours: &GroupOptions, theirs: &GroupOptions) -> Option<String> {
         return say("group_replication_view_change_uuid", &ours.view_change_uuid, &theirs.view_change_uuid);
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patch_levels_of_one_long_term_series_are_alike() {
+        for (one, other, alike) in [
+            (80035, 80036, true),
+            (80034, 80036, false),
+            (80400, 80407, true),
+            (80036, 80400, false),
+            (90701, 90700, true),
+            (90100, 90101, false),
+        ] {
+            assert_eq!(same_lts_series(one, other), alike, "{one} {other}");
+            assert_eq!(same_lts_series(other, one), alike, "{other} {one}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use crate::certify::Certifier;
 use crate::effect::{CommandError, Effect, Effects, Instant, Level, Payload, Peer, Vote};
 use crate::paxos::Group;
 use crate::paxos::tail::Tail;
+use std::collections::BTreeMap;
 use wire::entry::{View, ViewMember, VotingRole};
 use wire::id::Index;
 use wire::message::{Channel, JoinAnswer, JoinRequest, Message};
@@ -29,11 +30,13 @@ pub(super) struct Attempt {
     redirect: Option<String>,
     /// Why it was not let in yet, by the last answer.
     obstacle: Option<String>,
+    /// Seeds that do not talk to this server at all, and why.
+    refusals: BTreeMap<String, String>,
 }
 
 impl Attempt {
     pub fn new(now: Instant, options: StartOptions) -> Self {
-        Self { options, since: now, next: now, seed: 0, redirect: None, obstacle: None }
+        Self { options, since: now, next: now, seed: 0, redirect: None, obstacle: None, refusals: BTreeMap::new() }
     }
 }
 
@@ -53,6 +56,19 @@ impl Member {
         }
         self.ask_seed(now, &mut attempt, out);
         self.life = Life::Joining(Box::new(attempt));
+    }
+
+    /// A seed does not let this server in: when none does there is nothing to wait for.
+    pub(super) fn on_seed_refused(&mut self, address: String, reason: String, out: &mut Effects) {
+        let Life::Joining(attempt) = &mut self.life else { return };
+        if !attempt.options.seeds.contains(&address) {
+            return;
+        }
+        attempt.refusals.insert(address, reason);
+        if attempt.options.seeds.iter().all(|seed| attempt.refusals.contains_key(seed)) {
+            let told: Vec<_> = attempt.refusals.iter().map(|(seed, why)| format!("{seed}: {why}")).collect();
+            self.join_failed(3092, format!("no seed lets this server in: {}", told.join("; ")), out);
+        }
     }
 
     /// START ends and leaves the server OFFLINE; an attempt to come back ends, and others follow.

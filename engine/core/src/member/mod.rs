@@ -394,6 +394,7 @@ impl Member {
             Input::CheckpointWritten => self.keeper.on_written(),
             Input::CheckpointStored { index } => self.keeper.on_stored(now, index, out),
             Input::CheckpointFailed { reason } => self.keeper.on_failed(now, &reason, out),
+            Input::Refused { address, reason } => self.on_seed_refused(address, reason, out),
             input => match &mut self.group {
                 Some(group) => group.step(now, input, out),
                 None => match input {
@@ -634,6 +635,15 @@ impl Member {
             Some(_) => State::Recovering,
             None => State::Offline,
         }
+    }
+
+    /// Whether no member of the view has a lower version: in multi-primary mode others stay read-only
+    /// (`protocol.md` §11.8). Patch levels of one long-term series are alike.
+    #[must_use]
+    pub fn has_lowest_version(&self) -> bool {
+        let Some((_, view)) = self.certifier.view() else { return true };
+        let lowest = view.members.iter().map(|member| member.version).min().unwrap_or_default();
+        self.config.version <= lowest || admission::same_lts_series(self.config.version, lowest)
     }
 
     /// Whether Group Replication runs: between START and STOP.

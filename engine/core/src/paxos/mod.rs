@@ -278,6 +278,8 @@ impl Group {
             Input::PeerUp(peer) => self.on_peer_up(now, peer, out),
             Input::PeerDown(peer) => self.on_peer_down(now, peer),
             Input::Synced { index, cuts } => self.log.on_synced(index, cuts),
+            // A joiner's business.
+            Input::Refused { .. } => {}
             Input::VoteStored { generation } => self.vote_stored = self.vote_stored.max(generation),
             Input::ReadDone { token, frames } => self.on_read(now, token, frames, out),
             // The member's own.

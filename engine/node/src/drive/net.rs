@@ -237,12 +237,12 @@ impl Net {
         let greeting = async { Ok(next_message(&mut stream, &mut decoder).await) };
         let Ok(Some(greeting)) = glommio::timer::timeout(GREETING, greeting).await else { return };
         let Message::Hello(hello) = greeting.message else { return };
-        let refused = self.refusal(&hello, peer.ip());
+        let (refused, lasting) = self.refusal(&hello, peer.ip());
         if !refused.is_empty() && self.identity.borrow().is_some() {
             self.note_refused(peer.ip(), &refused);
         }
         let mut answer = Vec::new();
-        encode(&Message::Welcome { refused: refused.clone() }, Label::default(), &[], 0, &mut answer);
+        encode(&Message::Welcome { refused: refused.clone(), lasting }, Label::default(), &[], 0, &mut answer);
         if stream.write_all(&answer).await.is_err() || !refused.is_empty() {
             return;
         }
@@ -266,31 +266,32 @@ impl Net {
         }
     }
 
-    /// Why a greeting is refused; empty when it is not.
-    fn refusal(&self, hello: &Hello, from: IpAddr) -> String {
+    /// Why a greeting is refused, empty when it is not; and whether that lasts until a setting is changed.
+    fn refusal(&self, hello: &Hello, from: IpAddr) -> (String, bool) {
         let identity = self.identity.borrow();
-        let Some(identity) = &*identity else { return "this member is in no group".into() };
+        let Some(identity) = &*identity else { return ("this member is in no group".into(), false) };
         if hello.magic != MAGIC {
-            return "not a member of a group".into();
+            return ("not a member of a group".into(), true);
         }
         if hello.protocol != PROTOCOL {
-            return format!("protocol version {} is not spoken here, only {PROTOCOL}", hello.protocol);
+            return (format!("protocol version {} is not spoken here, only {PROTOCOL}", hello.protocol), true);
         }
         if hello.group != identity.group {
-            return format!("this member belongs to group {}, not {}", identity.group, hello.group);
+            return (format!("this member belongs to group {}, not {}", identity.group, hello.group), true);
         }
         if !self.allowlist.borrow().allows(from) {
-            return format!("connections from {from} are not in group_replication_ip_allowlist");
+            return (format!("connections from {from} are not in group_replication_ip_allowlist"), true);
         }
         if hello.uuid == identity.uuid && hello.incarnation == identity.incarnation {
-            return format!("another server runs as {}", hello.uuid);
+            return (format!("another server runs as {}", hello.uuid), false);
         }
         // Who joins has no incarnation to be called by yet.
         let another = hello.target != identity.incarnation && hello.target != Incarnation(0);
         if another && identity.incarnation != Incarnation(0) {
-            return format!("member {} is not here any more: this is {}", hello.target, identity.incarnation);
+            let text = format!("member {} is not here any more: this is {}", hello.target, identity.incarnation);
+            return (text, false);
         }
-        String::new()
+        (String::new(), false)
     }
 
     /// The members to be connected with from now on.
@@ -408,8 +409,14 @@ impl Net {
         let mut decoder = Decoder::default();
         let greeting = async { Ok(next_message(&mut stream, &mut decoder).await) };
         match glommio::timer::timeout(GREETING, greeting).await {
-            Ok(Some(Received { message: Message::Welcome { refused: why }, .. })) if why.is_empty() => {}
-            Ok(Some(Received { message: Message::Welcome { refused: why }, .. })) => return Err(refused(why)),
+            Ok(Some(Received { message: Message::Welcome { refused: why, .. }, .. })) if why.is_empty() => {}
+            Ok(Some(Received { message: Message::Welcome { refused: why, lasting }, .. })) => {
+                if lasting && channel == Channel::Order {
+                    let address = address.to_owned();
+                    self.push(Input::Refused { address, reason: why.clone() });
+                }
+                return Err(refused(why));
+            }
             _ => return Err(refused("no greeting".into())),
         }
         let (mut reader, mut writer) = futures_lite::io::split(stream);
