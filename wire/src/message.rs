@@ -99,6 +99,8 @@ pub enum Message {
         decided: Index,
         /// Whom it hears both ways.
         hears: Vec<Incarnation>,
+        /// Its log may lack what it acknowledged: it counts only when all voters promise.
+        unsure: bool,
     },
     /// Asks for frames after `after`, which the asker knows decided; answered under the same token.
     Fetch { token: u64, ballot: Ballot, after: Index, chain: u64 },

@@ -52,6 +52,7 @@ fn samples() -> Vec<(Message, Vec<u8>)> {
                 last: Index(2),
                 decided: Index(1),
                 hears: vec![Incarnation(1)],
+                unsure: true,
             },
             vec![],
         ),

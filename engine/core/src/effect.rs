@@ -65,6 +65,8 @@ pub struct Vote {
     pub run: Run,
     /// Whether the group, as far as the member knows, still lists it.
     pub listed: bool,
+    /// Its log may lack what it acknowledged: its machine restarted while only the page cache had that.
+    pub unsure: bool,
 }
 
 /// What the world reports.

@@ -141,7 +141,8 @@ impl Fuzz {
                 let own = self.group.vote().promised;
                 let ballot = if self.rng.percent(80) { own } else { ballot };
                 let last_ballot = if self.rng.percent(80) { Ballot::ZERO } else { ballot };
-                (Message::Promise { ballot, last_ballot, last, decided, hears }, none)
+                let unsure = self.rng.percent(10);
+                (Message::Promise { ballot, last_ballot, last, decided, hears, unsure }, none)
             }
             11 => {
                 let mut batch = BatchBuilder::new();

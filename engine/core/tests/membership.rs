@@ -415,3 +415,49 @@ fn a_group_that_was_killed_whole_comes_back_by_itself() {
     world.run_until("all ONLINE", 10_000_000, |world| (0..3).all(|at| world.states(at) == [State::Online; 3]));
     assert!((0..3).all(|at| world.nodes[at].delivered.contains(&kept)));
 }
+
+/// The machine of `at` restarts: its log ends where the disk had it, `lost` frames earlier.
+fn restart_machine(world: &mut World, at: usize, lost: usize) {
+    world.kill(at);
+    let node = &mut world.nodes[at];
+    node.disk.truncate(node.disk.len().saturating_sub(lost));
+    node.make_unsure();
+    world.boot(at, true);
+}
+
+/// After every machine restarted with `sync_binlog=0`, nobody leads before all have answered: the one that comes
+/// last may be the only one that still has what was acknowledged. Then the best log wins.
+#[test]
+fn all_members_unsure_wait_for_all() {
+    let mut world = World::formed(3);
+    assert!(world.propose(0).is_some());
+    world.run_for(200_000);
+    let kept = world.nodes[2].delivered.last().copied().expect("something was decided");
+    (0..3).for_each(|at| world.kill(at));
+    restart_machine(&mut world, 0, 2);
+    restart_machine(&mut world, 1, 2);
+    world.run_for(20_000_000);
+    assert!((0..2).all(|at| world.state(at) == State::Recovering), "two unsure ones of three are no quorum");
+    restart_machine(&mut world, 2, 0);
+    world.run_until("all ONLINE", 10_000_000, |world| (0..3).all(|at| world.states(at) == [State::Online; 3]));
+    assert!((0..3).all(|at| world.nodes[at].delivered.contains(&kept)), "what one of them still had is kept");
+    assert!((0..3).any(|at| world.said(at, "may be missing")));
+    // They are sure again: a quorum is enough from now on.
+    world.run_for(1_000_000);
+    (0..3).for_each(|at| world.kill(at));
+    (0..2).for_each(|at| world.boot(at, true));
+    world.run_until("two ONLINE", 10_000_000, |world| (0..2).all(|at| world.state(at) == State::Online));
+}
+
+/// With a quorum of sure voters an unsure one neither blocks nor counts: here the leader lived on, and it comes
+/// back as a new member.
+#[test]
+fn an_unsure_member_comes_back_to_a_living_leader_as_a_new_one() {
+    let mut world = World::formed(3);
+    let before = world.member(2).identity().0;
+    assert!(world.propose(0).is_some());
+    world.run_for(200_000);
+    restart_machine(&mut world, 2, 2);
+    world.run_until("all ONLINE", 20_000_000, |world| (0..3).all(|at| world.states(at) == [State::Online; 3]));
+    assert_ne!(world.member(2).identity().0, before, "{}", world.describe());
+}

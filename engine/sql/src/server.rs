@@ -16,7 +16,7 @@ mod wait;
 pub(crate) use alter::duplicate_entry;
 pub use checkpoint::{RestoreError, RowsCut, RowsState};
 pub(crate) use wait::deadlock;
-pub use wait::{Ended, SessionHandle, SessionInfo, TxnHandle};
+pub use wait::{Ended, SessionHandle, SessionInfo, TxnHandle, UNAUTHENTICATED};
 
 use crate::account::Accounts;
 use crate::catalog::{Catalog, DatabaseDefinition, DefinitionError, Effect, Table, TableDefinition};
@@ -463,6 +463,9 @@ impl Server {
         let accounts = self.accounts.borrow();
         for session in self.sessions.borrow().values() {
             let info = session.info.borrow();
+            if info.user == UNAUTHENTICATED {
+                continue; // Who logs in is judged at its login.
+            }
             let host = info.host.rsplit_once(':').map_or(&*info.host, |(host, _)| host);
             let account = accounts.find(&info.user, host);
             if !account.is_some_and(|(_, account)| account.has_global("CONNECTION_ADMIN")) {

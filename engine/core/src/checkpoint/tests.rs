@@ -41,7 +41,7 @@ impl Log {
             view_change_events: true,
         };
         let view = View { birth: Birth(5), counter: 1, members: vec![member], cause: ViewCause::Bootstrap };
-        log.push(0, Body::Birth(NewBirth { view, parent: Birth(0), options }));
+        log.push(0, Body::Birth(NewBirth { view, parent: Birth(0), fork: Index(0), options }));
         log.number = 1;
         log.push(1, Body::Online);
         log

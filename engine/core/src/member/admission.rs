@@ -52,6 +52,10 @@ impl Member {
             if older.incarnation == request.member.incarnation {
                 return Ok(()); // Asks again: the answer was lost.
             }
+            if group.hears(older.incarnation, now) && older.address == request.member.address {
+                // One process at one address: what is heard is the last of its older life.
+                return Err(JoinAnswer::Wait { reason: "its older life is still heard".into() });
+            }
             if group.hears(older.incarnation, now) {
                 return refused(3092, format!("there is already a member with server_uuid {}", older.uuid));
             }

@@ -222,6 +222,7 @@ impl Member {
             birth: view.birth,
             incarnation: me.incarnation,
             listed: true,
+            unsure: false,
             ..self.vote
         };
         let config = self.group_config(ViewMember { role: VotingRole::Learner, ..me.clone() });

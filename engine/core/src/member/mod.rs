@@ -332,6 +332,7 @@ impl Member {
         let fork = self.log.last();
         let birth = NewBirth { view, parent: self.vote.birth, fork, options: options.options.clone() };
         self.vote.incarnation = me.incarnation;
+        self.vote.unsure = false;
         let log = std::mem::replace(&mut self.log, Tail::empty());
         let config = self.group_config(me);
         let mut group = Group::outside(config, self.vote, log, self.certifier.sequencer().clone());

@@ -5,7 +5,7 @@
 //! adopted* has promised that ballot, and its log equals the best of theirs.
 
 use super::{Group, PrimaryView, Role, voters_of};
-use crate::effect::{Effects, Instant};
+use crate::effect::{Effects, Instant, Level};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::frame::{Buffer, Frame};
 use wire::id::{Ballot, Incarnation, Index};
@@ -19,6 +19,7 @@ pub(super) struct Promised {
     pub last: Index,
     pub decided: Index,
     pub hears: Vec<Incarnation>,
+    pub unsure: bool,
 }
 
 /// A stand in progress.
@@ -234,7 +235,9 @@ impl Group {
             }
             let (end, decided) = (self.log.end(), self.log.decided());
             let hears = self.heard_both_ways(now);
-            out.send(from, Message::Promise { ballot, last_ballot: end.ballot, last: end.index, decided, hears });
+            let unsure = self.unsure.is_some();
+            let (last_ballot, last) = (end.ballot, end.index);
+            out.send(from, Message::Promise { ballot, last_ballot, last, decided, hears, unsure });
             return;
         }
         if !self.is_member(from) || ballot.node != from || !self.listed {
@@ -265,11 +268,12 @@ impl Group {
         }
         let (stored, promised, end) = (self.vote_stored, self.promised, self.log.end());
         let (decided, hears) = (self.log.decided(), self.heard_both_ways(now));
+        let unsure = self.unsure.is_some();
         self.promises_due.retain(|&(generation, to, ballot)| {
             let due = generation <= stored || planted(Mutant::PromiseBeforeSync);
             if due && ballot == promised {
                 let (last_ballot, last, hears) = (end.ballot, end.index, hears.clone());
-                out.send(to, Message::Promise { ballot, last_ballot, last, decided, hears });
+                out.send(to, Message::Promise { ballot, last_ballot, last, decided, hears, unsure });
             }
             !due
         });
@@ -294,11 +298,13 @@ impl Group {
     fn count_promises(&mut self, now: Instant, out: &mut Effects) {
         let (mut others, mut quorum) = (self.other_voters(), self.quorum());
         let (end, own_vote) = (self.log.end(), self.vote_is_durable());
+        let (self_unsure, mut all_voters) = (self.unsure.is_some(), self.voters().count());
         // The log that it adopted may have taken its vote away.
         let mut own = usize::from(self.is_voter(self.me()) || planted(Mutant::CandidateCountsItself));
         if let Role::Candidate(Candidacy { force: Some(force), .. }) = &self.role {
             others = force.members.iter().copied().filter(|&who| who != self.me()).collect();
             (quorum, own) = (others.len() + 1, 1);
+            all_voters = quorum;
         }
         let (decided, next_token) = (self.log.decided(), self.next_read);
         let chain = self.log.point(decided).map(|point| point.chain);
@@ -318,7 +324,15 @@ impl Group {
         }
         // Only voters of the last view in the log count, this member among them if it is one.
         let counted: Vec<_> = others.iter().filter_map(|voter| Some((*voter, promises.get(voter)?))).collect();
-        if counted.len() + own < quorum.saturating_sub(usize::from(planted(Mutant::ElectionQuorumOffByOne))).max(1) {
+        let needed = quorum.saturating_sub(usize::from(planted(Mutant::ElectionQuorumOffByOne))).max(1);
+        if counted.len() + own < needed {
+            return;
+        }
+        // An unsure voter may lack what it acknowledged: only the best log of *all* voters has what any quorum
+        // of them may have.
+        let sure = counted.iter().filter(|(_, promise)| !promise.unsure).count() + if self_unsure { 0 } else { own };
+        let all = counted.len() + own == all_voters;
+        if sure < needed && !all {
             return;
         }
         let ballot_counts = |ballot| if planted(Mutant::LongestLogWins) { Ballot::ZERO } else { ballot };
@@ -337,6 +351,11 @@ impl Group {
         let known = counted.iter().map(|(_, promise)| promise.decided).max().unwrap_or_default();
         let heard: BTreeSet<_> =
             counted.iter().flat_map(|(who, promise)| promise.hears.iter().chain([who])).copied().collect();
+        if sure < needed {
+            let text = "all members restarted with their machines while sync_binlog was 0: the best of their logs wins; \
+                        the last second of acknowledged transactions may be missing";
+            out.note(Level::Warning, 0, text.into());
+        }
         let (forced, promised) = (force.is_some(), promises.keys().copied().collect::<Vec<_>>());
         self.decide(known.max(decided).min(end.index), out);
         if forced {

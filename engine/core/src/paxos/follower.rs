@@ -49,6 +49,12 @@ impl Group {
             self.stand_failures = 0;
             self.detector.new_leader(now);
         }
+        if self.unsure.is_some_and(|before| ballot <= before) {
+            // This leader counts on what this member acknowledged before, and may have lost: it comes back as
+            // a new member, of whom nothing is counted yet.
+            self.gone = true;
+            return;
+        }
         let Ok(frames) = Frame::all_from(payload) else {
             out.note(Level::Warning, 0, format!("member {from} sent frames that do not check; ignored"));
             return;
@@ -121,6 +127,13 @@ impl Group {
         if decided > self.log.decided() {
             self.detector.advanced(now);
             self.decide(decided, out);
+        }
+        let opened = self.log.point(self.log.decided()).is_some_and(|point| point.ballot == self.promised);
+        if self.unsure.is_some_and(|before| self.promised > before) && opened && self.led {
+            // A leader that was elected since has its opening decided: its log has all that any quorum had, and
+            // this log equals it up to there.
+            self.unsure = None;
+            self.store_vote(out);
         }
     }
 

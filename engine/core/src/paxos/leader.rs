@@ -44,6 +44,8 @@ struct Progress {
     resent: u32,
     /// The synced and decided indexes last told.
     told: (Index, Index),
+    /// Its connection is new: perhaps another process, which has to learn who leads.
+    unmet: bool,
 }
 
 /// A server that asks to join, after the member checked that it may.
@@ -240,6 +242,7 @@ impl Group {
             progress.flying.clear();
             progress.reading = false;
             progress.told = Default::default();
+            progress.unmet = true;
             // Unknown: begin at the opening, and go back where the peer says that logs cannot differ.
             let known = progress.matched.max(progress.common);
             progress.next = if known > Index(0) { known.next() } else { opening.min(last.next()) };
@@ -378,7 +381,8 @@ impl Group {
                 return;
             }
             // In a group of three without disks to wait for, followers conclude from the frame alone.
-            let tell = progress.told.0 < told.0 && !self.config.synced_on_append
+            let tell = progress.unmet
+                || progress.told.0 < told.0 && !self.config.synced_on_append
                 || progress.told.1 < told.1 && (!few || departing || progress.matched < told.1);
             if nothing_new && !tell {
                 return;
@@ -392,6 +396,7 @@ impl Group {
             let decided = if planted(Mutant::SentToldAsDecided) { last } else { told.1 };
             let synced = if planted(Mutant::AppendedToldAsSynced) { last } else { told.0 };
             progress.told = told;
+            progress.unmet = false;
             let message = Message::Append { ballot, previous, previous_chain: point.chain, decided, synced };
             if let Some(end) = frames.last().map(|frame| frame.header().last()) {
                 progress.next = end.next();

@@ -144,6 +144,8 @@ pub struct Group {
     stand_failures: u32,
     /// Births that the operators were warned of.
     alarms: BTreeSet<Birth>,
+    /// While its log may lack what it acknowledged: what it had promised when its process began.
+    unsure: Option<Ballot>,
     /// A birth that this member was told to begin.
     forcing: Option<force::Forcing>,
     /// Another birth that was met while neither had a quorum: nobody stands here meanwhile.
@@ -234,6 +236,7 @@ impl Group {
             stand_at: None,
             stand_failures: 0,
             alarms: BTreeSet::new(),
+            unsure: vote.unsure.then_some(promised),
             forcing: None,
             fork_seen: None,
             forked: false,
@@ -299,8 +302,8 @@ impl Group {
             Message::PreVote { ballot, .. } => self.on_pre_vote(now, from, ballot, out),
             Message::PreVoteGranted { ballot } => self.on_pre_vote_granted(now, from, ballot, out),
             Message::Prepare { ballot, force } => self.on_prepare(now, from, ballot, force, out),
-            Message::Promise { ballot, last_ballot, last, decided, hears } => {
-                let promise = election::Promised { last_ballot, last, decided, hears };
+            Message::Promise { ballot, last_ballot, last, decided, hears, unsure } => {
+                let promise = election::Promised { last_ballot, last, decided, hears, unsure };
                 self.on_promise(now, from, ballot, promise, out);
             }
             Message::Fetch { token, ballot, after, chain } => self.on_fetch(from, token, ballot, after, chain, out),
@@ -430,6 +433,7 @@ impl Group {
             incarnation: self.me(),
             run: self.config.run,
             listed: self.listed,
+            unsure: self.unsure.is_some(),
         }
     }
 

@@ -41,6 +41,15 @@ pub struct Node {
     begun: u64,
 }
 
+impl Node {
+    /// Its machine restarts: the page cache is gone.
+    pub fn make_unsure(&mut self) {
+        self.vote.unsure = true;
+        let last = self.disk.last().map_or(Index(0), |frame| frame.header().last());
+        self.delivered.retain(|&(index, _)| index <= last);
+    }
+}
+
 struct Parcel {
     from: usize,
     to: usize,

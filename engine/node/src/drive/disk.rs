@@ -119,7 +119,8 @@ impl Disk {
             server: uuid,
             cut: None,
             sync_binlog: u8::from(sync),
-            unsynced_boot: (!sync).then_some(boot_id),
+            // An unsure member stays so until its log is known to be whole, however often it restarts.
+            unsynced_boot: if unsure { record.unsynced_boot } else { (!sync).then_some(boot_id) },
             ..record
         };
         if known || !sync {
@@ -133,6 +134,7 @@ impl Disk {
             incarnation: record.incarnation,
             run: record.run,
             listed: record.listed,
+            unsure,
         };
         let disk = Rc::new(Self {
             log: RefCell::new(log),
@@ -359,7 +361,9 @@ impl Disk {
             record.incarnation = vote.incarnation;
             record.run = vote.run;
             record.listed = vote.listed;
-            record.unsynced_boot = (!self.sync).then_some(self.boot_id);
+            if !vote.unsure {
+                record.unsynced_boot = (!self.sync).then_some(self.boot_id);
+            }
         }
         self.store_record()
     }

@@ -235,12 +235,12 @@ async fn member(
         None if unsure && alone => {
             let text = "the machine restarted while sync_binlog was 0: the last second of transactions may be missing";
             oplog::say(Level::Warning, text);
+            vote.unsure = false;
         }
         None if unsure => {
-            let text = "the machine restarted while sync_binlog was 0: this member cannot be sure of its log, does \
-                not vote with it, and joins its group as a new member";
+            let text = "the machine restarted while sync_binlog was 0: this member cannot be sure of its log; its \
+                vote counts only if all members of the group come back";
             oplog::say(Level::Warning, text);
-            vote.listed = false;
         }
         None => {}
     }

@@ -51,6 +51,9 @@ pub struct SessionInfo {
     pub since_us: u64,
 }
 
+/// [`SessionInfo::user`] before its login.
+pub const UNAUTHENTICATED: &str = "unauthenticated user";
+
 /// What others may do to a session.
 #[derive(Debug)]
 pub struct SessionHandle {

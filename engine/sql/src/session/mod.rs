@@ -22,7 +22,7 @@ use crate::account::{Account, AccountName};
 use crate::collate::Collation;
 use crate::error::{SqlError, error};
 use crate::normalize::Normal;
-use crate::server::{Ended, Server, SessionInfo};
+use crate::server::{Ended, Server, SessionInfo, UNAUTHENTICATED};
 use crate::sysvar::{SessionVars, Setting};
 use crate::txn::{ReadRules, Transaction};
 use crate::value::Level;
@@ -85,7 +85,7 @@ impl Session {
     #[must_use]
     pub fn new(server: &Rc<Server>, host: &str) -> Self {
         let info = SessionInfo {
-            user: "unauthenticated user".into(),
+            user: UNAUTHENTICATED.into(),
             host: host.to_owned(),
             command: "Connect",
             state: "login",
