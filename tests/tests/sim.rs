@@ -78,3 +78,10 @@ fn who_was_cut_off_answers_a_leader_that_it_does_not_know() {
 fn a_lost_acknowledgement_is_sent_again() {
     pass(&setup(1630, "drawn", 6000));
 }
+
+/// A joiner 30 ms away, under load: it was never level with the leader at the moment that the leader looked,
+/// and stayed a learner for ever.
+#[test]
+fn a_learner_some_way_off_becomes_a_voter_under_load() {
+    pass(&setup(112, "none", 500));
+}

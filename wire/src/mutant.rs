@@ -67,6 +67,15 @@ mutants! {
     DecidedOverOwnTail "decided-over-own-tail" "A follower applies the decided index to a tail that was not compared.",
     MatchedKeptAcrossBallots "matched-kept-across-ballots" "What matched the last leader's log counts as matching the next one's.",
     LeaderSyncedKeptAcrossBallots "leader-synced-kept" "What the last leader had synced counts for the next one.",
+    UnsureVotes "unsure-votes" "A member whose machine restarted while sync_binlog was 0 votes with its log.",
+    PageCacheTakenForDisk "page-cache-taken-for-disk" "Frames found at a start count as synced though only the page cache holds them.",
+    CorruptMiddleTruncated "corrupt-middle-truncated" "A log with a damaged frame is cut there and votes.",
+    ExpelledWithoutAgreement "expelled-without-agreement" "A leader expels whom it misses without the quorum's agreement.",
+    // Checkpoints.
+    CheckpointPassesLog "checkpoint-passes-log" "A checkpoint is kept before the log up to its index is synced.",
+    CheckpointWithoutKeys "checkpoint-without-keys" "A checkpoint lacks the last writers of keys.",
+    CheckpointWithoutCounters "checkpoint-without-counters" "A checkpoint lacks the counters of AUTO_INCREMENT columns.",
+    OneCheckpointKept "one-checkpoint-kept" "The log is purged up to the newest checkpoint, and the older one goes.",
     // Proposals.
     RepeatDelivered "repeat-delivered" "A proposal that was sent again is delivered again.",
     NumberSkipped "number-skipped" "A leader logs an origin's proposals with gaps.",

@@ -55,6 +55,9 @@ pub trait World {
 
     /// A line for the operators' log.
     fn note(&self, note: Note);
+
+    /// A decided frame, and what became of each of its entries; for those who check it.
+    fn judged(&self, _frame: &Frame, _judged: &[Judged]) {}
 }
 
 /// What START GROUP_REPLICATION takes from the system variables.
@@ -581,6 +584,7 @@ impl Engine {
 
     /// Applies one decided frame, lets it be seen, and tells who waits.
     fn apply(&self, frame: &Frame, judged: &[Judged], own: Option<(Incarnation, Run)>) -> Result<(), String> {
+        self.inner.world.judged(frame, judged);
         let mut last = None;
         for ((_, entry), judged) in frame.entries().zip(judged) {
             let Verdict::Committed { csn, gtid, effects } = &judged.verdict else { continue };

@@ -35,6 +35,7 @@ use std::task::Waker;
 use wire::entry::{ArchivedTransaction, CatalogChange, ObjectKind};
 use wire::id::{Csn, TableId};
 use wire::mutant::{Mutant, planted};
+use wire::rare;
 
 /// Why a certified transaction could not be applied here. The member can't go on as ONLINE.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -167,6 +168,7 @@ impl Server {
         }
         let displaced = self.locks.borrow_mut().displace(written.iter().copied(), []);
         for txn in displaced.into_iter().filter(|_| !planted(Mutant::HoldersNotDisplaced)) {
+            rare!("an applier displaces the holder of a lock");
             self.displace(txn);
         }
         let mut store = self.store.borrow_mut();

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
 use wire::id::TableId;
 use wire::mutant::{Mutant, planted};
+use wire::rare;
 use xxhash_rust::xxh3::Xxh3Default;
 
 /// A local transaction: a number that grows, so that the greatest is the youngest.
@@ -149,6 +150,7 @@ impl Locks {
         if victims.is_empty() {
             return Lock::Waiting;
         }
+        rare!("a deadlock of locks");
         if victims.contains(&txn) {
             let granted = self.cancel_wait(txn);
             assert!(granted.is_empty(), "a waiter that never delayed anybody let {granted:?} in");

@@ -1,5 +1,6 @@
 //! What must hold at every moment, over all members: kept outside them, from what they delivered.
 
+use super::model::Model;
 use engine_core::certify::Certifier;
 use engine_core::member::replay;
 use std::collections::BTreeMap;
@@ -9,6 +10,8 @@ use wire::id::{Csn, Incarnation, Index};
 /// What any member has delivered or computed, by its place.
 #[derive(Default)]
 pub struct Truth {
+    /// Certification, the naive way.
+    pub model: Model,
     /// Delivered frames by the index where they end, gap-free.
     frames: BTreeMap<Index, Frame>,
     /// Verdict digest after an index, and row digest as of a CSN.
@@ -36,20 +39,20 @@ pub struct Digests {
 }
 
 impl Truth {
-    /// A member delivered `frame`.
+    /// A member delivered `frame`. True when nobody did so before.
     ///
     /// # Errors
     /// Another member delivered something else there.
-    pub fn delivered(&mut self, frame: &Frame) -> Result<(), String> {
+    pub fn delivered(&mut self, frame: &Frame) -> Result<bool, String> {
         // The chain covers place, ballot, bytes and all that came before.
         let (last, chain) = (frame.header().last(), frame.header().chain);
         let end = self.frames.last_key_value().map_or(Index(0), |(&end, _)| end);
         match self.frames.get(&last) {
-            Some(known) if known.header().chain == chain => Ok(()),
+            Some(known) if known.header().chain == chain => Ok(false),
             None if last > end => {
                 assert_eq!(frame.header().first, end.next(), "whoever delivers first has delivered what is before");
                 self.frames.insert(last, frame.clone());
-                Ok(())
+                Ok(true)
             }
             known => Err(format!("agreement: two frames were decided at index {last}: {known:?} and {frame:?}")),
         }

@@ -2,11 +2,12 @@
 
 use super::check::{Digests, Truth};
 use super::client::{self, Place};
-use super::disk::SimDisk;
+use super::disk::{Loss, Scan, SimDisk};
 use super::history::History;
 use super::network::{Network, Parcel};
 use super::setup::Setup;
 use super::tasks::Tasks;
+use engine_core::certify::Judged;
 use engine_core::effect::{CheckpointWrite, Effect, Input, Level, Note};
 use engine_core::member::{MemberConfig, State};
 use engine_core::paxos::Timing;
@@ -23,7 +24,10 @@ use std::sync::Arc;
 use wire::client::Options;
 use wire::entry::{CatalogChange, GroupOptions, ObjectKind};
 use wire::frame::Frame;
-use wire::id::{Incarnation, Index, Uuid};
+use wire::id::{Ballot, Incarnation, Index, Uuid};
+use wire::message::Message;
+use wire::mutant::{Mutant, planted};
+use wire::rare;
 
 /// A rule that did not hold.
 #[derive(Clone, Debug)]
@@ -77,10 +81,10 @@ pub(super) enum Event {
 
 /// A member, its process up or down.
 pub(super) struct SimNode {
-    uuid: Uuid,
+    pub uuid: Uuid,
     pub disk: Rc<SimDisk>,
     pub engine: Option<Rc<Engine>>,
-    tasks: Tasks,
+    pub tasks: Tasks,
     /// Counts process lives: what was on its way to an earlier one is void.
     pub life: u64,
     pub connect: BTreeMap<Incarnation, usize>,
@@ -95,6 +99,20 @@ pub(super) struct SimNode {
     vote_due: u64,
     /// What its operator waits for.
     pub command: Option<Ticket>,
+    pub clock: Clock,
+    /// Its disk: least and longest time of a sync.
+    sync_us: (u64, u64),
+    pub disk_hangs_until: u64,
+    pub sync_fails: bool,
+    pub append_fails: bool,
+    flush_at: u64,
+    /// It lost what it had promised to keep, and is not whole again.
+    pub damaged: bool,
+    /// Its machine restarted while `sync_binlog` was 0.
+    pub unsure: bool,
+    /// The highest ballot that it answered under, by incarnation.
+    answered: (Incarnation, Ballot),
+    judged: Rc<RefCell<Vec<(Frame, Vec<Judged>)>>>,
     /// Up to here its log was compared with the others'.
     checked: Index,
     digests: Digests,
@@ -102,7 +120,17 @@ pub(super) struct SimNode {
     checkpoint_due: u64,
 }
 
+/// How a member's clocks differ from the simulator's.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Clock {
+    /// Parts in a million that it runs too fast.
+    pub rate_ppm: i64,
+    /// What its wall clock is wrong by.
+    pub unix_offset_us: i64,
+}
+
 struct SimWorld {
+    judged: Rc<RefCell<Vec<(Frame, Vec<Judged>)>>>,
     disk: Rc<SimDisk>,
     random: Rc<RefCell<Rng>>,
     notes: Rc<RefCell<Vec<Note>>>,
@@ -131,6 +159,10 @@ impl World for SimWorld {
     fn note(&self, note: Note) {
         self.notes.borrow_mut().push(note);
     }
+
+    fn judged(&self, frame: &Frame, judged: &[Judged]) {
+        self.judged.borrow_mut().push((frame.clone(), judged.to_vec()));
+    }
 }
 
 /// See the module.
@@ -144,7 +176,8 @@ pub struct Cluster {
     pub(super) network: Network,
     history: Rc<RefCell<History>>,
     options: Arc<Options>,
-    truth: Truth,
+    pub(super) truth: Truth,
+    pub(super) bursts: u64,
     pub(super) report: Report,
     pub(super) faulty: bool,
 }
@@ -182,6 +215,7 @@ impl Cluster {
     pub fn new(setup: Setup) -> Self {
         let seed = setup.seed;
         let mut rng = Rng::new(seed);
+        let drifting = setup.faults.clock;
         let nodes = (0..setup.members)
             .map(|index| {
                 let disk = Rc::<SimDisk>::default();
@@ -203,6 +237,19 @@ impl Cluster {
                     syncing: false,
                     vote_due: 0,
                     command: None,
+                    clock: Clock {
+                        rate_ppm: if drifting { rng.below(100_000) as i64 - 50_000 } else { 0 },
+                        unix_offset_us: 0,
+                    },
+                    sync_us: setup.disks[rng.below(setup.disks.len() as u64) as usize],
+                    disk_hangs_until: 0,
+                    sync_fails: false,
+                    append_fails: false,
+                    flush_at: 0,
+                    damaged: false,
+                    unsure: false,
+                    answered: (Incarnation(0), Ballot::ZERO),
+                    judged: Rc::default(),
                     checked: Index(0),
                     digests: Digests::default(),
                     checkpoint_due: 0,
@@ -220,6 +267,7 @@ impl Cluster {
             history: Rc::new(RefCell::new(History::new(client::Mix::draw(seed)))),
             options: Arc::default(),
             truth: Truth::default(),
+            bursts: 0,
             report: Report::default(),
             faulty: false,
         }
@@ -229,8 +277,19 @@ impl Cluster {
         Err(Failure { seed: self.setup.seed, at_us: self.now, rule: rule.into() })
     }
 
-    pub(super) fn clock(&self) -> Now {
-        Now { unix_us: 1_700_000_000_000_000 + self.now, monotonic_us: self.now }
+    /// What a member's clocks show now.
+    pub(super) fn clock(&self, node: usize) -> Now {
+        let Clock { rate_ppm, unix_offset_us } = self.nodes[node].clock;
+        let drift = self.now as i64 / 1000 * rate_ppm / 1000;
+        let monotonic_us = self.now.saturating_add_signed(drift);
+        let unix_us = (1_700_000_000_000_000 + monotonic_us).saturating_add_signed(unix_offset_us);
+        Now { unix_us, monotonic_us }
+    }
+
+    /// How long a member's clock takes to show `us` more, at least.
+    fn real_us(&self, node: usize, us: u64) -> u64 {
+        let rate = 1_000_000 + self.nodes[node].clock.rate_ppm;
+        us.saturating_mul(1_000_000) / rate as u64
     }
 
     pub(super) fn schedule(&mut self, after: u64, event: Event) {
@@ -271,8 +330,17 @@ impl Cluster {
         let place = self.place(0).expect("it is up");
         self.nodes[0].tasks.spawn(client::make_tables(place));
         self.wake_tasks(0);
-        self.run_until(20_000_000, |cluster| cluster.history.borrow().ready)?;
-        if self.history.borrow().ready { Ok(()) } else { self.fail("liveness: the tables were not made") }
+        let level = |cluster: &Self| cluster.history.borrow().made && cluster.is_level();
+        self.run_until(20_000_000, level)?;
+        self.history.borrow_mut().ready = level(self);
+        if level(self) { Ok(()) } else { self.fail("liveness: the tables were not made everywhere") }
+    }
+
+    /// Whether all members that are up show the same.
+    fn is_level(&self) -> bool {
+        let up = self.nodes.iter().filter_map(|node| node.engine.as_ref());
+        let csns: BTreeSet<_> = up.map(|engine| engine.with_member(|member| member.certifier().csn())).collect();
+        csns.len() == 1
     }
 
     /// Faults, as the setup has them.
@@ -282,6 +350,11 @@ impl Cluster {
     pub fn suffer(&mut self) -> Result<(), Failure> {
         self.faulty = true;
         self.schedule(200_000, Event::Fault);
+        if self.setup.faults.ddl {
+            let (place, seed) = (self.place(0), self.rng.next_u64());
+            self.nodes[0].tasks.spawn(client::ddl::live(place.expect("it is up"), Rng::new(seed)));
+            self.wake_tasks(0);
+        }
         self.run_until(self.setup.suffer_us, |_| false)?;
         self.faulty = false;
         Ok(())
@@ -292,10 +365,26 @@ impl Cluster {
     /// # Errors
     /// [`Failure`].
     pub fn heal(&mut self) -> Result<(), Failure> {
+        self.come_back()?;
+        // Clients end; what is in flight resolves; then all are equal.
+        self.history.borrow_mut().stop = true;
+        self.run_until(30_000_000, Self::is_quiet)?;
+        if !self.is_quiet() {
+            let all: Vec<_> = (0..self.nodes.len()).map(|node| self.describe(node)).collect();
+            return self.fail(format!("liveness: the group does not settle\n  {}", all.join("\n  ")));
+        }
+        self.check_end()
+    }
+
+    /// Nothing goes wrong any more: everybody becomes ONLINE.
+    pub(super) fn come_back(&mut self) -> Result<(), Failure> {
         self.say(|| "faults stop".into());
         self.network.silent.clear();
+        self.network.mute.clear();
         for node in 0..self.nodes.len() {
-            if self.nodes[node].paused {
+            let it = &mut self.nodes[node];
+            (it.sync_fails, it.append_fails, it.disk_hangs_until) = (false, false, 0);
+            if it.paused {
                 self.unpause(node);
             }
             if self.nodes[node].engine.is_none() {
@@ -310,13 +399,11 @@ impl Cluster {
                 return self.fail(format!("{rule}\n  {}", all.join("\n  ")));
             }
         }
-        // Clients end; what is in flight resolves; then all are equal.
-        self.history.borrow_mut().stop = true;
-        self.run_until(30_000_000, Self::is_quiet)?;
-        if !self.is_quiet() {
-            let all: Vec<_> = (0..self.nodes.len()).map(|node| self.describe(node)).collect();
-            return self.fail(format!("liveness: the group does not settle\n  {}", all.join("\n  ")));
-        }
+        Ok(())
+    }
+
+    /// What holds when nothing moves any more.
+    fn check_end(&mut self) -> Result<(), Failure> {
         for node in 0..self.nodes.len() {
             let place = self.place(node).expect("it is up");
             self.nodes[node].tasks.spawn(client::read_all(place, node));
@@ -352,7 +439,11 @@ impl Cluster {
         self.nodes[node].engine.clone()
     }
 
-    fn place(&self, node: usize) -> Option<Place> {
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.history.borrow().counts().0
+    }
+
+    pub(super) fn place(&self, node: usize) -> Option<Place> {
         let engine = self.engine(node)?;
         let (server, host) = (engine.server().clone(), engine.host());
         let (history, options) = (self.history.clone(), self.options.clone());
@@ -364,14 +455,10 @@ impl Cluster {
     }
 
     fn is_quiet(&self) -> bool {
-        let csns: BTreeSet<_> = (0..self.nodes.len())
-            .filter_map(|node| self.engine(node))
-            .map(|engine| engine.with_member(|member| member.certifier().csn()))
-            .collect();
-        csns.len() == 1 && self.nodes.iter().all(|node| node.tasks.is_done())
+        self.is_level() && self.nodes.iter().all(|node| node.tasks.is_done())
     }
 
-    fn describe(&self, node: usize) -> String {
+    pub(super) fn describe(&self, node: usize) -> String {
         let Some(engine) = self.engine(node) else { return format!("m{node} is down") };
         let status = engine.status();
         let members: Vec<_> = status
@@ -396,7 +483,7 @@ impl Cluster {
         })
     }
 
-    fn run_until(&mut self, limit_us: u64, done: impl Fn(&Self) -> bool) -> Result<(), Failure> {
+    pub(super) fn run_until(&mut self, limit_us: u64, done: impl Fn(&Self) -> bool) -> Result<(), Failure> {
         let end = self.now + limit_us;
         while !done(self) {
             let Some(entry) = self.events.first_entry() else { break };
@@ -432,6 +519,16 @@ impl Cluster {
             Event::Message(parcel) => self.deliver(*parcel)?,
             Event::Synced { node, life, index, cuts } if self.nodes[node].life == life => {
                 self.mix([3, node as u64, index.0]);
+                if self.nodes[node].disk_hangs_until > self.now {
+                    self.schedule(50_000, Event::Synced { node, life, index, cuts });
+                    return Ok(());
+                }
+                if std::mem::take(&mut self.nodes[node].sync_fails) {
+                    rare!("a sync fails");
+                    let loss = Loss::Unsynced(self.rng.below(3) as usize);
+                    let back = 50_000 + self.rng.below(500_000);
+                    return self.crash(node, loss, back);
+                }
                 self.nodes[node].syncing = false;
                 if self.nodes[node].disk.synced(index, cuts) {
                     self.say(|| format!("m{node} log is synced up to {index}"));
@@ -441,6 +538,10 @@ impl Cluster {
             }
             Event::Voted { node, life, generation } if self.nodes[node].life == life => {
                 self.mix([5, node as u64, generation]);
+                if self.nodes[node].disk_hangs_until > self.now {
+                    self.schedule(50_000, Event::Voted { node, life, generation });
+                    return Ok(());
+                }
                 self.nodes[node].disk.vote_synced(generation);
                 self.input(node, Input::VoteStored { generation })?;
             }
@@ -462,11 +563,12 @@ impl Cluster {
             Event::Links => {
                 self.keep_links()?;
                 self.drive_commands();
+                self.flush_disks();
                 self.schedule(20_000, Event::Links);
             }
             Event::Fault if self.faulty => {
                 self.fault()?;
-                let pause = 50_000 + self.rng.below(700_000);
+                let pause = 30_000 + self.rng.below(self.setup.fault_pause_us);
                 self.schedule(pause, Event::Fault);
             }
             Event::Restart { node } if self.nodes[node].engine.is_none() => self.boot(node)?,
@@ -485,11 +587,18 @@ impl Cluster {
 
     /// A process begins: what is on the disk, and clients that connect.
     pub(super) fn boot(&mut self, node: usize) -> Result<(), Failure> {
-        let now = self.clock();
+        if self.nodes[node].disk.open() == Scan::Corrupt {
+            // The server refuses to start; its operator takes a new data directory, and it joins anew.
+            rare!("a damaged log is found at a start");
+            self.say(|| format!("m{node}'s log is corrupt: its data directory is made anew"));
+            self.nodes[node].disk.wipe();
+        }
+        let now = self.clock(node);
         let settings = self.settings(node);
         let it = &mut self.nodes[node];
         it.life += 1;
-        let world = SimWorld { disk: it.disk.clone(), random: it.random.clone(), notes: it.notes.clone() };
+        let (disk, judged) = (it.disk.clone(), it.judged.clone());
+        let world = SimWorld { judged, disk, random: it.random.clone(), notes: it.notes.clone() };
         let engine = Engine::new(Box::new(world), it.uuid, 1, settings, on_role());
         for record in it.disk.journal_records() {
             let change = LocalChange::from_bytes(&record).expect("written as such");
@@ -503,6 +612,11 @@ impl Cluster {
         }
         let memory = match restart(&engine, &*it.disk, it.disk.decided(), self.setup.checkpoint_log_bytes) {
             Ok(memory) => memory,
+            Err(fault) if it.damaged => {
+                self.say(|| format!("m{node} cannot restart ({fault}): its data directory is made anew"));
+                self.nodes[node].disk.wipe();
+                return self.boot(node);
+            }
             Err(fault) => return self.fail(format!("restart: {fault}")),
         };
         self.report.restored += u64::from(!it.disk.checkpoints().is_empty());
@@ -516,7 +630,11 @@ impl Cluster {
         if rows != engine.server().recompute_digest() {
             return self.fail(format!("digest: member {node}'s rows after a restart are not those of its digest"));
         }
-        let vote = engine_core::effect::Vote { generation: 0, ..it.disk.vote().unwrap_or_default() };
+        let mut vote = engine_core::effect::Vote { generation: 0, ..it.disk.vote().unwrap_or_default() };
+        // As the server does: it does not vote with a log that it cannot be sure of.
+        if std::mem::take(&mut it.unsure) && !planted(Mutant::UnsureVotes) {
+            vote.listed = false;
+        }
         let run = vote.run.successor(it.random.borrow_mut().next_u64() as u32);
         let config = MemberConfig {
             uuid: it.uuid,
@@ -591,7 +709,7 @@ impl Cluster {
     }
 
     pub(super) fn input(&mut self, node: usize, input: Input) -> Result<(), Failure> {
-        let now = self.clock();
+        let now = self.clock(node);
         if let Some(engine) = self.engine(node) {
             engine.input(now, input);
             self.want_turn(node);
@@ -601,12 +719,13 @@ impl Cluster {
     }
 
     fn turn(&mut self, node: usize) -> Result<(), Failure> {
-        let now = self.clock();
+        let now = self.clock(node);
         let Some(engine) = self.engine(node) else { return Ok(()) };
         engine.turn(now);
         self.effects(node)?;
         // Time alone may make the next one due.
-        let next = engine.next_timer(now).max(self.now + 1000);
+        let due = engine.next_timer(now).saturating_sub(now.monotonic_us).min(10_000_000_000);
+        let next = self.now + self.real_us(node, due).max(1000);
         if self.nodes[node].timer <= self.now || next < self.nodes[node].timer {
             self.nodes[node].timer = next;
             let life = self.nodes[node].life;
@@ -622,7 +741,7 @@ impl Cluster {
         }
         let Some(engine) = self.engine(node) else { return Ok(()) };
         self.mix([6, node as u64, task as u64]);
-        engine.tick(self.clock());
+        engine.tick(self.clock(node));
         let mut running = self.nodes[node].tasks.begin(task);
         running.poll();
         self.nodes[node].tasks.end(running);
@@ -633,7 +752,7 @@ impl Cluster {
         self.effects(node)
     }
 
-    fn wake_tasks(&mut self, node: usize) {
+    pub(super) fn wake_tasks(&mut self, node: usize) {
         if self.nodes[node].paused {
             return;
         }
@@ -650,7 +769,13 @@ impl Cluster {
         while let Some(effect) = engine.pop_effect() {
             match effect {
                 Effect::Send { to, channel, label, message, payload } => {
-                    self.send(node, to, channel, (label, message, payload));
+                    self.send(node, to, channel, (label, message, payload))?;
+                }
+                Effect::Append(_) if std::mem::take(&mut self.nodes[node].append_fails) => {
+                    // What follows it is not done either.
+                    rare!("a disk is full");
+                    let back = 50_000 + self.rng.below(500_000);
+                    return self.crash(node, Loss::Nothing, back);
                 }
                 Effect::Append(frame) => {
                     self.say(|| format!("m{node} appends {frame:?}"));
@@ -672,7 +797,7 @@ impl Cluster {
                     if frames.first().is_some_and(|frame| frame.header().first != after.next()) {
                         frames.clear();
                     }
-                    engine.input(self.clock(), Input::ReadDone { token, frames });
+                    engine.input(self.clock(node), Input::ReadDone { token, frames });
                     self.want_turn(node);
                 }
                 Effect::Checkpoint(write) => self.write_checkpoint(node, write),
@@ -703,7 +828,7 @@ impl Cluster {
     fn store_vote(&mut self, node: usize, vote: engine_core::effect::Vote) {
         self.say(|| format!("m{node} stores {vote:?}"));
         self.nodes[node].disk.store_vote(vote);
-        let after = if self.disk_is_slow() { 5000 + self.rng.below(100_000) } else { 50 + self.rng.below(400) };
+        let after = self.sync_time(node);
         // Records are written one after another.
         let due = (self.now + after).max(self.nodes[node].vote_due + 1);
         self.nodes[node].vote_due = due;
@@ -720,28 +845,46 @@ impl Cluster {
             None if block => Input::CheckpointWritten,
             None => return,
         };
-        let after = if self.disk_is_slow() { 20_000 + self.rng.below(400_000) } else { 50 + self.rng.below(2000) };
+        let after = self.sync_time(node);
         let due = (self.now + after).max(self.nodes[node].checkpoint_due + 1);
         self.nodes[node].checkpoint_due = due;
         let life = self.nodes[node].life;
         self.schedule(due - self.now, Event::Checkpoint { node, life, input });
     }
 
-    fn disk_is_slow(&mut self) -> bool {
-        self.setup.faults.slow_disk && self.faulty && self.rng.percent(5)
+    /// How long this sync takes; now and then much longer, where disks are slow.
+    fn sync_time(&mut self, node: usize) -> u64 {
+        if self.setup.faults.slow_disk && self.faulty && self.rng.percent(5) {
+            return 5000 + self.rng.below(400_000);
+        }
+        let (least, most) = self.nodes[node].sync_us;
+        least + self.rng.below(most - least)
     }
 
-    fn begin_sync(&mut self, node: usize) {
+    /// `sync_binlog=0` syncs each second; who is whole again counts as such.
+    fn flush_disks(&mut self) {
+        for node in 0..self.nodes.len() {
+            let online = self.nodes[node].damaged && self.is_online(node);
+            let it = &mut self.nodes[node];
+            it.damaged &= !online;
+            if !self.setup.sync && it.flush_at <= self.now && it.disk_hangs_until <= self.now {
+                it.flush_at = self.now + 1_000_000;
+                it.disk.flush();
+            }
+        }
+    }
+
+    pub(super) fn begin_sync(&mut self, node: usize) {
         let it = &self.nodes[node];
         if it.syncing || it.engine.is_none() || it.disk.is_synced() {
             return;
         }
         let (life, (index, cuts)) = (it.life, it.disk.end());
         if !self.setup.sync {
-            it.disk.synced(index, cuts);
+            it.disk.synced_in_cache();
             return;
         }
-        let after = if self.disk_is_slow() { 20_000 + self.rng.below(400_000) } else { 50 + self.rng.below(400) };
+        let after = self.sync_time(node);
         self.nodes[node].syncing = true;
         self.schedule(after, Event::Synced { node, life, index, cuts });
     }
@@ -770,6 +913,12 @@ impl Cluster {
         if own_bytes > OWN_BYTES_MAX {
             return self.fail(format!("bounds: member {node} keeps {own_bytes} bytes of its own proposals"));
         }
+        let judged: Vec<_> = self.nodes[node].judged.borrow_mut().drain(..).collect();
+        for (frame, judged) in judged {
+            if let Err(rule) = self.truth.model.judged(&frame, &judged) {
+                return self.fail(format!("member {node}: {rule}"));
+            }
+        }
         if self.nodes[node].digests == digests {
             return Ok(());
         }
@@ -790,12 +939,15 @@ impl Cluster {
     /// What was delivered is what the others delivered.
     fn check_log(&mut self, node: usize, delivered: Index) -> Result<(), Failure> {
         let mut end = self.nodes[node].checked;
+        let mut newest = None;
         while end < delivered {
             let frames = self.nodes[node].disk.read(end.next(), 64 << 10);
             let before = end;
             for frame in frames.iter().take_while(|frame| frame.header().last() <= delivered) {
-                if let Err(rule) = self.truth.delivered(frame) {
-                    return self.fail(format!("member {node}: {rule}"));
+                match self.truth.delivered(frame) {
+                    Err(rule) => return self.fail(format!("member {node}: {rule}")),
+                    Ok(true) => newest = Some(frame.clone()),
+                    Ok(false) => {}
                 }
                 end = frame.header().last();
             }
@@ -804,20 +956,60 @@ impl Cluster {
             }
         }
         self.nodes[node].checked = end;
+        // Whoever holds the last one holds those before it, of which some may have been decided with it, by
+        // the voters of a later view.
+        newest.map_or(Ok(()), |frame| self.check_quorum(node, &frame))
+    }
+
+    /// What is decided lies on the synced disks of a quorum, at the moment that anybody knows it.
+    fn check_quorum(&self, node: usize, frame: &Frame) -> Result<(), Failure> {
+        let header = frame.header();
+        let voters = self.truth.model.voters_at(header.last());
+        // Who lost it since, within the budget, had it.
+        let holds = |it: &&SimNode| it.damaged || it.disk.holds(header.last(), header.chain);
+        let holding = self.nodes.iter().filter(|it| voters.contains(&it.uuid)).filter(holds).count();
+        if holding > voters.len() / 2 {
+            return Ok(());
+        }
+        self.fail(format!(
+            "quorum: member {node} delivered {frame:?}, which {holding} of {} voters hold synced",
+            voters.len()
+        ))
+    }
+
+    /// What a member says follows from what its disk holds, and its promises never fall.
+    pub(super) fn check_words(&mut self, node: usize, me: Incarnation, message: &Message) -> Result<(), Failure> {
+        let (ballot, index) = match message {
+            Message::Promise { ballot, .. } => (*ballot, Index(0)),
+            Message::Ack { ballot, index } => (*ballot, *index),
+            _ => return Ok(()),
+        };
+        let it = &mut self.nodes[node];
+        let stored = it.disk.vote().filter(|vote| vote.incarnation == me).map_or(Ballot::ZERO, |vote| vote.promised);
+        let before = if it.answered.0 == me { it.answered.1 } else { Ballot::ZERO };
+        it.answered = (me, before.max(ballot));
+        let synced = it.disk.synced_to();
+        if stored < ballot {
+            return self.fail(format!("promises: member {node} says {message:?}; its disk holds {stored}"));
+        }
+        if ballot < before {
+            return self.fail(format!("promises: member {node} says {message:?} after it has promised {before}"));
+        }
+        if index > synced {
+            return self.fail(format!("durability: member {node} says {message:?}; it has synced up to {synced}"));
+        }
         Ok(())
     }
 
     /// The process ends at once, and comes back.
-    pub(super) fn crash(&mut self, node: usize, back_after: u64) -> Result<(), Failure> {
+    pub(super) fn crash(&mut self, node: usize, loss: Loss, back_after: u64) -> Result<(), Failure> {
         if self.nodes[node].engine.is_none() {
             return Ok(());
         }
         self.report.crashes += 1;
         self.mix([4, node as u64, 0]);
-        // With `sync_binlog=0` only processes die here; with 1 the machine may, and takes what was not synced.
-        let keep = if self.setup.sync && self.rng.percent(50) { Some(self.rng.below(4) as usize) } else { None };
         let lose_votes = self.rng.percent(50);
-        self.say(|| format!("m{node} crashes; unsynced frames that survive: {keep:?}, votes lost: {lose_votes}"));
+        self.say(|| format!("m{node} crashes; it loses {loss:?}, votes being written: {lose_votes}"));
         let it = &mut self.nodes[node];
         // Sessions first: they end with their process, unheard.
         it.tasks = Tasks::default();
@@ -826,7 +1018,9 @@ impl Cluster {
         it.life += 1;
         it.up.clear();
         it.connect.clear();
-        it.disk.crash(keep, lose_votes);
+        it.judged.borrow_mut().clear();
+        (it.sync_fails, it.append_fails) = (false, false);
+        it.disk.crash(loss, lose_votes);
         for other in 0..self.nodes.len() {
             if other != node {
                 self.break_link(other, node)?;

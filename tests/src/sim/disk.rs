@@ -1,4 +1,7 @@
-//! A member's disk in the simulator: what was written, and how much of it would survive.
+//! A member's disk in the simulator: what was written, and how much of it would survive which crash.
+//!
+//! Written frames are in the page cache: they outlive the process. Durable ones outlive the machine. A
+//! sync makes the one the other; with `sync_binlog=0` a flush each second does.
 
 use engine_core::effect::{CheckpointWrite, Vote};
 use engine_core::paxos::tail::{Point, Tail, point_after};
@@ -6,6 +9,7 @@ use node::restart::Shelf;
 use std::cell::RefCell;
 use wire::frame::Frame;
 use wire::id::Index;
+use wire::mutant::{Mutant, planted};
 
 /// Frames, the vote record and the local journal of one member; survives crashes.
 #[derive(Default)]
@@ -17,6 +21,8 @@ pub struct SimDisk {
 struct Stored {
     place: Point,
     blocks: Vec<Vec<u8>>,
+    /// The block whose checksum does not fit any more.
+    damaged: Option<usize>,
 }
 
 struct State {
@@ -26,13 +32,49 @@ struct State {
     /// Rising.
     checkpoints: Vec<Stored>,
     writing: Option<Stored>,
+    /// Written up to here when the last sync began that came back.
     synced: Index,
+    /// What a crash of the machine leaves.
+    durable: Index,
     /// Cuts and resets since the process began.
     cuts: u64,
     vote: Option<Vote>,
     /// Votes written and not yet synced, each with the end of the log and the cuts at that time.
     pending: Vec<(Vote, Index, u64)>,
     journal: Vec<Vec<u8>>,
+    /// Checkpoints that were written here since the log began.
+    published: u64,
+    /// First index of a frame whose bytes changed.
+    flipped: Option<Index>,
+}
+
+/// What a crash takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Nothing: the process ended, the page cache is there.
+    Nothing,
+    /// Of what was not durable all but so many frames: the machine ended.
+    Unsynced(usize),
+}
+
+/// How a disk is damaged, to be found at the next start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// Bytes of a durable frame changed.
+    Flipped,
+    /// Another frame was written where a durable one belongs.
+    Misdirected,
+    /// Bytes of the newest checkpoint changed.
+    Checkpoint,
+}
+
+/// What the scan at a start found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scan {
+    /// A whole log.
+    Clean,
+    /// A frame that may have been acknowledged is damaged: this log must not vote.
+    Corrupt,
 }
 
 impl Default for State {
@@ -43,10 +85,13 @@ impl Default for State {
             checkpoints: Vec::new(),
             writing: None,
             synced: Index(0),
+            durable: Index(0),
             cuts: 0,
             vote: None,
             pending: Vec::new(),
             journal: Vec::new(),
+            published: 0,
+            flipped: None,
         }
     }
 }
@@ -70,6 +115,7 @@ impl SimDisk {
         let mut state = self.state.borrow_mut();
         state.frames.retain(|frame| frame.header().last() <= after);
         state.synced = state.synced.min(after);
+        state.durable = state.durable.min(after);
         state.cuts += 1;
         state.settle_votes();
     }
@@ -79,9 +125,17 @@ impl SimDisk {
         let mut state = self.state.borrow_mut();
         state.frames.clear();
         state.base = Tail::empty().end();
-        state.synced = Index(0);
+        state.published = 0;
+        (state.synced, state.durable) = (Index(0), Index(0));
         state.cuts = 0;
         state.settle_votes();
+    }
+
+    /// A new data directory: only the accounts of this server are set up again.
+    pub fn wipe(&self) {
+        let mut state = self.state.borrow_mut();
+        let journal = std::mem::take(&mut state.journal);
+        *state = State { journal, ..State::default() };
     }
 
     /// What a sync begun now will reach, and the cuts before it.
@@ -101,8 +155,35 @@ impl SimDisk {
         let valid = state.cuts == cuts && index <= state.end();
         if valid {
             state.synced = state.synced.max(index);
+            state.durable = state.durable.max(index);
         }
         valid
+    }
+
+    /// Appended is synced, as far as `sync_binlog=0` promises.
+    pub fn synced_in_cache(&self) {
+        let mut state = self.state.borrow_mut();
+        state.synced = state.end();
+    }
+
+    /// All that is written becomes durable (`sync_binlog=0`, each second).
+    pub fn flush(&self) {
+        let mut state = self.state.borrow_mut();
+        state.durable = state.end();
+    }
+
+    /// Whether this disk holds the frame that ends at `index` with this chain, as far as `sync_binlog` promises;
+    /// what was purged below a checkpoint counts as held.
+    pub fn holds(&self, index: Index, chain: u64) -> bool {
+        let state = self.state.borrow();
+        let at = state.frames.partition_point(|frame| frame.header().last() < index);
+        let found = state.frames.get(at).map(|frame| (frame.header().last(), frame.header().chain));
+        index <= state.base.index || index <= state.synced && found == Some((index, chain))
+    }
+
+    /// How far the log is synced, as far as `sync_binlog` promises.
+    pub fn synced_to(&self) -> Index {
+        self.state.borrow().synced
     }
 
     /// Writes a vote record; until [`SimDisk::vote_synced`] a crash may take it.
@@ -135,29 +216,79 @@ impl SimDisk {
         self.state.borrow().journal.clone()
     }
 
-    /// The process ends at once. Of the frames that were not synced, `keep` at most survive (all of them
-    /// when only the process dies); with `lose_votes`, so do none of the votes that were being written, nor
-    /// the frames written after them: writes go to the disk in order.
-    pub fn crash(&self, keep: Option<usize>, lose_votes: bool) {
+    /// The process ends at once. With `lose_votes` the votes that were being written are lost, and the frames
+    /// written after them: writes go to the disk in order.
+    pub fn crash(&self, loss: Loss, lose_votes: bool) {
         let mut state = self.state.borrow_mut();
         if lose_votes
             && let Some(&(_, end, cuts)) = state.pending.first()
             && cuts == state.cuts
         {
             state.frames.retain(|frame| frame.header().last() <= end);
-            state.synced = state.synced.min(end);
             state.pending.clear();
         }
         state.settle_votes();
-        if let Some(keep) = keep {
-            let synced = state.synced;
-            let safe = state.frames.partition_point(|frame| frame.header().last() <= synced);
+        if let Loss::Unsynced(keep) = loss {
+            let durable = state.durable;
+            let safe = state.frames.partition_point(|frame| frame.header().last() <= durable);
             state.frames.truncate(safe + keep);
         }
+        let end = state.end();
+        state.synced = state.synced.min(end);
+        state.durable = state.durable.min(end);
         state.cuts = 0;
         state.writing = None;
-        // Opening the log rewrites and syncs what is there.
-        state.synced = state.end();
+    }
+
+    /// Damages one durable frame, the `at`th from the end of them, or the newest checkpoint; false when there is
+    /// none.
+    pub fn damage(&self, damage: Damage, at: usize) -> bool {
+        let mut state = self.state.borrow_mut();
+        if damage == Damage::Checkpoint {
+            let made_up_for = state.published > 1 || state.base.index == Index(0);
+            let Some(newest) = state.checkpoints.last_mut().filter(|_| made_up_for) else { return false };
+            newest.damaged = Some(at % newest.blocks.len().max(1));
+            return true;
+        }
+        let durable = state.durable;
+        let count = state.frames.partition_point(|frame| frame.header().last() <= durable);
+        if count < 2 {
+            return false;
+        }
+        let place = count - 1 - at % (count - 1);
+        if damage == Damage::Flipped {
+            state.flipped = Some(state.frames[place].header().first);
+        } else {
+            state.frames[place] = state.frames[place - 1].clone();
+        }
+        true
+    }
+
+    /// Opens the log at a start: looks at each frame, and rewrites and syncs what the page cache may hold alone.
+    pub fn open(&self) -> Scan {
+        let mut state = self.state.borrow_mut();
+        let (mut next, mut chain) = (state.base.index.next(), state.base.chain);
+        let flipped = state.flipped.take();
+        let good = state.frames.iter().take_while(|frame| {
+            let header = frame.header();
+            let fits = header.first == next && header.previous_chain == chain;
+            (next, chain) = (header.last().next(), header.chain);
+            fits && flipped != Some(header.first)
+        });
+        let good = good.count();
+        if good < state.frames.len() {
+            if !planted(Mutant::CorruptMiddleTruncated) {
+                return Scan::Corrupt;
+            }
+            state.frames.truncate(good);
+        }
+        let end = state.end();
+        state.synced = end;
+        if !planted(Mutant::PageCacheTakenForDisk) {
+            state.durable = end;
+        }
+        state.durable = state.durable.min(end);
+        Scan::Clean
     }
 
     /// The highest decided index that any frame names.
@@ -170,7 +301,9 @@ impl SimDisk {
     pub fn write_checkpoint(&self, write: CheckpointWrite) -> Option<Index> {
         let mut state = self.state.borrow_mut();
         match write {
-            CheckpointWrite::Begin { point, .. } => state.writing = Some(Stored { place: point, blocks: Vec::new() }),
+            CheckpointWrite::Begin { point, .. } => {
+                state.writing = Some(Stored { place: point, blocks: Vec::new(), damaged: None })
+            }
             CheckpointWrite::Block(block) => {
                 state.writing.as_mut().expect("blocks follow a beginning").blocks.push(block);
             }
@@ -187,6 +320,7 @@ impl SimDisk {
         assert!(index <= state.synced, "a checkpoint at {index} passes the synced log, {}", state.synced);
         state.checkpoints.retain(|older| older.place.index != index);
         state.checkpoints.push(stored);
+        state.published += 1;
         state.checkpoints.sort_by_key(|stored| stored.place.index);
         true
     }
@@ -240,7 +374,11 @@ impl Shelf for SimDisk {
     fn block(&self, checkpoint: Index, number: u64) -> Result<Option<Vec<u8>>, String> {
         let state = self.state.borrow();
         let stored = state.checkpoints.iter().find(|stored| stored.place.index == checkpoint);
-        Ok(stored.ok_or("it is gone")?.blocks.get(number as usize).cloned())
+        let stored = stored.ok_or("it is gone")?;
+        if stored.damaged == Some(number as usize) {
+            return Err(format!("block {number} does not fit its checksum"));
+        }
+        Ok(stored.blocks.get(number as usize).cloned())
     }
 
     fn base(&self) -> Point {

@@ -44,6 +44,8 @@ pub struct Final {
 /// See the module.
 #[derive(Default)]
 pub struct History {
+    /// The tables were made, on one member.
+    pub made: bool,
     /// The tables are there.
     pub ready: bool,
     /// Clients begin nothing new.

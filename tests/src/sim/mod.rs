@@ -13,6 +13,7 @@ mod cluster;
 mod disk;
 mod fault;
 pub mod history;
+mod model;
 mod network;
 mod setup;
 mod tasks;
@@ -60,6 +61,7 @@ pub fn run(setup: Setup) -> Result<Report, Failure> {
         let mut cluster = Cluster::new(setup);
         cluster.form()?;
         cluster.suffer()?;
+        cluster.endure()?;
         cluster.heal()?;
         Ok(cluster.report())
     }));

@@ -16,6 +16,10 @@ pub(super) struct Network {
     arrivals: BTreeMap<(usize, usize, Channel), u64>,
     /// Directions in which nothing arrives.
     pub silent: BTreeSet<(usize, usize)>,
+    /// Members that send nothing but heartbeats.
+    pub mute: BTreeSet<usize>,
+    /// Connections on which something was lost: TCP delivers all that is sent, or ends.
+    lossy: BTreeSet<(usize, usize)>,
 }
 
 impl Network {
@@ -29,7 +33,11 @@ impl Network {
     }
 }
 
+/// A lost packet is sent again so much later.
+const RETRANSMISSION_US: u64 = 200_000;
+
 /// A message on its way.
+#[derive(Clone)]
 pub(super) struct Parcel {
     from: usize,
     to: usize,
@@ -39,6 +47,8 @@ pub(super) struct Parcel {
     label: Label,
     message: Message,
     payload: Payload,
+    /// It arrives although its connection is gone.
+    late: bool,
 }
 
 fn payload_bytes(payload: &Payload) -> usize {
@@ -60,7 +70,7 @@ impl Cluster {
         to: Peer,
         channel: Channel,
         (label, message, payload): (Label, Message, Payload),
-    ) {
+    ) -> Result<(), Failure> {
         let target = match &to {
             Peer::Address(address) => node_at(address),
             Peer::Member(incarnation) => {
@@ -68,22 +78,42 @@ impl Cluster {
                 self.nodes[from].connect.get(incarnation).copied().filter(|_| up)
             }
         };
-        let Some(to) = target.filter(|&to| self.reachable(from, to)) else { return };
-        let Some(engine) = self.engine(from) else { return };
+        let Some(engine) = self.engine(from) else { return Ok(()) };
         let incarnation = engine.with_member(|member| member.group().map_or(Incarnation(0), |group| group.me()));
-        let delay = 20 + self.rng.below(300) + payload_bytes(&payload) as u64 / 1000;
+        self.check_words(from, incarnation, &message)?;
+        let Some(to) = target else { return Ok(()) };
+        if !self.reachable(from, to) || self.is_mute(from, channel) {
+            self.network.lossy.insert((from, to));
+            return Ok(());
+        }
+        let faults = if self.faulty { self.setup.faults } else { super::Faults::default() };
+        let mut delay = 20 + self.rng.below(self.setup.delay_us) + payload_bytes(&payload) as u64 / 1000;
+        while faults.loss && self.rng.percent(5) {
+            delay += RETRANSMISSION_US;
+        }
         let now = self.now;
         let arrival = self.network.arrivals.entry((from, to, channel)).or_default();
         *arrival = (*arrival + 1).max(now + delay);
         let after = *arrival - now;
         let (epoch, life) = (self.network.epoch(from, to), self.nodes[to].life);
-        let parcel = Parcel { from, to, epoch, life, incarnation, label, message, payload };
+        let late = faults.late && self.rng.percent(50);
+        let parcel = Parcel { from, to, epoch, life, incarnation, label, message, payload, late };
+        if faults.duplicate && self.rng.percent(3) {
+            let again = after + self.rng.below(300_000);
+            self.schedule(again, Event::Message(Box::new(Parcel { late: true, ..parcel.clone() })));
+        }
         self.schedule(after, Event::Message(Box::new(parcel)));
+        Ok(())
     }
 
     pub(super) fn deliver(&mut self, parcel: Parcel) -> Result<(), Failure> {
         let Parcel { from, to, epoch, life, .. } = parcel;
-        let lost = epoch != self.network.epoch(from, to) || self.nodes[to].life != life || !self.reachable(from, to);
+        if epoch == self.network.epoch(from, to) && self.network.silent.contains(&(from, to)) {
+            self.network.lossy.insert((from, to));
+        }
+        let lost = epoch != self.network.epoch(from, to) && !parcel.late
+            || self.nodes[to].life != life
+            || !self.reachable(from, to);
         if lost {
             return Ok(());
         }
@@ -105,8 +135,15 @@ impl Cluster {
         self.input(to, Input::Received { from: incarnation, address: address(from), label, message, payload: aligned })
     }
 
-    /// Connections come up where they can.
+    /// Connections end where something was lost, and come up where they can.
     pub(super) fn keep_links(&mut self) -> Result<(), Failure> {
+        for (from, to) in std::mem::take(&mut self.network.lossy) {
+            if self.reachable(from, to) && !self.network.mute.contains(&from) {
+                self.break_link(from, to)?;
+            } else {
+                self.network.lossy.insert((from, to));
+            }
+        }
         for node in 0..self.nodes.len() {
             if self.nodes[node].engine.is_none() || self.nodes[node].paused {
                 continue;

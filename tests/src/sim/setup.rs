@@ -22,6 +22,12 @@ pub struct Setup {
     pub think_us: u64,
     /// Tables are made and filled before the other members join.
     pub early_tables: bool,
+    /// Longest delay of a message, simulated microseconds.
+    pub delay_us: u64,
+    /// Least and longest time of a sync, simulated microseconds; each member draws one.
+    pub disks: &'static [(u64, u64)],
+    /// Longest pause between two faults, simulated microseconds.
+    pub fault_pause_us: u64,
     /// Batches that may be undecided at once.
     pub write_concurrency: usize,
     /// Bytes that may be undecided at once.
@@ -81,6 +87,32 @@ faults! {
     pause "pause" 30,
     /// Members leave and join again.
     churn "churn" 25,
+    /// A machine ends, with what was not synced.
+    machine "machine" 25,
+    /// Durable frames are damaged, or others lie in their place.
+    damage "damage" 20,
+    /// A sync fails: the process ends.
+    sync_failure "sync-failure" 15,
+    /// A disk is full: the process ends where it appends.
+    disk_full "disk-full" 15,
+    /// A disk answers nothing for seconds.
+    hung_disk "hung-disk" 15,
+    /// A member sends heartbeats only.
+    order_mute "order-mute" 15,
+    /// Packets are lost, and come a retransmission later.
+    loss "loss" 30,
+    /// Messages arrive twice.
+    duplicate "duplicate" 25,
+    /// What was on a broken connection arrives on, beside the next one.
+    late "late" 25,
+    /// Clocks run at different rates, and wall clocks jump.
+    clock "clock" 25,
+    /// More clients come.
+    burst "burst" 10,
+    /// Tables are changed meanwhile.
+    ddl "ddl" 20,
+    /// After the others, one fault stays while the rest of the group has to go on.
+    lasting "lasting" 20,
 }
 
 impl Faults {
@@ -164,6 +196,11 @@ fn one_of<T: Copy>(seed: u64, choice: &str, values: &[T]) -> T {
     values[of(seed, choice).below(values.len() as u64) as usize]
 }
 
+/// Disks: least and longest time of a sync.
+const FAST_DISKS: &[(u64, u64)] = &[(50, 400)];
+const MIXED_DISKS: &[(u64, u64)] = &[(50, 400), (500, 10_000), (5000, 120_000)];
+const SLOW_DISKS: &[(u64, u64)] = &[(2000, 60_000)];
+
 impl Setup {
     /// What `seed` draws from the mixed swarm.
     #[must_use]
@@ -179,6 +216,9 @@ impl Setup {
             suffer_us: 6_000_000,
             think_us: one_of(seed, "think", &[3000, 10_000, 20_000, 40_000]),
             early_tables: of(seed, "early tables").percent(50),
+            delay_us: one_of(seed, "delay", &[300, 300, 3000, 30_000]),
+            disks: one_of(seed, "disks", &[FAST_DISKS, FAST_DISKS, MIXED_DISKS, MIXED_DISKS, SLOW_DISKS]),
+            fault_pause_us: one_of(seed, "fault pause", &[100_000, 300_000, 700_000]),
             write_concurrency: if small { 1 + window.below(3) as usize } else { 10 },
             window_bytes: if small { 300 + window.below(3000) as usize } else { 1 << 20 },
             impatient: of(seed, "impatient").percent(25),
@@ -225,7 +265,7 @@ mod tests {
 
     #[test]
     fn names_of_faults_go_both_ways() {
-        for names in ["none", "crash", "crash-all,one-way,churn"] {
+        for names in ["none", "crash", "crash-all,one-way,churn,ddl"] {
             assert_eq!(Faults::parse(names).map(Faults::names), Ok(names.to_owned()));
         }
         assert!(Faults::parse("crash,flood").is_err());

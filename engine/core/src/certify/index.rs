@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use wire::id::Csn;
 use wire::mutant::{Mutant, planted};
+use wire::rare;
 
 /// Slots of a generation, a power of two. 16 bytes each. Few in the simulator, so that generations turn over.
 const SLOTS: usize = if wire::mutant::AVAILABLE { 1 << 8 } else { 1 << 17 };
@@ -169,6 +170,7 @@ impl WriteIndex {
     /// Drops generations that no transaction can conflict with any more.
     pub fn collect(&mut self, stable: Csn) {
         while self.generations.len() > 1 && self.generations.front().is_some_and(|oldest| oldest.highest <= stable) {
+            rare!("a generation of last writers is dropped");
             self.generations.pop_front();
         }
     }

@@ -24,6 +24,7 @@ use wire::entry::{
 };
 use wire::id::{Csn, Incarnation, Index, Run, TableId, Uuid};
 use wire::mutant::{Mutant, planted};
+use wire::rare;
 
 /// What became of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,6 +217,7 @@ impl Certifier {
     /// Reads only: a refused transaction leaves no trace, or it would refuse later ones.
     fn find_conflict(&self, origin: Incarnation, snapshot: Csn, t: &ArchivedTransaction) -> Option<Conflict> {
         if self.is_stale(origin, t.primary_epoch.to_native()) {
+            rare!("a transaction of an old primary epoch is refused");
             return Some(Conflict::Epoch);
         }
         let current = t
@@ -223,6 +225,7 @@ impl Certifier {
             .iter()
             .all(|table| self.catalog.version(TableId::from(&table.table)) == Some(Csn::from(&table.version)));
         if !current && !planted(Mutant::SchemaVersionIgnored) {
+            rare!("a transaction of an old schema is refused");
             return Some(Conflict::Schema);
         }
         if t.gtid.as_ref().is_some_and(|gtid| self.gtids.executed().contains(gtid_of(gtid))) {
@@ -230,6 +233,7 @@ impl Certifier {
         }
         // A snapshot above the last CSN cannot come from a member that follows the order: never certified.
         if snapshot < self.stable && !planted(Mutant::StableOverOpenSnapshots) || snapshot > self.csn {
+            rare!("a snapshot below the stable CSN is refused");
             return Some(Conflict::Stable);
         }
         let last_only = usize::from(planted(Mutant::FirstKeyUnchecked));
@@ -333,6 +337,7 @@ impl Certifier {
         self.view = Some((index, view));
         self.gtids.drop_blocks();
         if self.primary.is_some_and(|primary| !self.members.contains_key(&primary)) {
+            rare!("a view takes the primary away");
             self.elect();
         }
         self.recompute_stable();
@@ -390,6 +395,7 @@ impl Certifier {
             && self.primary != Some(named)
             && self.members.get(&named).is_some_and(|facts| facts.online)
         {
+            rare!("an opening names a new primary");
             self.primary = Some(named);
             self.epoch += u64::from(!planted(Mutant::EpochKeptOnFailover));
         }

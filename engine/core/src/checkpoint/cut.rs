@@ -10,6 +10,7 @@ use crate::certify::index::Generation;
 use crate::paxos::tail::Point;
 use std::rc::Rc;
 use wire::id::{Birth, Csn, TableId};
+use wire::mutant::{Mutant, planted};
 
 /// Slots of a generation looked at in one slice: 16 bytes each.
 const SLOTS_PER_SLICE: usize = 8192;
@@ -79,7 +80,7 @@ impl Cut {
             birth: self.birth,
             certifier,
             rows_digest: rows.digest,
-            counters: rows.counters,
+            counters: if planted(Mutant::CheckpointWithoutCounters) { Vec::new() } else { rows.counters },
             left_out: rows.left_out,
         };
         let head = rkyv::to_bytes::<rkyv::rancor::Error>(&checkpoint).expect("serialising into memory cannot fail");
@@ -121,7 +122,8 @@ impl Cut {
     }
 
     fn keys(&mut self, number: usize, slot: usize) -> Slice {
-        let Some(generation) = self.generations.get(number) else {
+        let left = self.generations.get(number).filter(|_| !planted(Mutant::CheckpointWithoutKeys));
+        let Some(generation) = left else {
             self.stage = Stage::Rows;
             self.generations.clear();
             return Slice::More;

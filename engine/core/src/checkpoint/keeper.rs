@@ -13,6 +13,8 @@ use super::cut::{Cut, RowsHead, Slice};
 use crate::effect::{CheckpointWrite, Effect, Effects, Instant, Level};
 use std::collections::BTreeMap;
 use wire::id::{Csn, Index};
+use wire::mutant::{Mutant, planted};
+use wire::rare;
 
 /// Reports of all members since the last place that make one, if anything was committed.
 const REPORTS: u64 = 600;
@@ -129,7 +131,8 @@ impl Keeper {
                 Slice::End => running.whole = true,
             }
         }
-        if running.in_flight == 0 && synced >= running.cut.point().index {
+        let covered = synced >= running.cut.point().index || planted(Mutant::CheckpointPassesLog);
+        if running.in_flight == 0 && covered {
             running.ended = true;
             out.push(Effect::Checkpoint(CheckpointWrite::End));
         }
@@ -213,9 +216,11 @@ impl Keeper {
 
     fn retain(&mut self, now: Instant, out: &mut Effects) {
         self.leases.retain(|_, until| *until > now);
-        let older = self.stored.len().checked_sub(2).map(|at| self.stored[at]);
+        let kept = if planted(Mutant::OneCheckpointKept) { 1 } else { 2 };
+        let older = self.stored.len().checked_sub(kept).map(|at| self.stored[at]);
         let Some(older) = older else { return };
         self.stored.retain(|index| *index >= older || self.leases.contains_key(index));
+        rare!("the log below two checkpoints is purged");
         let log_after = self.stored.first().copied().unwrap_or_default();
         out.push(Effect::Retain { checkpoints: self.stored.clone(), log_after });
     }

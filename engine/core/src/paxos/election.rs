@@ -11,6 +11,7 @@ use wire::frame::{Buffer, Frame};
 use wire::id::{Ballot, Incarnation, Index};
 use wire::message::{Force, Message};
 use wire::mutant::{Mutant, planted};
+use wire::rare;
 
 /// What a voter said with its promise.
 #[derive(Clone, Debug)]
@@ -341,6 +342,7 @@ impl Group {
             && (ballot_counts(promise.last_ballot), promise.last) > (ballot_counts(end.ballot), end.index)
             && !planted(Mutant::OwnLogKept)
         {
+            rare!("a candidate adopts another's log");
             let target = (promise.last_ballot, promise.last);
             *fetch = Some(Fetch { from, token: next_token, target });
             self.next_read += 1;

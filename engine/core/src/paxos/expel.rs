@@ -16,6 +16,8 @@ use crate::effect::{Effects, Instant, Level, Payload, Peer};
 use wire::entry::{View, ViewCause};
 use wire::id::{Incarnation, Index};
 use wire::message::{Channel, Message};
+use wire::mutant::{Mutant, planted};
+use wire::rare;
 
 /// Who is gone is told so at most this often.
 const GONE_US: u64 = 200_000;
@@ -66,12 +68,14 @@ impl Group {
     /// Whether a quorum of `view` agrees to remove `who`, which is still missed.
     pub(super) fn may_expel(&self, view: &View, who: Incarnation, now: Instant) -> bool {
         let quorum = super::voters_of(view).count() / 2 + 1;
-        self.due(now).contains(&who) && self.agreeing(view, who, now) >= quorum
+        let agreed = self.agreeing(view, who, now) >= quorum || planted(Mutant::ExpelledWithoutAgreement);
+        self.due(now).contains(&who) && agreed
     }
 
     /// The next member to expel from `view`, the leader's present one.
     pub(super) fn next_expulsion(&self, view: &View, now: Instant) -> Option<(Incarnation, ViewCause)> {
         let who = self.due(now).into_iter().find(|&who| self.may_expel(view, who, now))?;
+        rare!("a member is expelled");
         assert_ne!(who, self.me(), "a leader does not miss itself");
         Some((who, ViewCause::Expel(who)))
     }

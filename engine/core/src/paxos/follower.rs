@@ -7,6 +7,7 @@ use wire::frame::{Buffer, Frame};
 use wire::id::{Ballot, Incarnation, Index, Run};
 use wire::message::{Channel, Message};
 use wire::mutant::{Mutant, planted};
+use wire::rare;
 
 /// Where an append attaches, and what its leader says besides.
 pub(super) struct Place {
@@ -64,6 +65,7 @@ impl Group {
             return;
         }
         if frames.last().is_some_and(|frame| frame.header().last() <= self.acked) {
+            rare!("an acknowledgement is sent again");
             // It was acknowledged, and sent again: the acknowledgement was lost.
             self.acked = Index(0);
         }
@@ -108,6 +110,7 @@ impl Group {
                 return false;
             }
             if self.log.last() >= header.first {
+                rare!("a follower cuts what its leader does not have");
                 self.cut_after(previous_of(header.first), out);
             }
             self.append(frame.clone(), out);

@@ -10,6 +10,7 @@ use wire::frame::{BatchBuilder, Buffer, Entries, Frame, Place};
 use wire::id::{Ballot, Incarnation, Index, Run};
 use wire::message::{Channel, JoinAnswer, Message};
 use wire::mutant::{Mutant, planted};
+use wire::rare;
 
 /// Bytes sent to one peer and not yet acknowledged.
 const PEER_WINDOW_BYTES: usize = 8 << 20;
@@ -46,6 +47,22 @@ struct Progress {
     told: (Index, Index),
     /// Its connection is new: perhaps another process, which has to learn who leads.
     unmet: bool,
+    /// While it learns: what was decided at that time.
+    goal: Option<(Index, Instant)>,
+}
+
+impl Progress {
+    /// Whether a learner is level, or no further behind than `limit_us`. Being level at one moment is too much
+    /// to ask under load, of a member that is some way off: it would never become a voter.
+    fn keeps_up(&mut self, decided: Index, now: Instant, limit_us: u64) -> bool {
+        let reached = match self.goal {
+            Some((goal, since)) if self.matched >= goal => now.since(since) <= limit_us,
+            Some(_) => return self.matched >= decided,
+            None => false,
+        };
+        self.goal = Some((decided, now));
+        reached || self.matched >= decided
+    }
 }
 
 /// A server that asks to join, after the member checked that it may.
@@ -227,6 +244,7 @@ impl Group {
             && let Some(progress) = leading.progress.get_mut(&from)
         {
             // Where logs cannot differ; never back over what was acknowledged under this ballot.
+            rare!("a peer's log differs from the leader's");
             progress.common = decided;
             progress.next = decided.max(progress.matched).next();
             progress.flying.clear();
@@ -266,6 +284,7 @@ impl Group {
             return;
         }
         if !self.keep_quorum(now) {
+            rare!("a leader steps down, as it hears no quorum");
             out.note(Level::Warning, 0, "this member no longer hears a quorum and steps down as leader".into());
             self.become_follower(now);
             self.led = false;
@@ -389,6 +408,7 @@ impl Group {
             }
             let frames = self.log.frames_after(previous, CATCH_UP_BYTES);
             let (Some(frames), Some(point)) = (frames, self.log.point(previous)) else {
+                rare!("a peer far behind is served from the disk");
                 progress.reading = true;
                 self.read(Reading::Replicate(peer), previous, CATCH_UP_BYTES, out);
                 return;
@@ -523,12 +543,14 @@ impl Group {
             leading.changes.push_back(Change::Remove(who, cause));
         }
         let heard = self.heard_both_ways(now);
+        let limit = self.suspicion_us();
         let Role::Leader(leading) = &mut self.role else { return };
         if leading.changes.is_empty() {
             // A learner that has caught up, and answers, becomes a voter.
-            let ready = view.members.iter().find(|member| {
-                let matched = leading.progress.get(&member.incarnation).map_or(Index(0), |p| p.matched);
-                member.role == VotingRole::Learner && matched >= decided && heard.contains(&member.incarnation)
+            let learners = view.members.iter().filter(|member| member.role == VotingRole::Learner);
+            let ready = learners.filter(|member| heard.contains(&member.incarnation)).find(|member| {
+                let progress = leading.progress.get_mut(&member.incarnation);
+                progress.is_some_and(|progress| progress.keeps_up(decided, now, limit))
             });
             leading.changes.extend(ready.map(|member| Change::Promote(member.incarnation)));
         }
@@ -729,8 +751,10 @@ impl Leading {
                 taken += entry.raw().len();
                 new += 1;
             } else if new == 0 && stamp.number < self.expected.expected(origin, run) {
+                rare!("a proposal arrives again");
                 skipped += entry.raw().len();
             } else {
+                rare!("a proposal arrives before the one that precedes it");
                 gap = true;
                 break;
             }
