@@ -51,6 +51,7 @@ fn table() -> Table {
         comment: String::new(),
         row_format: String::new(),
         auto_increment: 0,
+        foreign_keys: Vec::new(),
         next_space: 1,
         created_us: 0,
         origins: Vec::new(),

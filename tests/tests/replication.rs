@@ -324,6 +324,25 @@ fn of_two_inserts_of_one_key_exactly_one_commits() {
     }
 }
 
+/// A child that is added on one member and a parent that is deleted on another at once: one of them commits, and
+/// no child is ever without its parent.
+#[test]
+fn of_a_new_child_and_its_parents_deletion_exactly_one_commits() {
+    let group = multi_primary("foreign");
+    group.write("CREATE TABLE test.c (id INT PRIMARY KEY, t INT NOT NULL, FOREIGN KEY (t) REFERENCES t (id))");
+    for round in 10..20 {
+        group.write(&format!("INSERT INTO test.t VALUES ({round}, 0)"));
+        group.assert_equal(&ALL, &["test.t", "test.c"]);
+        let statements =
+            [format!("INSERT INTO test.c VALUES ({round}, {round})"), format!("DELETE FROM test.t WHERE id = {round}")];
+        let winner = one_winner(&race(&group, [&statements[0], &statements[1]]));
+        group.assert_equal(&ALL, &["test.t", "test.c"]);
+        let counts = ["test.t WHERE id", "test.c WHERE t"]
+            .map(|of| group.members[2].value(&format!("SELECT COUNT(*) FROM {of} = {round}")));
+        assert_eq!(counts, if winner == 0 { ["1", "1"] } else { ["0", "0"] });
+    }
+}
+
 /// A conflict is the loser's to repeat: counters counted up everywhere at once lose nothing.
 #[test]
 fn retried_updates_lose_nothing() {

@@ -5,10 +5,11 @@
 //! Definitions travel as rkyv archives, opaque to everyone else.
 //!
 //! Names of databases and tables are compared with case (`lower_case_table_names=0`), column, key and
-//! index names without. Absent on purpose: views, triggers, routines, events, foreign keys.
+//! index names without. Absent on purpose: views, triggers, routines, events.
 
 mod column_type;
 mod first_form;
+mod second_form;
 
 pub use column_type::ColumnType;
 
@@ -19,7 +20,8 @@ use crate::key::write_set_front;
 use crate::temporal::DateTime;
 use crate::value::Value;
 use rkyv::{Archive, Deserialize, Serialize, rancor};
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use wire::entry::ObjectKind;
 use wire::id::{Csn, TableId};
@@ -144,6 +146,54 @@ impl Key {
     }
 }
 
+/// What becomes of children when their parent goes or changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub enum ReferenceRule {
+    /// NO ACTION: the change is refused, as by RESTRICT.
+    #[default]
+    NoAction,
+    /// RESTRICT, written so.
+    Restrict,
+    /// CASCADE.
+    Cascade,
+    /// SET NULL.
+    SetNull,
+}
+
+impl ReferenceRule {
+    /// As `information_schema` shows it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoAction => "NO ACTION",
+            Self::Restrict => "RESTRICT",
+            Self::Cascade => "CASCADE",
+            Self::SetNull => "SET NULL",
+        }
+    }
+}
+
+/// A foreign key of a table. The parent is known by name: with `foreign_key_checks=0` it may be missing.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct ForeignKey {
+    /// Its name, unique in the database.
+    pub name: String,
+    /// Columns of this table.
+    pub columns: Vec<u16>,
+    /// The parent's database.
+    pub parent_schema: String,
+    /// The parent's name.
+    pub parent_table: String,
+    /// Columns of the parent: those of a unique key of it, in that key's order.
+    pub parent_columns: Vec<String>,
+    /// ON DELETE.
+    pub on_delete: ReferenceRule,
+    /// ON UPDATE.
+    pub on_update: ReferenceRule,
+    /// In the definition of a changed table: the rows that are there have to be checked against it.
+    pub unchecked: bool,
+}
+
 /// What a table is.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub struct TableDefinition {
@@ -151,6 +201,8 @@ pub struct TableDefinition {
     pub columns: Vec<Column>,
     /// Its keys as SHOW CREATE TABLE lists them: primary, unique, others.
     pub keys: Vec<Key>,
+    /// Its foreign keys, oldest first.
+    pub foreign_keys: Vec<ForeignKey>,
     /// Default collation of new columns.
     pub collation: u16,
     /// COMMENT.
@@ -214,6 +266,8 @@ archived!(DatabaseDefinition);
 /// Ends the bytes of a table's definition in its second form. One in the first form ends with the count of
 /// its `origins`, which is no more than the columns of a table and so never this.
 const SECOND_FORM: [u8; 4] = *b"QTD2";
+/// The same with foreign keys.
+const THIRD_FORM: [u8; 4] = *b"QTD3";
 
 impl TableDefinition {
     /// The bytes that travel.
@@ -222,17 +276,42 @@ impl TableDefinition {
         let bytes = rkyv::to_bytes::<rancor::Error>(self);
         let mut bytes =
             bytes.expect("serialising into memory cannot fail: definitions hold no shared pointers").into_vec();
-        bytes.extend_from_slice(&SECOND_FORM);
+        bytes.extend_from_slice(&THIRD_FORM);
         bytes
     }
 
-    /// Reads them back, in either form; `None` when they are neither.
+    /// Reads them back, in any form; `None` when they are in none.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let Some(archive) = bytes.strip_suffix(&SECOND_FORM) else { return first_form::read(bytes) };
+        if let Some(archive) = bytes.strip_suffix(&SECOND_FORM) {
+            return second_form::read(archive);
+        }
+        let Some(archive) = bytes.strip_suffix(&THIRD_FORM) else { return first_form::read(bytes) };
         let mut aligned = rkyv::util::AlignedVec::<16>::with_capacity(archive.len());
         aligned.extend_from_slice(archive);
         rkyv::from_bytes::<Self, rancor::Error>(&aligned).ok()
+    }
+}
+
+impl TableDefinition {
+    /// A key whose first parts are these columns, whole and in this order.
+    #[must_use]
+    pub fn index_beginning_with(&self, columns: &[u16]) -> Option<&Key> {
+        self.keys.iter().find(|key| {
+            let mut parts = key.parts.iter();
+            columns.iter().all(|&column| parts.next().is_some_and(|part| part.column == column && part.prefix == 0))
+        })
+    }
+
+    /// The place of the unique key whose parts are these columns, whole and in this order.
+    #[must_use]
+    pub fn unique_key_of(&self, columns: &[String]) -> Option<usize> {
+        self.keys.iter().position(|key| {
+            let same = |(part, name): (&KeyPart, &String)| {
+                part.prefix == 0 && self.columns[usize::from(part.column)].name.eq_ignore_ascii_case(name)
+            };
+            key.unique && key.parts.len() == columns.len() && key.parts.iter().zip(columns).all(same)
+        })
     }
 }
 
@@ -283,6 +362,66 @@ impl Table {
     pub fn auto_increment(&self) -> Option<usize> {
         self.definition.columns.iter().position(|column| column.auto_increment)
     }
+}
+
+/// One foreign key with both its tables.
+#[derive(Debug)]
+pub struct Reference {
+    /// The table that refers.
+    pub child: Rc<Table>,
+    /// Which of its foreign keys.
+    pub number: usize,
+    /// The table that is referred to; `None`: there is none of the name.
+    pub parent: Option<Rc<Table>>,
+    /// Which of the parent's keys; `None`: it has no such key (any more).
+    pub parent_key: Option<usize>,
+}
+
+impl Reference {
+    /// The foreign key itself.
+    #[must_use]
+    pub fn key(&self) -> &ForeignKey {
+        &self.child.definition.foreign_keys[self.number]
+    }
+
+    /// The child's index that begins with the foreign key's columns.
+    #[must_use]
+    pub fn child_index(&self) -> Option<&Key> {
+        self.child.definition.index_beginning_with(&self.key().columns)
+    }
+}
+
+/// Whether values of two columns are of one kind and have the same keys: what a foreign key asks of them.
+#[must_use]
+pub fn may_refer(child: &Column, parent: &Column) -> bool {
+    match (&child.kind, &parent.kind) {
+        (ColumnType::Int { bytes, unsigned, .. }, ColumnType::Int { bytes: other, unsigned: other_sign, .. }) => {
+            bytes == other && unsigned == other_sign
+        }
+        (one, other) if one.is_text() && other.is_text() => child.collation == parent.collation,
+        (one, other) if one.is_bytes() && other.is_bytes() => true,
+        (one, other) => one == other,
+    }
+}
+
+/// The place of the parent's unique key that a foreign key means, where it can serve.
+#[must_use]
+pub fn parent_key(child: &Table, key: &ForeignKey, parent: &Table) -> Option<usize> {
+    let number = parent.definition.unique_key_of(&key.parent_columns)?;
+    let parts = &parent.definition.keys[number].parts;
+    let fits = key.columns.iter().zip(parts).all(|(&column, part)| {
+        may_refer(&child.definition.columns[usize::from(column)], &parent.definition.columns[usize::from(part.column)])
+    });
+    (fits && key.columns.len() == parts.len()).then_some(number)
+}
+
+/// The foreign keys around one table.
+#[derive(Debug, Default)]
+pub struct References {
+    /// Its own.
+    pub parents: Vec<Rc<Reference>>,
+    /// Those of others (and of itself) that refer to it.
+    pub children: Vec<Rc<Reference>>,
 }
 
 /// What a change of the catalogue did, as the group's catalogue decided at its place in the order.
@@ -350,6 +489,10 @@ pub struct Catalog {
     databases: BTreeMap<String, Database>,
     by_id: BTreeMap<TableId, Rc<Table>>,
     generation: u64,
+    /// Foreign keys around the tables that were asked for, of this generation.
+    references: RefCell<BTreeMap<TableId, Rc<References>>>,
+    /// Tables with foreign keys.
+    children: BTreeSet<TableId>,
 }
 
 /// Databases that are always there.
@@ -371,7 +514,13 @@ impl Catalog {
             let database = Database { version: Csn(0), definition, tables: BTreeMap::new(), built_in: true };
             ((*name).to_owned(), database)
         };
-        Self { databases: BUILT_IN.iter().map(built_in).collect(), by_id: BTreeMap::new(), generation: 0 }
+        Self {
+            databases: BUILT_IN.iter().map(built_in).collect(),
+            by_id: BTreeMap::new(),
+            generation: 0,
+            references: RefCell::default(),
+            children: BTreeSet::new(),
+        }
     }
 
     /// Grows with every change: what plans and caches compare.
@@ -410,29 +559,83 @@ impl Catalog {
         self.by_id.get(&id)
     }
 
+    fn changed(&mut self) {
+        self.generation += 1;
+        self.references.get_mut().clear();
+    }
+
+    fn forget(&mut self, table: TableId) {
+        self.by_id.remove(&table);
+        self.children.remove(&table);
+    }
+
+    /// All foreign keys, by their tables' identities.
+    pub fn foreign_keys(&self) -> impl Iterator<Item = Reference> {
+        let tables = self.children.iter().filter_map(|id| self.by_id.get(id));
+        tables.flat_map(|child| {
+            (0..child.definition.foreign_keys.len()).map(|number| {
+                let key = &child.definition.foreign_keys[number];
+                let parent = self.table(&key.parent_schema, &key.parent_table).cloned();
+                let parent_key = parent.as_ref().and_then(|parent| parent_key(child, key, parent));
+                Reference { child: child.clone(), number, parent, parent_key }
+            })
+        })
+    }
+
+    /// Whether any table has a foreign key.
+    #[must_use]
+    pub fn has_foreign_keys(&self) -> bool {
+        !self.children.is_empty()
+    }
+
+    /// The foreign keys around a table.
+    #[must_use]
+    pub fn references(&self, table: TableId) -> Rc<References> {
+        if let Some(found) = self.references.borrow().get(&table) {
+            return found.clone();
+        }
+        let mut found = References::default();
+        for reference in self.foreign_keys() {
+            let (own, parent) = (reference.child.id == table, reference.parent.as_ref().map(|parent| parent.id));
+            let reference = Rc::new(reference);
+            if parent == Some(table) {
+                found.children.push(reference.clone());
+            }
+            if own {
+                found.parents.push(reference);
+            }
+        }
+        let found = Rc::new(found);
+        self.references.borrow_mut().insert(table, found.clone());
+        found
+    }
+
     /// Puts a table in; an old one of the name makes room.
     pub fn put_table(&mut self, table: Table) -> Rc<Table> {
-        self.generation += 1;
+        self.changed();
         let table = Rc::new(table);
         let tables = self.databases.get_mut(&table.schema).map(|database| &mut database.tables);
         if let Some(old) = tables.and_then(|tables| tables.insert(table.name.clone(), table.clone())) {
-            self.by_id.remove(&old.id);
+            self.forget(old.id);
         }
         self.by_id.insert(table.id, table.clone());
+        if !table.definition.foreign_keys.is_empty() {
+            self.children.insert(table.id);
+        }
         table
     }
 
     /// Takes a table out.
     pub fn remove_table(&mut self, schema: &str, name: &str) -> Option<Rc<Table>> {
-        self.generation += 1;
+        self.changed();
         let table = self.databases.get_mut(schema)?.tables.remove(name)?;
-        self.by_id.remove(&table.id);
+        self.forget(table.id);
         Some(table)
     }
 
     /// Puts a database in, or changes its definition.
     pub fn put_database(&mut self, name: &str, version: Csn, definition: DatabaseDefinition) {
-        self.generation += 1;
+        self.changed();
         let fresh = || Database {
             version,
             definition: definition.clone(),
@@ -446,11 +649,11 @@ impl Catalog {
 
     /// Takes a database out, with its tables.
     pub fn remove_database(&mut self, name: &str) -> Vec<Rc<Table>> {
-        self.generation += 1;
+        self.changed();
         let Some(database) = self.databases.remove(name) else { return Vec::new() };
         let tables: Vec<_> = database.tables.into_values().collect();
         for table in &tables {
-            self.by_id.remove(&table.id);
+            self.forget(table.id);
         }
         tables
     }
@@ -494,6 +697,7 @@ pub mod testing {
             columns,
             next_space: keys.len() as u16,
             keys,
+            foreign_keys: Vec::new(),
             collation: Collation::DEFAULT.id(),
             comment: String::new(),
             row_format: String::new(),

@@ -212,6 +212,33 @@ pub fn write_set(table: &Table, row: &[Value], scratch: &mut Vec<u8>, hashes: &m
     }
 }
 
+/// The write-set hash of the row that has `values` in the unique key `number` of `table`, none of them NULL.
+#[must_use]
+pub fn parent_hash(table: &Table, number: usize, values: &[&Value]) -> u64 {
+    let (key, mut item) = (&table.definition.keys[number], table.write_set_fronts[number].clone());
+    for (part, value) in key.parts.iter().zip(values) {
+        let from = item.len();
+        sort_key(&table.definition.columns[usize::from(part.column)], part.prefix, value, &mut item);
+        let length = item.len() - from;
+        item.extend_from_slice(SEPARATOR);
+        push_length(length, &mut item);
+    }
+    xxh64(&item, 0)
+}
+
+/// The key bytes of some columns of a table; `None` when one of them is NULL.
+#[must_use]
+pub fn columns_key(table: &Table, columns: impl Iterator<Item = u16>, values: &[&Value]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for (column, value) in columns.zip(values) {
+        if value.is_null() {
+            return None;
+        }
+        encode_part(&table.definition.columns[usize::from(column)], 0, value, &mut bytes);
+    }
+    Some(bytes)
+}
+
 /// A key part made of a text's weights under `collation`, for groups and DISTINCT.
 pub fn weigh_value(value: &Value, collation: Collation, out: &mut Vec<u8>) {
     let from = out.len();

@@ -13,7 +13,7 @@ mod alter;
 mod checkpoint;
 mod wait;
 
-pub(crate) use alter::duplicate_entry;
+pub(crate) use alter::{duplicate_entry, missing_parent, parent_place};
 pub use checkpoint::{RestoreError, RowsCut, RowsState};
 pub(crate) use wait::deadlock;
 pub use wait::{Ended, SessionHandle, SessionInfo, TxnHandle, UNAUTHENTICATED};
@@ -29,7 +29,7 @@ use crate::sysvar::Globals;
 use crate::value::Value;
 use engine_store::{Change, Divergence, Locks, Space, Store, Txn};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::task::Waker;
 use wire::entry::{ArchivedTransaction, CatalogChange, ObjectKind};
@@ -166,7 +166,13 @@ impl Server {
         for change in transaction.rows.iter() {
             written.push((space(change)?, change.key.as_slice()));
         }
-        let displaced = self.locks.borrow_mut().displace(written.iter().copied(), []);
+        // A transaction that shares nothing has no parents, or did not ask for them.
+        let asks = !transaction.shared.is_empty();
+        let parents = if asks { self.parents(csn, transaction)? } else { BTreeSet::new() };
+        let shared = parents.iter().map(|(space, key)| (*space, key.as_slice()));
+        // Whoever is about to delete a parent that this transaction refers to has looked for children too
+        // early. (`design.md` §5.5 [!])
+        let displaced = self.locks.borrow_mut().displace(written.iter().copied(), shared);
         for txn in displaced.into_iter().filter(|_| !planted(Mutant::HoldersNotDisplaced)) {
             rare!("an applier displaces the holder of a lock");
             self.displace(txn);
@@ -186,6 +192,30 @@ impl Server {
             }
         }
         Ok(())
+    }
+
+    /// The keys of the parents that rows of a transaction newly refer to.
+    fn parents(&self, csn: Csn, transaction: &ArchivedTransaction) -> Result<BTreeSet<(Space, Vec<u8>)>, ApplyError> {
+        let mut found = BTreeSet::new();
+        let catalog = self.catalog.borrow();
+        for change in transaction.rows.iter().filter(|change| change.space == 0) {
+            let listed = transaction.tables.get(usize::from(change.table.to_native()));
+            let Some(table) = listed.and_then(|listed| catalog.table_by_id(TableId::from(&listed.table))) else {
+                continue;
+            };
+            let references = catalog.references(table.id);
+            let (Some(after), false) = (change.after.as_ref(), references.parents.is_empty()) else { continue };
+            let read = |bytes: &[u8]| {
+                row::decode(&table.definition, bytes).map_err(|fault| ApplyError::Row { csn, table: table.id, fault })
+            };
+            let before = change.before.as_ref().map(|bytes| read(bytes)).transpose()?;
+            let after = read(after)?;
+            for reference in &references.parents {
+                let old = before.as_deref().and_then(|row| parent_place(reference, row));
+                found.extend(parent_place(reference, &after).filter(|place| Some(place) != old.as_ref()));
+            }
+        }
+        Ok(found)
     }
 
     /// Carries out what DDL `csn` did to the catalogue, as the group's catalogue decided.

@@ -35,6 +35,7 @@ pub struct FakeHost {
     held: RefCell<Vec<(Ticket, Body)>>,
     wakers: RefCell<Vec<Waker>>,
     writers: RefCell<BTreeMap<u64, u64>>,
+    sharers: RefCell<BTreeMap<u64, u64>>,
     objects: RefCell<Objects>,
     journal: RefCell<Vec<LocalChange>>,
     log: RefCell<Vec<(Csn, Gtid, rkyv::util::AlignedVec<16>)>>,
@@ -46,6 +47,10 @@ pub struct FakeHost {
     pub refuse: Cell<bool>,
     /// Group Replication runs.
     pub running: Cell<bool>,
+    /// Proposals are refused, and the last one is kept in `captured`.
+    pub capture: Cell<bool>,
+    /// See `capture`.
+    pub captured: RefCell<Option<Body>>,
     /// Conflicts that the order still has to make up.
     pub conflicts: Cell<u32>,
 }
@@ -113,14 +118,20 @@ impl FakeHost {
                         .any(|&(version, id)| id == table.table && version == table.version)
                 };
                 let mut writers = self.writers.borrow_mut();
+                let mut sharers = self.sharers.borrow_mut();
                 let later = |hash: &u64| writers.get(hash).is_some_and(|&writer| writer > transaction.snapshot.0);
+                let shared = |hash: &u64| sharers.get(hash).is_some_and(|&sharer| sharer > transaction.snapshot.0);
                 if transaction.tables.iter().any(stale)
-                    || transaction.written.iter().chain(&transaction.read).any(later)
+                    || transaction.written.iter().any(shared)
+                    || transaction.written.iter().chain(&transaction.shared).chain(&transaction.read).any(later)
                 {
                     return Outcome::Conflict;
                 }
                 for hash in &transaction.written {
                     writers.insert(*hash, csn.0);
+                }
+                for hash in &transaction.shared {
+                    sharers.insert(*hash, csn.0);
                 }
                 let archived = rkyv::access::<ArchivedEntry, rkyv::rancor::Error>(&bytes).unwrap();
                 let wire::entry::ArchivedBody::Transaction(archived) = &archived.body else { unreachable!() };
@@ -228,7 +239,10 @@ impl Host for FakeHost {
     }
 
     fn propose(&self, body: Body) -> Result<Ticket, Box<Body>> {
-        if self.refuse.get() {
+        if self.capture.get() {
+            *self.captured.borrow_mut() = Some(body.clone());
+        }
+        if self.refuse.get() || self.capture.get() {
             return Err(Box::new(body));
         }
         let ticket = Ticket(self.next_ticket.get());

@@ -63,6 +63,8 @@ pub struct Transaction {
     changes: Vec<Change>,
     written: Vec<u64>,
     read: Vec<u64>,
+    /// Hashes of referenced parents.
+    shared: Vec<u64>,
     tables: BTreeMap<TableId, Csn>,
     savepoints: Vec<(String, usize)>,
     bytes: usize,
@@ -92,6 +94,7 @@ impl Transaction {
             changes: Vec::new(),
             written: Vec::new(),
             read: Vec::new(),
+            shared: Vec::new(),
             tables: BTreeMap::new(),
             savepoints: Vec::new(),
             bytes: 0,
@@ -205,6 +208,25 @@ impl Transaction {
         key: &[u8],
         mode: Mode,
     ) -> Result<Option<Bytes>, SqlError> {
+        let repeatable = matches!(self.rules.isolation, Isolation::RepeatableRead | Isolation::Serializable);
+        let checked = repeatable && self.rules.snapshot_isolation && !planted(Mutant::LostUpdateAllowed);
+        let snapshot = self.snapshot.filter(|_| checked);
+        self.lock_current(session, space, key, mode, snapshot).await
+    }
+
+    /// Locks a key and reads its newest row, whatever the transaction's snapshot is: checks of foreign keys
+    /// are about what is there now. A row later than `snapshot` is 1213.
+    ///
+    /// # Errors
+    /// See [`Transaction::lock`].
+    pub async fn lock_current(
+        &mut self,
+        session: &SessionHandle,
+        space: Space,
+        key: &[u8],
+        mode: Mode,
+        snapshot: Option<Csn>,
+    ) -> Result<Option<Bytes>, SqlError> {
         let handle = self.handle();
         self.server.lock(session, &handle, space, key, mode, self.rules.lock_timeout_us).await?;
         if let Some(own) = self.own(space, key) {
@@ -222,9 +244,7 @@ impl Transaction {
                 self.server.wait_visible(session, Some(&handle), csn).await?;
                 continue;
             }
-            let repeatable = matches!(self.rules.isolation, Isolation::RepeatableRead | Isolation::Serializable);
-            let checked = self.rules.snapshot_isolation && !planted(Mutant::LostUpdateAllowed);
-            if repeatable && checked && self.snapshot.is_some_and(|snapshot| csn > snapshot) {
+            if snapshot.is_some_and(|snapshot| csn > snapshot) {
                 return Err(deadlock());
             }
             return Ok(row);
@@ -234,6 +254,11 @@ impl Transaction {
     /// Notes hashes of a row that is locked but not changed.
     pub fn note_read(&mut self, hashes: &[u64]) {
         self.read.extend_from_slice(hashes);
+    }
+
+    /// Notes the hash of a parent that a row of this transaction refers to; its key is locked.
+    pub fn note_shared(&mut self, hash: u64) {
+        self.shared.push(hash);
     }
 
     // ---- writing ----
@@ -342,6 +367,9 @@ impl Transaction {
         let written = sorted(&self.written);
         let mut read = sorted(&self.read);
         read.retain(|hash| written.binary_search(hash).is_err());
+        let mut shared = sorted(&self.shared);
+        // A parent that is written here too is protected as such.
+        shared.retain(|hash| written.binary_search(hash).is_err());
         Proposal {
             snapshot: if planted(Mutant::SnapshotTooLate) {
                 self.server.visible().next()
@@ -355,7 +383,7 @@ impl Transaction {
             session,
             tables,
             written,
-            shared: Vec::new(),
+            shared,
             read,
             rows,
         }

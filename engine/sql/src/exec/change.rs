@@ -2,7 +2,7 @@
 
 use super::cursor::{Cursor, Found, decode, passes};
 use super::{Exec, Rows};
-use crate::catalog::{DefaultValue, Key, Table};
+use crate::catalog::{DefaultValue, Key, ReferenceRule, Table};
 use crate::collate::Collation;
 use crate::error::{SqlError, error};
 use crate::expr::{Env, Node};
@@ -37,6 +37,12 @@ pub struct Changed {
 impl Exec<'_> {
     /// DML needs a key: 3098 in a group.
     fn check_key(&self, table: &Table) -> Result<(), SqlError> {
+        let cascades = |rule| matches!(rule, ReferenceRule::Cascade | ReferenceRule::SetNull);
+        if self.rules.everywhere_checks
+            && table.definition.foreign_keys.iter().any(|key| cascades(key.on_delete) || cascades(key.on_update))
+        {
+            return Err(error(3098, "The table does not comply with the requirements by an external plugin."));
+        }
         if table.clustered().is_some() {
             return Ok(());
         }
@@ -162,12 +168,13 @@ impl Exec<'_> {
         let table = &plan.table;
         loop {
             let Some((key, found)) = self.find_duplicate(table, &row, None).await? else {
-                self.put_row(table, None, Some(&row)).await?;
-                changed.affected += 1;
+                if self.put_row(table, None, Some(&row), plan.ignore).await? {
+                    changed.affected += 1;
+                }
                 return Ok(());
             };
             if plan.replace {
-                self.put_row(table, Some(&found), None).await?;
+                self.put_row(table, Some(&found), None, false).await?;
                 changed.affected += 1;
                 changed.changed += 1;
                 continue;
@@ -181,8 +188,9 @@ impl Exec<'_> {
                     changed.affected += u64::from(self.rules.found_rows);
                 } else {
                     self.check_duplicates(table, &new, Some(&found)).await?;
-                    self.put_row(table, Some(&found), Some(&new)).await?;
-                    changed.affected += 2;
+                    if self.put_row(table, Some(&found), Some(&new), plan.ignore).await? {
+                        changed.affected += 2;
+                    }
                 }
                 return Ok(());
             }
@@ -234,7 +242,7 @@ impl Exec<'_> {
         Ok(None)
     }
 
-    async fn check_duplicates(
+    pub(super) async fn check_duplicates(
         &mut self,
         table: &Rc<Table>,
         row: &[Value],
@@ -246,9 +254,38 @@ impl Exec<'_> {
         }
     }
 
+    /// Puts a row in the place of another (or of none), and does what foreign keys say. With `ignore` a row
+    /// that they refuse stays as it was, with a warning: the answer is then false.
+    async fn put_row(
+        &mut self,
+        table: &Rc<Table>,
+        old: Option<&Found>,
+        new: Option<&[Value]>,
+        ignore: bool,
+    ) -> Result<bool, SqlError> {
+        let Some(references) = self.references(table) else {
+            return self.store_row(table, old, new).await.map(|()| true);
+        };
+        let mark = self.txn.mark();
+        self.store_row(table, old, new).await?;
+        match self.follow(references, old, new, 0).await {
+            Err(SqlError { code: code @ (1451 | 1452), message, .. }) if ignore => {
+                self.txn.rollback_to(mark);
+                self.env.warn(Warning { level: Level::Warning, code, message });
+                Ok(false)
+            }
+            result => result.map(|()| true),
+        }
+    }
+
     /// Puts a row in the place of another (or of none), with its index entries. The unique places of the
     /// new one are locked and free.
-    async fn put_row(&mut self, table: &Rc<Table>, old: Option<&Found>, new: Option<&[Value]>) -> Result<(), SqlError> {
+    pub(super) async fn store_row(
+        &mut self,
+        table: &Rc<Table>,
+        old: Option<&Found>,
+        new: Option<&[Value]>,
+    ) -> Result<(), SqlError> {
         let rows = Space { table: table.id, number: 0 };
         let mut hashes = Vec::new();
         let mut scratch = Vec::new();
@@ -402,8 +439,11 @@ impl Exec<'_> {
         let strict = self.rules.strict && !plan.ignore;
         let targets = self.targets(table, &plan.access, plan.filter.as_ref(), &plan.order, plan.limit.as_ref()).await?;
         let mut changed = Changed { is_update: true, ..Changed::default() };
-        for (number, old) in targets.iter().enumerate() {
+        for (number, old) in targets.into_iter().enumerate() {
             self.step().await?;
+            // A cascade of an earlier row may have come here.
+            let Some(old) = self.refreshed(table, old)? else { continue };
+            let old = &old;
             changed.matched += 1;
             let new = self.assign(table, &plan.set, &old.row, number as u64 + 1, strict)?;
             if row::same(&old.row, &new) {
@@ -419,8 +459,9 @@ impl Exec<'_> {
                 }
                 return Err(duplicate);
             }
-            self.put_row(table, Some(old), Some(&new)).await?;
-            changed.changed += 1;
+            if self.put_row(table, Some(old), Some(&new), plan.ignore).await? {
+                changed.changed += 1;
+            }
         }
         changed.affected = if self.rules.found_rows { changed.matched } else { changed.changed };
         Ok(changed)
@@ -432,10 +473,12 @@ impl Exec<'_> {
         self.txn.touch(table)?;
         let targets = self.targets(table, &plan.access, plan.filter.as_ref(), &plan.order, plan.limit.as_ref()).await?;
         let mut changed = Changed::default();
-        for old in &targets {
+        for old in targets {
             self.step().await?;
-            self.put_row(table, Some(old), None).await?;
-            changed.affected += 1;
+            let Some(old) = self.refreshed(table, old)? else { continue };
+            if self.put_row(table, Some(&old), None, plan.ignore).await? {
+                changed.affected += 1;
+            }
         }
         Ok(changed)
     }

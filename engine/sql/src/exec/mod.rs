@@ -3,6 +3,7 @@
 
 mod change;
 mod cursor;
+mod foreign;
 mod group;
 mod select;
 
@@ -78,6 +79,10 @@ pub struct ChangeRules {
     pub found_rows: bool,
     /// Group Replication runs: tables without a key are 3098.
     pub group_running: bool,
+    /// It runs with `group_replication_enforce_update_everywhere_checks`: so are tables with cascades.
+    pub everywhere_checks: bool,
+    /// `foreign_key_checks`.
+    pub foreign_keys: bool,
 }
 
 /// Rows of work between two looks around, about 50 us.

@@ -154,10 +154,9 @@ impl Parser<'_> {
             return Err(self.unexpected());
         } else {
             let name = self.ident()?;
-            let (column, keys, foreign, checks) = self.column_def(name)?;
+            let (column, keys, checks) = self.column_def(name)?;
             table.columns.push(column);
             table.keys.extend(keys);
-            table.foreign_keys.extend(foreign);
             table.checks.extend(checks);
         }
         Ok(())
@@ -255,10 +254,10 @@ impl Parser<'_> {
 
     /// After FOREIGN KEY.
     fn foreign_key(&mut self, constraint: Option<String>) -> Result1<ForeignKey> {
-        let mut name = constraint.filter(|name| !name.is_empty());
+        let name = constraint.filter(|name| !name.is_empty());
+        // A name of the index is read and ignored, as in MySQL.
         if !self.is_op(Op::LParen) {
-            let index = self.ident()?;
-            name = name.or(Some(index));
+            self.ident()?;
         }
         let columns = self.paren_list(Self::ident)?;
         self.references(name, columns)
@@ -301,9 +300,9 @@ impl Parser<'_> {
         Ok(ForeignKey { name, columns, parent, parent_columns, on_delete, on_update })
     }
 
-    /// After a column's name: its definition, and the keys, foreign keys and checks written at it.
-    #[allow(clippy::type_complexity, reason = "four lists that the one caller takes apart at once")]
-    fn column_def(&mut self, name: String) -> Result1<(ColumnDef, Vec<KeyDef>, Vec<ForeignKey>, Vec<Check>)> {
+    /// After a column's name: its definition, and the keys and checks written at it.
+    #[allow(clippy::type_complexity, reason = "three parts that the one caller takes apart at once")]
+    fn column_def(&mut self, name: String) -> Result1<(ColumnDef, Vec<KeyDef>, Vec<Check>)> {
         let serial = self.kw_if("SERIAL");
         let data_type = if serial {
             DataType::Int { bytes: 8, unsigned: true, width: None, zerofill: false }
@@ -331,7 +330,7 @@ impl Parser<'_> {
             comment: None,
             invisible: false,
         };
-        let (mut keys, mut foreign, mut checks) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut keys, mut checks) = (Vec::new(), Vec::new());
         if serial {
             keys.push(key(KeyKind::Unique));
         }
@@ -368,7 +367,8 @@ impl Parser<'_> {
                 self.op(Op::RParen)?;
                 column.generated = Some((expr, self.one_of(&["VIRTUAL", "STORED"]) == Some("STORED")));
             } else if self.is_kw("REFERENCES") {
-                foreign.push(self.references(None, vec![name.clone()])?);
+                // Up to 8.4 MySQL reads a REFERENCES at a column, and makes no foreign key of it.
+                self.references(None, Vec::new())?;
             } else if self.is_kw("CHECK") || self.is_kw("CONSTRAINT") {
                 let constraint = self.constraint_name()?;
                 self.kw("CHECK")?;
@@ -378,7 +378,7 @@ impl Parser<'_> {
             } else if self.one_of(&["COLUMN_FORMAT", "STORAGE"]).is_some() {
                 self.name_or_default()?;
             } else if !self.kw_if("VISIBLE") {
-                return Ok((column, keys, foreign, checks));
+                return Ok((column, keys, checks));
             }
         }
     }
@@ -765,12 +765,11 @@ impl Parser<'_> {
     }
 
     fn altered_column(&mut self, name: String, changes: &mut Vec<AlterTable>) -> Result1<ColumnDef> {
-        let (column, keys, foreign, checks) = self.column_def(name)?;
+        let (column, keys, checks) = self.column_def(name)?;
         if !checks.is_empty() {
             return self.unsupported("CHECK in ALTER TABLE");
         }
         changes.extend(keys.into_iter().map(AlterTable::AddKey));
-        changes.extend(foreign.into_iter().map(AlterTable::AddForeignKey));
         Ok(column)
     }
 

@@ -209,6 +209,8 @@ pub struct UpdatePlan {
 /// DELETE from one table.
 #[derive(Debug)]
 pub struct DeletePlan {
+    /// IGNORE.
+    pub ignore: bool,
     /// From what.
     pub table: Rc<Table>,
     /// How its rows are found.
@@ -453,7 +455,7 @@ impl<'a> Planner<'a> {
         let (table, scope) = self.target(&delete.from, "multi-table DELETE")?;
         let (filter, access, order, limit) =
             self.changed_rows(&table, &scope, delete.filter.as_ref(), &delete.order_by, delete.limit.as_ref())?;
-        Ok(DeletePlan { table, access, filter, order, limit })
+        Ok(DeletePlan { ignore: delete.ignore, table, access, filter, order, limit })
     }
 
     #[allow(clippy::type_complexity, reason = "four parts of a plan, taken apart at once")]

@@ -5,14 +5,15 @@
 //! form for small ones.
 
 use super::{ApplyError, Server};
-use crate::catalog::{DefaultValue, Key, Table};
+use crate::catalog::{Catalog, DefaultValue, Key, Reference, Table, TableDefinition, parent_key};
 use crate::error::{SqlError, error};
-use crate::key::index_key;
+use crate::key::{columns_key, index_key};
 use crate::row::{self, Conversion};
 use crate::temporal::{self, DateRules};
 use crate::value::Value;
 use engine_store::{Change, Range, Space, Store};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use wire::id::Csn;
 
 impl Server {
@@ -48,9 +49,89 @@ impl Server {
                 }
             }
         }
+        let table = self.catalog.borrow_mut().put_table(table);
+        if table.definition.foreign_keys.iter().any(|key| key.unchecked) {
+            self.check_foreign_keys(csn, &table)?;
+        }
+        Ok(())
+    }
+
+    /// 1452 when rows that are there now have no parent by a new foreign key of `new`: the early word about what
+    /// is decided where the change is carried out.
+    pub(crate) fn find_orphan(&self, catalog: &Catalog, old: &Table, new: &TableDefinition) -> Result<(), SqlError> {
+        if new.foreign_keys.iter().all(|key| !key.unchecked) {
+            return Ok(());
+        }
+        let store = self.store.borrow();
+        let stored =
+            rows(&store, self.applied.get(), old).map_err(|fault| error(1815, format!("Internal error: {fault}")))?;
+        let (schema, name) = (old.schema.clone(), old.name.clone());
+        let child = Rc::new(Table::new(schema, name, old.id, old.version, new.clone()));
+        for (number, key) in new.foreign_keys.iter().enumerate().filter(|(_, key)| key.unchecked) {
+            let parent = catalog.table(&key.parent_schema, &key.parent_table).cloned();
+            let parent = parent.map(|parent| if parent.id == old.id { child.clone() } else { parent });
+            let parent_key = parent.as_ref().and_then(|parent| parent_key(&child, key, parent));
+            // A key of its own that this very statement adds has no entries yet.
+            let itself = parent_key.filter(|_| parent.as_ref().is_some_and(|parent| parent.id == old.id));
+            if itself.is_some_and(|at| old.definition.keys.iter().all(|had| had.space != new.keys[at].space)) {
+                continue;
+            }
+            let reference = Reference { child: child.clone(), number, parent, parent_key };
+            if stored.iter().any(|(_, _, row)| !has_parent(&store, &reference, &rewritten(&child, row))) {
+                return Err(missing_parent(&reference));
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows that were there before a foreign key: without parents they make it fail, on every member alike.
+    fn check_foreign_keys(&self, csn: Csn, table: &Table) -> Result<(), ApplyError> {
+        let references = self.catalog.borrow().references(table.id);
+        let mut definition = table.definition.clone();
+        for reference in references.parents.iter().filter(|reference| reference.key().unchecked) {
+            if let Some(error) = orphan(&self.store.borrow(), csn, reference)? {
+                definition.foreign_keys.retain(|key| key.name != reference.key().name);
+                self.ddl_failures.borrow_mut().insert(csn, error);
+            }
+        }
+        definition.foreign_keys.iter_mut().for_each(|key| key.unchecked = false);
+        let table = Table::new(table.schema.clone(), table.name.clone(), table.id, table.version, definition);
         self.catalog.borrow_mut().put_table(table);
         Ok(())
     }
+}
+
+/// 1452 when some row of the child has no parent.
+fn orphan(store: &Store, csn: Csn, reference: &Reference) -> Result<Option<SqlError>, ApplyError> {
+    let found = rows(store, csn, &reference.child)?;
+    Ok(found.iter().any(|(_, _, row)| !has_parent(store, reference, row)).then(|| missing_parent(reference)))
+}
+
+/// Whether what `row` of the child refers to is there in its newest version.
+fn has_parent(store: &Store, reference: &Reference, row: &[Value]) -> bool {
+    let mut columns = reference.key().columns.iter();
+    if columns.any(|&column| row[usize::from(column)].is_null()) {
+        return true;
+    }
+    let place = parent_place(reference, row);
+    place.is_some_and(|(space, key)| store.newest(space, &key).is_some_and(|(_, row)| row.is_some()))
+}
+
+/// Where the parent of a row of the child lies; `None`: it refers to nothing, or to what cannot be there.
+#[must_use]
+pub(crate) fn parent_place(reference: &Reference, row: &[Value]) -> Option<(Space, Vec<u8>)> {
+    let (parent, number) = (reference.parent.as_ref()?, reference.parent_key?);
+    let values: Vec<&Value> = reference.key().columns.iter().map(|&column| &row[usize::from(column)]).collect();
+    let key = &parent.definition.keys[number];
+    let place = columns_key(parent, key.parts.iter().map(|part| part.column), &values)?;
+    Some((Space { table: parent.id, number: key.space }, place))
+}
+
+/// 1452.
+#[must_use]
+pub(crate) fn missing_parent(reference: &Reference) -> SqlError {
+    let text = crate::show::reference_text(reference);
+    error(1452, format!("Cannot add or update a child row: a foreign key constraint fails ({text})"))
 }
 
 /// Whether an index has the same bytes under both definitions.
@@ -82,28 +163,32 @@ fn rows(store: &Store, csn: Csn, table: &Table) -> Result<Vec<StoredRow>, ApplyE
     Ok(rows)
 }
 
+/// A row under the new definition of its table.
+fn rewritten(new: &Table, values: &[Value]) -> Vec<Value> {
+    let mut warnings = Vec::new();
+    // Zone and current date are those of UTC and of the definition: the same on every member.
+    let created_us = i64::try_from(new.definition.created_us).unwrap_or(0);
+    let today = temporal::from_unix_us(created_us, 0);
+    let rules = DateRules { today: temporal::date_of(today.unwrap_or_default()), ..DateRules::default() };
+    let mut conversion = Conversion { strict: false, row: 1, warnings: &mut warnings, table: &new.name, rules };
+    let mut changed = Vec::with_capacity(new.definition.columns.len());
+    for (at, column) in new.definition.columns.iter().enumerate() {
+        let value = match new.definition.origins.get(at).copied().flatten() {
+            Some(from) => values.get(usize::from(from)).cloned().unwrap_or(Value::Null),
+            None => match column.default {
+                DefaultValue::Now(digits) => Value::DateTime(today.unwrap_or_default(), digits),
+                _ => column.default_value(),
+            },
+        };
+        // Without strict mode a conversion cannot fail; the origin checked what strict mode asks.
+        changed.push(conversion.convert(column, value).unwrap_or_else(|_| column.implicit_default()));
+    }
+    changed
+}
+
 fn rewrite_rows(store: &mut Store, csn: Csn, old: &Table, new: &Table) -> Result<(), ApplyError> {
     for (key, before, values) in rows(store, csn, old)? {
-        let mut warnings = Vec::new();
-        // Zone and current date are those of UTC and of the definition: the same on every member.
-        let today = temporal::from_unix_us(i64::try_from(new.definition.created_us).unwrap_or(0), 0);
-        let rules = DateRules { today: temporal::date_of(today.unwrap_or_default()), ..DateRules::default() };
-        let mut conversion = Conversion { strict: false, row: 1, warnings: &mut warnings, table: &new.name, rules };
-        let mut changed = Vec::with_capacity(new.definition.columns.len());
-        for (at, column) in new.definition.columns.iter().enumerate() {
-            let value = match new.definition.origins.get(at).copied().flatten() {
-                Some(from) => values.get(usize::from(from)).cloned().unwrap_or(Value::Null),
-                None => match column.default {
-                    DefaultValue::Now(digits) => {
-                        let us = i64::try_from(new.definition.created_us).unwrap_or(0);
-                        Value::DateTime(temporal::from_unix_us(us, 0).unwrap_or_default(), digits)
-                    }
-                    _ => column.default_value(),
-                },
-            };
-            // Without strict mode a conversion cannot fail; the origin checked what strict mode asks.
-            changed.push(conversion.convert(column, value).unwrap_or_else(|_| column.implicit_default()));
-        }
+        let changed = rewritten(new, &values);
         let mut after = Vec::with_capacity(before.len());
         row::encode(&new.definition, &changed, &mut after);
         let space = Space { table: new.id, number: 0 };

@@ -2,6 +2,7 @@
 //! commit. Whether it may happen is decided at its place in the order; checks here only answer early.
 
 use super::define::{self, check_name};
+use super::foreign::{self, Surroundings};
 use super::{Session, Stop};
 use crate::account::{require_database, require_table};
 use crate::ast::{self, ObjectName, Statement};
@@ -34,6 +35,12 @@ fn replace_table(table: &Table, definition: &TableDefinition) -> CatalogChange {
         version: table.version,
         definition: definition.to_bytes(),
     }
+}
+
+/// A change of nothing but the version: whoever used the table under the old one is refused, and so is this
+/// statement if the table has changed since.
+fn same_table(table: &Table) -> CatalogChange {
+    replace_table(table, &TableDefinition { origins: Vec::new(), ..table.definition.clone() })
 }
 
 impl Session {
@@ -77,8 +84,28 @@ impl Session {
                 // Another change was first: what is asked for is made of what is there now.
                 Err(Stop::Conflict(_)) if tries < RETRIES => tries += 1,
                 Err(Stop::Error(error)) if error.code == 1213 && tries < RETRIES => tries += 1,
+                Err(Stop::Error(failure)) if failure.code == 1452 => {
+                    self.confirm_altered(statement).await?;
+                    return Err(failure.into());
+                }
                 Err(stop) => return Err(stop),
             }
+        }
+    }
+
+    /// A foreign key that rows did not meet where it was to be added is left out by every member: the group's
+    /// catalogue learns what the table is now, or a member restored from it would know one key more.
+    async fn confirm_altered(&mut self, statement: &Statement) -> Result<(), Stop> {
+        let Statement::AlterTable { name, .. } = statement else { return Ok(()) };
+        let change = {
+            let catalog = self.state.server.catalog.borrow();
+            self.table(&catalog, name).map(|table| same_table(&table))
+        };
+        let Ok(change) = change else { return Ok(()) };
+        let text = format!("ALTER TABLE {} /* without the foreign key */", crate::show::create::ident(&name.name));
+        match self.propose_ddl(&text, vec![change]).await {
+            Ok(_) | Err(Stop::Conflict(_) | Stop::Error(_)) => Ok(()),
+            Err(Stop::Close) => Err(Stop::Close),
         }
     }
 
@@ -171,6 +198,12 @@ impl Session {
                     Some(database) => affected = database.tables.len() as u64,
                 }
                 self.writable_database(&catalog, name)?;
+                let database = catalog.database(name);
+                let dropped: Vec<_> =
+                    database.into_iter().flat_map(|database| database.tables.values().cloned()).collect();
+                if self.checks_foreign_keys() {
+                    foreign::check_dropped(&catalog, &dropped)?;
+                }
                 changes.push(drop_object(ObjectKind::Database, "", name, *if_exists));
             }
             Statement::CreateTable(table) => return self.create_table(&catalog, table),
@@ -178,13 +211,14 @@ impl Session {
                 if *temporary {
                     return Err(unsupported("temporary tables"));
                 }
-                let mut missing = Vec::new();
+                let (mut missing, mut dropped) = (Vec::new(), Vec::new());
                 for name in names {
                     let schema = self.schema(name)?;
                     self.may("DROP", &schema, Some(&name.name))?;
                     if catalog.table(&schema, &name.name).is_none() {
                         missing.push(format!("{schema}.{}", name.name));
                     } else {
+                        dropped.extend(catalog.table(&schema, &name.name).cloned());
                         changes.push(drop_object(ObjectKind::Table, &schema, &name.name, *if_exists));
                     }
                 }
@@ -195,10 +229,19 @@ impl Session {
                     }
                     self.state.warn(Level::Note, 1051, message);
                 }
+                if self.checks_foreign_keys() {
+                    foreign::check_dropped(&catalog, &dropped)?;
+                    // A foreign key that comes first changes the version.
+                    changes = dropped.iter().map(|table| same_table(table)).chain(changes).collect();
+                }
             }
             Statement::Truncate(name) => {
                 let table = self.table(&catalog, name)?;
                 self.may("DROP", &table.schema, Some(&table.name))?;
+                if self.checks_foreign_keys() {
+                    foreign::check_truncated(&catalog, &table)?;
+                    changes.push(same_table(&table));
+                }
                 let mut definition = table.definition.clone();
                 definition.origins = Vec::new();
                 definition.auto_increment = 0;
@@ -212,24 +255,76 @@ impl Session {
                 if list.is_empty() {
                     return Ok(None);
                 }
-                changes.push(replace_table(&table, &define::altered(&table, list)?));
+                self.alter(&catalog, &table, list, &mut changes)?;
             }
             Statement::CreateIndex { table, key } => {
                 let table = self.table(&catalog, table)?;
                 self.may("INDEX", &table.schema, Some(&table.name))?;
                 let change = [ast::AlterTable::AddKey(key.clone())];
-                changes.push(replace_table(&table, &define::altered(&table, &change)?));
+                self.alter(&catalog, &table, &change, &mut changes)?;
             }
             Statement::DropIndex { table, name } => {
                 let table = self.table(&catalog, table)?;
                 self.may("INDEX", &table.schema, Some(&table.name))?;
                 let change = [ast::AlterTable::DropKey(name.clone())];
-                changes.push(replace_table(&table, &define::altered(&table, &change)?));
+                self.alter(&catalog, &table, &change, &mut changes)?;
             }
             Statement::RenameTable(_) => return Err(unsupported("RENAME TABLE")),
             _ => return Err(unsupported("this statement")),
         }
         Ok(Some((changes, affected)))
+    }
+
+    /// `foreign_key_checks`.
+    fn checks_foreign_keys(&self) -> bool {
+        self.state.vars.borrow().named("foreign_key_checks").to_text() == "ON"
+    }
+
+    /// REFERENCES on the parents that are new, whose versions change too.
+    fn lock_parents(&self, parents: &[Rc<Table>], changes: &mut Vec<CatalogChange>) -> Result<(), SqlError> {
+        for parent in parents {
+            self.may("REFERENCES", &parent.schema, Some(&parent.name))?;
+            changes.push(same_table(parent));
+        }
+        Ok(())
+    }
+
+    fn alter(
+        &self,
+        catalog: &Catalog,
+        table: &Table,
+        list: &[ast::AlterTable],
+        changes: &mut Vec<CatalogChange>,
+    ) -> Result<(), SqlError> {
+        let checks = self.checks_foreign_keys();
+        let (schema, name) = (table.schema.as_str(), table.name.as_str());
+        let around = Surroundings { catalog, schema, name, checks, has_rows: true };
+        let (definition, renamed) = define::altered(table, list, &around)?;
+        self.state.server.find_orphan(catalog, table, &definition)?;
+        let parents = foreign::new_parents(catalog, (schema, name), Some(&table.definition), &definition);
+        self.lock_parents(&parents, changes)?;
+        changes.push(replace_table(table, &definition));
+        if renamed.is_empty() {
+            return Ok(());
+        }
+        // Children know their parent's columns by name.
+        let mut children: Vec<Rc<Table>> = Vec::new();
+        for reference in &catalog.references(table.id).children {
+            let child = &reference.child;
+            if child.id != table.id && children.iter().all(|other| other.id != child.id) {
+                children.push(child.clone());
+            }
+        }
+        for child in children {
+            let mut definition = TableDefinition { origins: Vec::new(), ..child.definition.clone() };
+            for key in &mut definition.foreign_keys {
+                if key.parent_schema == table.schema && key.parent_table == table.name {
+                    key.parent_columns.iter_mut().for_each(|name| *name = foreign::now_called(name, &renamed));
+                }
+            }
+            changes.push(replace_table(&child, &definition));
+        }
+        Ok(())
     }
 
     fn create_table(
@@ -257,9 +352,19 @@ impl Session {
                 let old = catalog
                     .table(&like_schema, &like.name)
                     .ok_or_else(|| error(1146, format!("Table '{like_schema}.{}' doesn't exist", like.name)))?;
-                TableDefinition { auto_increment: 0, created_us: now_us, origins: Vec::new(), ..old.definition.clone() }
+                TableDefinition {
+                    auto_increment: 0,
+                    created_us: now_us,
+                    origins: Vec::new(),
+                    foreign_keys: Vec::new(),
+                    ..old.definition.clone()
+                }
             }
-            None => define::table(table, collation, now_us)?,
+            None => {
+                let checks = self.checks_foreign_keys();
+                let at = Surroundings { catalog, schema: &schema, name, checks, has_rows: false };
+                define::table(table, collation, now_us, &at)?
+            }
         };
         let needs_key = self.state.vars.borrow().named("sql_require_primary_key").to_text() == "ON";
         if needs_key && !definition.keys.iter().any(crate::catalog::Key::is_primary) {
@@ -268,6 +373,9 @@ impl Session {
                 "Unable to create or change a table without a primary key, when the system variable 'sql_require_primary_key' is set. Add a primary key to the table or unset this variable to avoid this message. Note that tables without a primary key can cause performance problems in row-based replication, so please consult your DBA before changing this setting.",
             ));
         }
-        Ok(Some((vec![create(ObjectKind::Table, &schema, name, definition.to_bytes(), table.if_not_exists)], 0)))
+        let mut changes = Vec::new();
+        self.lock_parents(&foreign::new_parents(catalog, (&schema, name), None, &definition), &mut changes)?;
+        changes.push(create(ObjectKind::Table, &schema, name, definition.to_bytes(), table.if_not_exists));
+        Ok(Some((changes, 0)))
     }
 }

@@ -1,5 +1,6 @@
 //! Table definitions out of CREATE TABLE and ALTER TABLE.
 
+use super::foreign::{self, Surroundings};
 use crate::ast::{self, AlterTable, ColumnPlace, DataType, Expr, KeyDef, KeyKind, Literal, UnaryOp};
 use crate::catalog::{Column, ColumnType, DefaultValue, Key, KeyPart, Table, TableDefinition};
 use crate::collate::Collation;
@@ -251,6 +252,7 @@ pub(super) fn table(
     create: &ast::CreateTable,
     database_collation: Collation,
     created_us: u64,
+    at: &Surroundings<'_>,
 ) -> Result<TableDefinition, SqlError> {
     check_name(&create.name.name)?;
     if create.temporary {
@@ -258,9 +260,6 @@ pub(super) fn table(
     }
     if create.select.is_some() {
         return Err(unsupported("CREATE TABLE ... SELECT"));
-    }
-    if !create.foreign_keys.is_empty() {
-        return Err(unsupported("foreign keys"));
     }
     if !create.checks.is_empty() {
         return Err(unsupported("CHECK constraints"));
@@ -271,6 +270,7 @@ pub(super) fn table(
     let mut definition = TableDefinition {
         columns: Vec::new(),
         keys: Vec::new(),
+        foreign_keys: Vec::new(),
         collation: default.id(),
         comment: create.options.comment.clone().unwrap_or_default(),
         row_format: create.options.row_format.clone().unwrap_or_default(),
@@ -304,6 +304,9 @@ pub(super) fn table(
     let primary = definition.keys.iter().position(Key::is_primary).or(first);
     if let Some(at) = primary {
         definition.keys[at].space = 0;
+    }
+    for key in &create.foreign_keys {
+        foreign::add(&mut definition, at, key)?;
     }
     finish(&mut definition)?;
     Ok(definition)
@@ -351,7 +354,11 @@ fn finish(definition: &mut TableDefinition) -> Result<(), SqlError> {
 }
 
 /// Adds a key under a space of its own.
-fn add_key(definition: &mut TableDefinition, key: &KeyDef, columns: &[ast::ColumnDef]) -> Result<(), SqlError> {
+pub(super) fn add_key(
+    definition: &mut TableDefinition,
+    key: &KeyDef,
+    columns: &[ast::ColumnDef],
+) -> Result<(), SqlError> {
     let primary = key.kind == KeyKind::Primary;
     if matches!(key.kind, KeyKind::FullText | KeyKind::Spatial) {
         return Err(unsupported("FULLTEXT and SPATIAL keys"));
@@ -446,8 +453,13 @@ fn free_name(definition: &TableDefinition, column: &str) -> String {
     name
 }
 
-/// What a table becomes by ALTER TABLE.
-pub(super) fn altered(table: &Table, changes: &[AlterTable]) -> Result<TableDefinition, SqlError> {
+/// What a table becomes by ALTER TABLE, and which of its columns are renamed.
+pub(super) fn altered(
+    table: &Table,
+    changes: &[AlterTable],
+    around: &Surroundings<'_>,
+) -> Result<(TableDefinition, Vec<(String, String)>), SqlError> {
+    let mut renamed = Vec::new();
     let mut definition = table.definition.clone();
     definition.origins = (0..definition.columns.len()).map(|at| Some(at as u16)).collect();
     let default = Collation::from_id(definition.collation).unwrap_or_default();
@@ -467,6 +479,14 @@ pub(super) fn altered(table: &Table, changes: &[AlterTable]) -> Result<TableDefi
                 let at = find(&definition, name).ok_or_else(|| missing(name))?;
                 if definition.columns.len() == 1 {
                     return Err(error(1090, "You can't delete all columns with ALTER TABLE; use DROP TABLE instead"));
+                }
+                if let Some(key) = definition.foreign_keys.iter().find(|key| key.columns.contains(&(at as u16))) {
+                    let text =
+                        format!("Cannot drop column '{name}': needed in a foreign key constraint '{}'", key.name);
+                    return Err(error(1828, text));
+                }
+                for column in definition.foreign_keys.iter_mut().flat_map(|key| &mut key.columns) {
+                    *column -= u16::from(usize::from(*column) > at);
                 }
                 let touches = |key: &Key| key.parts.iter().any(|part| usize::from(part.column) == at);
                 if definition.keys.iter().any(|key| key.space == 0 && touches(key)) {
@@ -501,6 +521,9 @@ pub(super) fn altered(table: &Table, changes: &[AlterTable]) -> Result<TableDefi
                         return Err(unsupported("changes of the primary key"));
                     }
                 }
+                if definition.columns[at].name != changed.name {
+                    renamed.push((definition.columns[at].name.clone(), changed.name.clone()));
+                }
                 definition.columns[at] = changed;
                 move_column(&mut definition, at, place)?;
             }
@@ -510,6 +533,7 @@ pub(super) fn altered(table: &Table, changes: &[AlterTable]) -> Result<TableDefi
                 if find(&definition, to).is_some_and(|other| other != at) {
                     return Err(error(1060, format!("Duplicate column name '{to}'")));
                 }
+                renamed.push((definition.columns[at].name.clone(), to.clone()));
                 definition.columns[at].name.clone_from(to);
             }
             AlterTable::AddKey(key) if key.kind == KeyKind::Primary => {
@@ -525,7 +549,12 @@ pub(super) fn altered(table: &Table, changes: &[AlterTable]) -> Result<TableDefi
                 definition.keys.remove(at);
             }
             AlterTable::DropPrimaryKey => return Err(unsupported("changes of the primary key")),
-            AlterTable::AddForeignKey(_) | AlterTable::DropForeignKey(_) => return Err(unsupported("foreign keys")),
+            // Once all columns and keys are as they shall be.
+            AlterTable::AddForeignKey(_) => {}
+            AlterTable::DropForeignKey(name) => {
+                let at = definition.foreign_keys.iter().position(|key| key.name.eq_ignore_ascii_case(name));
+                definition.foreign_keys.remove(at.ok_or_else(|| missing(name))?);
+            }
             AlterTable::RenameTo(_) => return Err(unsupported("RENAME TABLE")),
             AlterTable::Options(options) => {
                 check_engine(options)?;
@@ -543,8 +572,20 @@ pub(super) fn altered(table: &Table, changes: &[AlterTable]) -> Result<TableDefi
             }
         }
     }
+    for key in &mut definition.foreign_keys {
+        key.unchecked = false;
+        if key.parent_schema == table.schema && key.parent_table == table.name {
+            key.parent_columns.iter_mut().for_each(|name| *name = foreign::now_called(name, &renamed));
+        }
+    }
+    for change in changes {
+        if let AlterTable::AddForeignKey(key) = change {
+            foreign::add(&mut definition, around, key)?;
+        }
+    }
     finish(&mut definition)?;
-    Ok(definition)
+    foreign::check_altered(around.catalog, table, &definition, &renamed, around.checks)?;
+    Ok((definition, renamed))
 }
 
 fn missing(name: &str) -> SqlError {
@@ -571,9 +612,11 @@ fn move_column(definition: &mut TableDefinition, from: usize, place: &ColumnPlac
     places.insert(to, moved);
     let columns = places.iter().map(|&at| definition.columns[at].clone()).collect();
     let origins = places.iter().map(|&at| definition.origins[at]).collect();
-    for part in definition.keys.iter_mut().flat_map(|key| &mut key.parts) {
-        let now = places.iter().position(|&at| at == usize::from(part.column));
-        part.column = now.expect("a permutation has every place") as u16;
+    let parts = definition.keys.iter_mut().flat_map(|key| &mut key.parts).map(|part| &mut part.column);
+    let referring = definition.foreign_keys.iter_mut().flat_map(|key| &mut key.columns);
+    for column in parts.chain(referring) {
+        let now = places.iter().position(|&at| at == usize::from(*column));
+        *column = now.expect("a permutation has every place") as u16;
     }
     definition.columns = columns;
     definition.origins = origins;

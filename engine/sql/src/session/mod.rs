@@ -11,6 +11,9 @@ mod commit;
 mod ddl;
 mod define;
 mod env;
+mod foreign;
+#[cfg(test)]
+mod foreign_tests;
 mod prepared;
 mod query;
 mod result;

@@ -247,6 +247,9 @@ impl Session {
             offset: number("auto_increment_offset"),
             found_rows: self.capabilities.has(Capabilities::FOUND_ROWS),
             group_running: self.state.server.host.is_running(),
+            everywhere_checks: self.state.server.host.is_running()
+                && self.state.server.globals.borrow().on("group_replication_enforce_update_everywhere_checks"),
+            foreign_keys: vars.named("foreign_key_checks").to_text() == "ON",
         }
     }
 

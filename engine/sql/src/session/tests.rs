@@ -30,7 +30,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     panic!("the statement waits for ever");
 }
 
-fn poll<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Poll<T> {
+pub(super) fn poll<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Poll<T> {
     let mut cx = Context::from_waker(Waker::noop());
     // Pauses end by themselves; a real wait does not.
     for _ in 0..1000 {
@@ -90,7 +90,7 @@ impl Client {
     }
 
     /// Begins a statement that may have to wait: a future of its answer.
-    fn start<'a>(&'a mut self, sql: &str) -> std::pin::Pin<Box<dyn Future<Output = String> + 'a>> {
+    pub(super) fn start<'a>(&'a mut self, sql: &str) -> std::pin::Pin<Box<dyn Future<Output = String> + 'a>> {
         self.pair.client.query(sql);
         Box::pin(async move {
             loop {
@@ -119,7 +119,7 @@ fn start() -> (Rc<FakeHost>, Rc<Server>) {
     (host, server)
 }
 
-fn with_table() -> (Rc<FakeHost>, Rc<Server>, Client) {
+pub(super) fn with_table() -> (Rc<FakeHost>, Rc<Server>, Client) {
     let (host, server) = start();
     let mut client = Client::new(&server);
     for sql in ["CREATE DATABASE d", "USE d", "CREATE TABLE t (a INT PRIMARY KEY, b INT)"] {

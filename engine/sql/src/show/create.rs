@@ -1,7 +1,7 @@
 //! SHOW CREATE TABLE and SHOW CREATE DATABASE, in MySQL 8.0's exact layout: tools read it with regular expressions.
 
 use super::collation;
-use crate::catalog::{Column, DefaultValue, TableDefinition};
+use crate::catalog::{Column, DefaultValue, ForeignKey, Reference, ReferenceRule, TableDefinition};
 use std::fmt::Write as _;
 
 /// `` `name` ``.
@@ -87,9 +87,33 @@ fn column_text(column: &Column, table: &TableDefinition) -> String {
     out
 }
 
+/// `` CONSTRAINT `name` FOREIGN KEY (...) REFERENCES ... `` of a table in `schema`.
+fn foreign_key_text(schema: &str, table: &TableDefinition, key: &ForeignKey) -> String {
+    let columns = key.columns.iter().map(|&at| ident(&table.columns[usize::from(at)].name));
+    let columns = columns.collect::<Vec<_>>().join(", ");
+    let parents = key.parent_columns.iter().map(|name| ident(name)).collect::<Vec<_>>().join(", ");
+    let database = if key.parent_schema == schema { String::new() } else { format!("{}.", ident(&key.parent_schema)) };
+    let (name, parent) = (ident(&key.name), ident(&key.parent_table));
+    let mut out = format!("CONSTRAINT {name} FOREIGN KEY ({columns}) REFERENCES {database}{parent} ({parents})");
+    for (rule, what) in [(key.on_delete, "DELETE"), (key.on_update, "UPDATE")] {
+        if rule != ReferenceRule::NoAction {
+            let _ = write!(out, " ON {what} {}", rule.name());
+        }
+    }
+    out
+}
+
+/// A foreign key as errors name it.
+#[must_use]
+pub fn reference_text(reference: &Reference) -> String {
+    let child = &reference.child;
+    let key = foreign_key_text(&child.schema, &child.definition, reference.key());
+    format!("{}.{}, {key}", ident(&child.schema), ident(&child.name))
+}
+
 /// The CREATE TABLE that makes this table. `next` is the next value of its AUTO_INCREMENT column, shown from 2 on.
 #[must_use]
-pub fn table_text(name: &str, table: &TableDefinition, next: Option<u64>) -> String {
+pub fn table_text(schema: &str, name: &str, table: &TableDefinition, next: Option<u64>) -> String {
     let mut lines: Vec<String> = table.columns.iter().map(|column| column_text(column, table)).collect();
     for key in &table.keys {
         let part = |part: &crate::catalog::KeyPart| {
@@ -118,6 +142,7 @@ pub fn table_text(name: &str, table: &TableDefinition, next: Option<u64>) -> Str
         }
         lines.push(line);
     }
+    lines.extend(table.foreign_keys.iter().map(|key| foreign_key_text(schema, table, key)));
     let mut out = format!("CREATE TABLE {} (\n  {}\n) ENGINE=InnoDB", ident(name), lines.join(",\n  "));
     if let Some(next) = next.filter(|&next| next > 1) {
         let _ = write!(out, " AUTO_INCREMENT={next}");

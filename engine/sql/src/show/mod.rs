@@ -15,6 +15,8 @@ mod tests;
 #[cfg(test)]
 pub(crate) use tests::fixture;
 
+pub use create::reference_text;
+
 use crate::account::{AccountName, show_create_user, show_grants};
 use crate::ast::{ObjectName, Show, ShowFilter, UserName};
 use crate::binlog;
@@ -112,7 +114,7 @@ pub fn run(show: &Show, at: &ShowSource<'_>) -> Result<Shown, SqlError> {
         Show::CreateTable(name) => {
             let table = find_table(at, name)?;
             let next = table.auto_increment().map(|_| (source.next_value)(table.id));
-            let statement = create::table_text(&table.name, &table.definition, next);
+            let statement = create::table_text(&table.schema, &table.name, &table.definition, next);
             let columns = [("Table", T::C(64), false), ("Create Table", T::L, false)];
             Ok(shown(&columns, vec![vec![text(table.name.as_str()), text(statement)]]))
         }

@@ -62,6 +62,7 @@ fn definition() -> TableDefinition {
         comment: String::new(),
         row_format: String::new(),
         auto_increment: 0,
+        foreign_keys: Vec::new(),
         next_space: 3,
         created_us: 1_700_000_000_000_000,
         origins: Vec::new(),
@@ -71,7 +72,7 @@ fn definition() -> TableDefinition {
 #[test]
 fn create_table_is_laid_out_as_mysqls() {
     assert_eq!(
-        create::table_text("t`1", &definition(), Some(4)),
+        create::table_text("d", "t`1", &definition(), Some(4)),
         "CREATE TABLE `t``1` (\n  `id` int NOT NULL AUTO_INCREMENT,\n  `v` varchar(20) DEFAULT NULL,\n  \
          `n` decimal(10,2) unsigned NOT NULL DEFAULT '0.00',\n  `note` text COMMENT 'it''s',\n  \
          `bin` varchar(9) COLLATE utf8mb4_bin NOT NULL DEFAULT 'x',\n  PRIMARY KEY (`id`),\n  \

@@ -20,7 +20,7 @@ pub(super) static TABLES: &[Table] = &[
     Table { schema: IS, name: "PARTITIONS", columns: PARTITIONS, rows: no_rows },
     Table { schema: IS, name: "PLUGINS", columns: PLUGINS, rows: plugins },
     Table { schema: IS, name: "PROCESSLIST", columns: PROCESSES, rows: processes },
-    Table { schema: IS, name: "REFERENTIAL_CONSTRAINTS", columns: REFERENCES, rows: no_rows },
+    Table { schema: IS, name: "REFERENTIAL_CONSTRAINTS", columns: REFERENCES, rows: references },
     Table { schema: IS, name: "ROUTINES", columns: ROUTINES, rows: no_rows },
     Table { schema: IS, name: "SCHEMATA", columns: SCHEMATA, rows: schemata },
     Table { schema: IS, name: "STATISTICS", columns: STATISTICS, rows: statistics },
@@ -575,6 +575,48 @@ fn key_usage(source: &Source<'_>) -> Vec<Vec<Value>> {
                 rows.push(row);
             }
         }
+        for key in &table.definition.foreign_keys {
+            for (place, (&column, parent)) in key.columns.iter().zip(&key.parent_columns).enumerate() {
+                rows.push(vec![
+                    def(),
+                    text(table.schema.as_str()),
+                    text(key.name.as_str()),
+                    def(),
+                    text(table.schema.as_str()),
+                    text(table.name.as_str()),
+                    text(table.definition.columns[usize::from(column)].name.as_str()),
+                    Value::Int(place as i64 + 1),
+                    Value::Int(place as i64 + 1),
+                    text(key.parent_schema.as_str()),
+                    text(key.parent_table.as_str()),
+                    text(parent.as_str()),
+                ]);
+            }
+        }
+    }
+    rows
+}
+
+fn references(source: &Source<'_>) -> Vec<Vec<Value>> {
+    let mut rows = Vec::new();
+    for table in seen_tables(source) {
+        for reference in &source.catalog.references(table.id).parents {
+            let key = reference.key();
+            let unique = reference.parent.as_ref().zip(reference.parent_key);
+            rows.push(vec![
+                def(),
+                text(table.schema.as_str()),
+                text(key.name.as_str()),
+                def(),
+                text(key.parent_schema.as_str()),
+                unique.map_or(Value::Null, |(parent, at)| text(parent.definition.keys[at].name.as_str())),
+                text("NONE"),
+                text(key.on_update.name()),
+                text(key.on_delete.name()),
+                text(table.name.as_str()),
+                text(key.parent_table.as_str()),
+            ]);
+        }
     }
     rows
 }
@@ -590,6 +632,17 @@ fn constraints(source: &Source<'_>) -> Vec<Vec<Value>> {
                 text(table.schema.as_str()),
                 text(table.name.as_str()),
                 text(if key.is_primary() { "PRIMARY KEY" } else { "UNIQUE" }),
+                text("YES"),
+            ]);
+        }
+        for key in &table.definition.foreign_keys {
+            rows.push(vec![
+                def(),
+                text(table.schema.as_str()),
+                text(key.name.as_str()),
+                text(table.schema.as_str()),
+                text(table.name.as_str()),
+                text("FOREIGN KEY"),
                 text("YES"),
             ]);
         }
