@@ -164,7 +164,7 @@ impl Leader {
         }
         let index = self.group.log().last();
         for (from, ballot) in answers {
-            let message = Message::Ack { ballot, index };
+            let message = Message::Ack { ballot, index, applied: Index(0) };
             let label = Label { to: self.group.me(), birth: Birth(1) };
             let input = Input::Received { from, address: String::new(), label, message, payload: Buffer::new() };
             self.group.step(self.now, input, &mut self.effects);

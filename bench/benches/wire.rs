@@ -124,7 +124,8 @@ fn message_decode(c: &mut Criterion) {
 }
 
 fn append() -> Message {
-    Message::Append { ballot: BALLOT, previous: Index(0), previous_chain: 7, decided: Index(0), synced: Index(0) }
+    let (previous, decided, synced, applied) = (Index(0), Index(0), Index(0), Index(0));
+    Message::Append { ballot: BALLOT, previous, previous_chain: 7, decided, synced, applied }
 }
 
 criterion_group!(benches, frame_build, frame_check, entry_encode, entry_access, message_encode, message_decode);

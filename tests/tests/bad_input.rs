@@ -308,8 +308,15 @@ fn bad_bytes_on_the_group_port_reach_nobody_else() {
             let noise = random.bytes(count);
             let (index, number) = (Index(random.next() % 1000), random.next());
             let messages = [
-                Message::Append { ballot, previous: index, previous_chain: number, decided: index, synced: index },
-                Message::Ack { ballot, index },
+                Message::Append {
+                    ballot,
+                    previous: index,
+                    previous_chain: number,
+                    decided: index,
+                    synced: index,
+                    applied: index,
+                },
+                Message::Ack { ballot, index, applied: index },
                 Message::Mismatch { ballot, decided: index },
                 Message::Fetch { token: number, ballot, after: index, chain: number },
                 Message::Fetched { token: number, ballot, after: index, last: index, matches: true },

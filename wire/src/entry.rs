@@ -204,6 +204,8 @@ pub struct Transaction {
     pub server_id: u32,
     /// Connection id at the origin.
     pub session: u32,
+    /// Shown nowhere before all ONLINE members have applied it (`group_replication_consistency=AFTER`).
+    pub after: bool,
     /// Every table that the transaction executed under, with its schema version. `RowChange::table`
     /// indexes this list.
     pub tables: Vec<TableVersion>,
@@ -256,6 +258,8 @@ pub struct Ddl {
     pub server_id: u32,
     /// Connection id at the origin.
     pub session: u32,
+    /// As in [`Transaction::after`].
+    pub after: bool,
     /// Current database of the session, empty for none (SHOW BINLOG EVENTS prints ``use `db`; ``).
     pub database: String,
     /// The statement, as the client wrote it.

@@ -18,7 +18,7 @@ use crate::id::{Ballot, Birth, Incarnation, Index, Run, Uuid};
 use rkyv::{Archive, Deserialize, Serialize, rancor};
 
 /// Version of this protocol: peers of another one are refused by name.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 /// First bytes of a connection between members.
 pub const MAGIC: u32 = 0x5152_5445;
 /// Bytes before each message.
@@ -75,9 +75,12 @@ pub enum Message {
         decided: Index,
         /// Highest index of the leader's own log synced under `ballot`.
         synced: Index,
+        /// Every ONLINE member has applied up to here (told only while an AFTER transaction waits for it).
+        applied: Index,
     },
-    /// Phase 2b: the sender's log equals the leader's up to `index`, and is synced so far.
-    Ack { ballot: Ballot, index: Index },
+    /// Phase 2b: the sender's log equals the leader's up to `index`, and is synced so far; it has applied
+    /// everything up to `applied`.
+    Ack { ballot: Ballot, index: Index, applied: Index },
     /// The log did not match at [`Message::Append`]'s `previous`: go on after `decided`, where logs cannot differ.
     Mismatch { ballot: Ballot, decided: Index },
     /// A ballot below the sender's promise.
@@ -223,6 +226,8 @@ pub struct Heartbeat {
     pub misses: Vec<Incarnation>,
     /// The leader: whom it asks to be expelled. Any other: to whose expulsion it agrees, under `promised`.
     pub expels: Vec<Incarnation>,
+    /// A lease: the sender leads, a quorum answers it, and the receiver is ONLINE (`design.md` §9).
+    pub assures: bool,
 }
 
 /// Why received bytes were refused. Closes the connection that they came from.
@@ -394,7 +399,7 @@ mod tests {
     fn samples() -> Vec<(Message, Vec<u8>)> {
         let ballot = Ballot { round: 3, node: Incarnation(7) };
         vec![
-            (Message::Ack { ballot, index: Index(9) }, vec![]),
+            (Message::Ack { ballot, index: Index(9), applied: Index(8) }, vec![]),
             (Message::Propose { run: Run(1), first: 5, count: 1 }, vec![7; 64]),
             (Message::Welcome { refused: "another group".into(), lasting: true }, vec![]),
             (Message::Fetched { token: 1, ballot, after: Index(3), last: Index(4), matches: true }, vec![1; 4096]),

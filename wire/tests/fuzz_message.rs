@@ -37,12 +37,20 @@ fn samples() -> Vec<(Message, Vec<u8>)> {
         waiting_us: 5,
         misses: vec![Incarnation(4)],
         expels: vec![],
+        assures: true,
     };
     vec![
         (Message::Hello(hello), vec![]),
         (Message::Welcome { refused: "because".into(), lasting: false }, vec![]),
         (
-            Message::Append { ballot, previous: Index(1), previous_chain: 2, decided: Index(1), synced: Index(1) },
+            Message::Append {
+                ballot,
+                previous: Index(1),
+                previous_chain: 2,
+                decided: Index(1),
+                synced: Index(1),
+                applied: Index(1),
+            },
             vec![7; 400],
         ),
         (

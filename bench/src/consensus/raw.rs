@@ -167,8 +167,14 @@ fn frame(entries: usize) -> Vec<u8> {
     }
     let place = Place { first: Index(1), ballot: BALLOT, previous_chain: 0, decided: Index(0), synced: Index(0) };
     let frame = batch.frame(place);
-    let append =
-        Message::Append { ballot: BALLOT, previous: Index(0), previous_chain: 0, decided: Index(0), synced: Index(0) };
+    let append = Message::Append {
+        ballot: BALLOT,
+        previous: Index(0),
+        previous_chain: 0,
+        decided: Index(0),
+        synced: Index(0),
+        applied: Index(0),
+    };
     let mut bytes = Vec::new();
     encode(&append, Label::default(), &[frame.bytes()], 0, &mut bytes);
     bytes
@@ -176,7 +182,7 @@ fn frame(entries: usize) -> Vec<u8> {
 
 fn answer() -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode(&Message::Ack { ballot: BALLOT, index: Index(1) }, Label::default(), &[], 0, &mut bytes);
+    encode(&Message::Ack { ballot: BALLOT, index: Index(1), applied: Index(0) }, Label::default(), &[], 0, &mut bytes);
     bytes
 }
 

@@ -127,9 +127,12 @@ impl Fuzz {
             0..=3 => {
                 let (payload, previous, previous_chain) = self.payload();
                 let (decided, synced) = (self.index(), self.index());
-                (Message::Append { ballot, previous, previous_chain, decided, synced }, payload)
+                {
+                    let applied = decided;
+                    (Message::Append { ballot, previous, previous_chain, decided, synced, applied }, payload)
+                }
             }
-            4 => (Message::Ack { ballot, index }, none),
+            4 => (Message::Ack { ballot, index, applied: index }, none),
             5 => (Message::Mismatch { ballot, decided: index }, none),
             6 => (Message::Refused { ballot, promised: self.ballot() }, none),
             7 => (Message::PreVote { ballot, last_ballot: ballot, last: index }, none),
@@ -167,8 +170,9 @@ impl Fuzz {
                 let some = |rng: &mut Rng| (0..rng.below(3)).map(|_| Incarnation(rng.below(5))).collect::<Vec<_>>();
                 let (misses, expels) = (some(&mut self.rng), some(&mut self.rng));
                 let (promised, decided) = (ballot, index);
+                let assures = self.rng.percent(50);
                 let heartbeat =
-                    Heartbeat { sequence, echo, promised, leader, decided, hears, waiting_us, misses, expels };
+                    Heartbeat { sequence, echo, promised, leader, decided, hears, waiting_us, misses, expels, assures };
                 (Message::Heartbeat(heartbeat), none)
             }
         }

@@ -160,6 +160,10 @@ struct Inner {
     /// Names of the transactions up to the stable CSN: every ONLINE member has applied them.
     stable: RefCell<(Csn, GtidSet)>,
     visible: Cell<Csn>,
+    /// AFTER transactions that are applied here and not yet everywhere, with their places.
+    held: RefCell<VecDeque<(Csn, Index)>>,
+    /// Own entries that are judged, with the CSN that is to be visible before anybody hears of them.
+    unfinished: RefCell<VecDeque<(Csn, Judged)>>,
     statuses: Statuses,
     work: RefCell<Option<Waker>>,
     wanted: Cell<bool>,
@@ -201,6 +205,8 @@ impl Engine {
             logged: RefCell::default(),
             stable: RefCell::default(),
             visible: Cell::default(),
+            held: RefCell::default(),
+            unfinished: RefCell::default(),
             statuses: Statuses::default(),
             work: RefCell::default(),
             wanted: Cell::new(false),
@@ -273,6 +279,7 @@ impl Engine {
         let (base, purged) = (certifier.csn(), certifier.executed().clone());
         *self.inner.logged.borrow_mut() = Logged { base, purged, entries: VecDeque::new() };
         self.inner.visible.set(base);
+        self.inner.held.borrow_mut().clear();
         Ok(())
     }
 
@@ -315,6 +322,9 @@ impl Engine {
         self.inner.member().turn(instant(now), &mut out);
         self.take(out);
         self.cut_slices();
+        if !self.inner.held.borrow().is_empty() {
+            self.show();
+        }
         let stable = self.inner.member().certifier().stable();
         self.server.gc(stable, COLLECT_STEPS);
         self.show_role();
@@ -356,7 +366,7 @@ impl Engine {
         let (cut, RowsState { digest, counters, left_out }) = self.server.begin_cut();
         let mut out = Effects::default();
         let rows = RowsHead { digest, counters, left_out };
-        let csn = self.server.visible();
+        let csn = self.server.applied();
         if self.inner.member().rows_reached(csn, rows, &mut out) {
             let before = self.cut.borrow_mut().replace(cut);
             before.iter().for_each(|before| self.server.end_cut(before));
@@ -537,6 +547,8 @@ impl Engine {
                     self.server.reset();
                     *self.inner.logged.borrow_mut() = Logged::default();
                     self.inner.stable.take();
+                    self.inner.held.borrow_mut().clear();
+                    self.inner.unfinished.borrow_mut().clear();
                     self.inner.visible.set(Csn(0));
                 }
                 Effect::CommandDone(result) => {
@@ -550,7 +562,10 @@ impl Engine {
                         None => self.note_unwaited(result),
                     }
                 }
-                Effect::MembershipEnded => self.inner.end_membership(),
+                Effect::MembershipEnded => {
+                    self.inner.end_membership();
+                    self.show();
+                }
                 Effect::Exit(action) => self.exit(action),
                 Effect::Note(note) => self.inner.world.note(note),
                 other => self.inner.out.borrow_mut().push(other),
@@ -585,35 +600,72 @@ impl Engine {
     /// Applies one decided frame, lets it be seen, and tells who waits.
     fn apply(&self, frame: &Frame, judged: &[Judged], own: Option<(Incarnation, Run)>) -> Result<(), String> {
         self.inner.world.judged(frame, judged);
-        let mut last = None;
+        let mut unfinished = self.inner.unfinished.borrow_mut();
         for ((_, entry), judged) in frame.entries().zip(judged) {
-            let Verdict::Committed { csn, gtid, effects } = &judged.verdict else { continue };
+            let is_own = own == Some((judged.stamp.origin, judged.stamp.run)) && judged.stamp.number > 0;
+            let Verdict::Committed { csn, gtid, effects } = &judged.verdict else {
+                if is_own {
+                    unfinished.push_back((self.server.applied(), judged.clone()));
+                }
+                continue;
+            };
             let archived = entry.view().ok_or("a certified entry is not a valid archive")?;
+            let mut after = false;
             match &archived.body {
                 ArchivedBody::Transaction(transaction) => {
+                    after = transaction.after;
                     self.server.apply_transaction(*csn, transaction).map_err(|fault| fault.to_string())?;
                 }
-                ArchivedBody::Ddl(_) => {
+                ArchivedBody::Ddl(ddl) => {
+                    after = ddl.after;
                     let effects: Vec<SqlEffect> = effects.iter().map(sql_effect).collect();
                     self.server.apply_ddl(*csn, &effects).map_err(|fault| fault.to_string())?;
                 }
                 _ => self.server.apply_nothing(*csn),
             }
             self.inner.logged.borrow_mut().push(*csn, judged.index, *gtid);
-            last = Some(*csn);
-        }
-        let last = if planted(Mutant::VisibleTooLate) { last.filter(|last| last.0 % 2 == 0) } else { last };
-        if let Some(last) = last {
-            self.server.set_visible(last);
-            self.inner.visible.set(last);
-        }
-        let Some((origin, run)) = own else { return Ok(()) };
-        for judged in judged {
-            if (judged.stamp.origin, judged.stamp.run) == (origin, run) && judged.stamp.number > 0 {
-                self.inner.finish(judged);
+            // A restart shows what is decided: its clients are let in once it follows the group again.
+            if after && own.is_some() {
+                self.inner.held.borrow_mut().push_back((*csn, judged.index));
+                self.server.hold(*csn);
+            }
+            if is_own {
+                unfinished.push_back((*csn, judged.clone()));
             }
         }
+        drop(unfinished);
+        self.show();
         Ok(())
+    }
+
+    /// Lets what is applied be seen, up to the first AFTER transaction that some ONLINE member has not
+    /// applied, and tells who waits.
+    fn show(&self) {
+        let applied = self.server.applied();
+        let limit = {
+            let mut held = self.inner.held.borrow_mut();
+            if !held.is_empty() {
+                let by_all = self.inner.member().group().map_or(Index(u64::MAX), |group| group.applied_by_all());
+                while held.front().is_some_and(|&(_, index)| index <= by_all) {
+                    held.pop_front();
+                }
+            }
+            held.front().map_or(applied, |&(csn, _)| Csn(csn.0 - 1))
+        };
+        let late = planted(Mutant::VisibleTooLate) && limit.0 % 2 == 1;
+        if limit > self.inner.visible.get() && !late {
+            self.server.set_visible(limit);
+            self.inner.visible.set(limit);
+        }
+        loop {
+            let next = {
+                let mut unfinished = self.inner.unfinished.borrow_mut();
+                let due = unfinished.front().is_some_and(|&(csn, _)| csn <= limit);
+                if due { unfinished.pop_front() } else { None }
+            };
+            let Some((_, judged)) = next else { return };
+            self.inner.finish(&judged);
+        }
     }
 
     /// Tells the system variables what this member may do now.
@@ -771,6 +823,10 @@ impl Host for Inner {
 
     fn is_running(&self) -> bool {
         self.member().is_running()
+    }
+
+    fn is_assured(&self) -> bool {
+        self.member().is_assured(instant(self.now.get()))
     }
 
     fn propose(&self, body: Body) -> Result<Ticket, Box<Body>> {

@@ -310,6 +310,7 @@ mod tests {
                 committed_at_us: 0,
                 server_id: 1,
                 session: 8,
+                after: false,
                 database: database.to_owned(),
                 statement: "CREATE TABLE t1 (c1 INT)".to_owned(),
                 changes: Vec::new(),

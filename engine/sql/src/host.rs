@@ -219,6 +219,10 @@ pub trait Host {
         self.status().running
     }
 
+    /// Whether this member's rows are as new as any AFTER transaction that a client was answered: it is
+    /// ONLINE and not cut off (`design.md` §9).
+    fn is_assured(&self) -> bool;
+
     /// Hands a transaction, DDL or marker to the order. The stamp is the host's. From here the order
     /// alone decides: dropping the session changes nothing.
     ///

@@ -90,6 +90,8 @@ pub struct Server {
     txns: RefCell<BTreeMap<Txn, Rc<TxnHandle>>>,
     next_txn: Cell<u64>,
     applied: Cell<Csn>,
+    /// Last AFTER transaction that was applied while some ONLINE member had not applied it.
+    held: Cell<Csn>,
     visible: Cell<Csn>,
     visible_waiters: RefCell<Vec<(Csn, Waker)>>,
     /// Snapshots that sessions read by, and how many do.
@@ -128,6 +130,7 @@ impl Server {
             txns: RefCell::default(),
             next_txn: Cell::new(1),
             applied: Cell::new(Csn(0)),
+            held: Cell::new(Csn(0)),
             visible: Cell::new(Csn(0)),
             visible_waiters: RefCell::default(),
             snapshots: RefCell::default(),
@@ -417,6 +420,7 @@ impl Server {
         self.plans.borrow_mut().clear();
         self.ddl_failures.borrow_mut().clear();
         self.applied.set(Csn(0));
+        self.held.set(Csn(0));
         self.visible.set(Csn(0));
     }
 
@@ -431,6 +435,22 @@ impl Server {
     #[must_use]
     pub fn visible(&self) -> Csn {
         self.visible.get()
+    }
+
+    /// Last CSN applied: beyond the visible one while an AFTER transaction waits for other members.
+    #[must_use]
+    pub fn applied(&self) -> Csn {
+        self.applied.get()
+    }
+
+    /// An AFTER transaction is applied here and not yet everywhere: new snapshots wait until it is visible.
+    pub fn hold(&self, csn: Csn) {
+        self.held.set(self.held.get().max(csn));
+    }
+
+    /// The last one of those.
+    pub(crate) fn held(&self) -> Csn {
+        self.held.get()
     }
 
     /// The least snapshot that this member may still propose: proposals carry the visible CSN of their

@@ -39,6 +39,8 @@ pub struct FakeHost {
     objects: RefCell<Objects>,
     journal: RefCell<Vec<LocalChange>>,
     log: RefCell<Vec<(Csn, Gtid, rkyv::util::AlignedVec<16>)>>,
+    /// This member holds a lease.
+    pub assured: Cell<bool>,
     /// Proposals wait for [`FakeHost::decide`].
     pub hold: Cell<bool>,
     /// What is applied stays invisible until [`FakeHost::show`].
@@ -236,6 +238,10 @@ impl Host for FakeHost {
             counters: Vec::new(),
             recovery_percent: None,
         })
+    }
+
+    fn is_assured(&self) -> bool {
+        self.assured.get()
     }
 
     fn propose(&self, body: Body) -> Result<Ticket, Box<Body>> {

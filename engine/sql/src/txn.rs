@@ -55,6 +55,8 @@ pub struct Transaction {
     pub read_only: bool,
     /// Opened by BEGIN (or by `autocommit=0`): goes on after the statement.
     pub explicit: bool,
+    /// It has waited for what its consistency level has it wait for at its beginning.
+    pub admitted: bool,
     /// The primary epoch at its beginning: the certifier refuses a stale one.
     primary_epoch: u64,
     handle: Option<Rc<TxnHandle>>,
@@ -87,6 +89,7 @@ impl Transaction {
             rules,
             read_only,
             explicit,
+            admitted: false,
             primary_epoch,
             handle: None,
             snapshot: None,
@@ -146,6 +149,12 @@ impl Transaction {
         }
         let server = &self.server;
         *self.snapshot.get_or_insert_with(|| server.open_snapshot())
+    }
+
+    /// Whether it reads by a snapshot already.
+    #[must_use]
+    pub fn has_snapshot(&self) -> bool {
+        self.snapshot.is_some()
     }
 
     /// A statement ends: READ COMMITTED gives its snapshot back.
@@ -378,6 +387,7 @@ impl Transaction {
             },
             primary_epoch: self.primary_epoch,
             gtid,
+            after: false,
             committed_at_us: self.server.host.now().unix_us,
             server_id,
             session,

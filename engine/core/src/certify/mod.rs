@@ -109,6 +109,7 @@ pub struct Certifier {
     last_conflict_free: Option<Gtid>,
     /// Reports taken in this process life.
     reports: u64,
+    last_after: Index,
 }
 
 impl Default for Certifier {
@@ -131,6 +132,7 @@ impl Default for Certifier {
             conflicts: 0,
             last_conflict_free: None,
             reports: 0,
+            last_after: Index(0),
         }
     }
 }
@@ -210,6 +212,7 @@ impl Certifier {
         for hash in transaction.shared.iter() {
             self.keys.set_sharer(hash.to_native(), csn);
         }
+        self.note_after(transaction.after);
         self.last_conflict_free = Some(gtid);
         Verdict::Committed { csn, gtid, effects: Vec::new() }
     }
@@ -266,8 +269,15 @@ impl Certifier {
         };
         let Some(gtid) = self.name(origin, ddl.gtid.as_ref()) else { return Verdict::Conflict(Conflict::Exhausted) };
         let csn = self.advance();
+        self.note_after(ddl.after);
         self.last_conflict_free = Some(gtid);
         Verdict::Committed { csn, gtid, effects }
+    }
+
+    fn note_after(&mut self, after: bool) {
+        if after {
+            self.last_after = self.index;
+        }
     }
 
     fn name(&mut self, origin: Incarnation, specified: Option<&ArchivedGtid>) -> Option<Gtid> {
@@ -490,6 +500,13 @@ impl Certifier {
             primary: self.primary,
             candidates: self.candidates(),
         }
+    }
+
+    /// Index of the last transaction certified that all ONLINE members are to apply before it is shown
+    /// (`group_replication_consistency=AFTER`).
+    #[must_use]
+    pub fn last_after(&self) -> Index {
+        self.last_after
     }
 
     /// GTID_EXECUTED, as of the last index judged.

@@ -242,7 +242,7 @@ impl Member {
         let config = self.group_config(me);
         let log = std::mem::replace(&mut self.log, Tail::empty());
         let mut group = Group::member(config, self.vote, log, (index, view), self.certifier.sequencer().clone());
-        group.set_primary(self.certifier.primary_view());
+        group.set_primary(self.certifier.primary_view(), None);
         self.adopt(group);
         self.run_seen = false;
         self.push(Body::Run);
@@ -416,6 +416,9 @@ impl Member {
             group.turn(now, out);
         }
         self.judge_delivered(now, out);
+        if let Some(group) = &mut self.group {
+            group.turn_applied(now, out);
+        }
         self.drive_life(now, out);
     }
 
@@ -541,9 +544,14 @@ impl Member {
                 _ => {}
             }
         }
-        let primary = self.certifier.primary_view();
+        let (primary, after) = (self.certifier.primary_view(), self.certifier.last_after());
+        let left = self.certifier.view().and_then(|(_, view)| match view.cause {
+            ViewCause::Leave(who) => Some(who),
+            _ => None,
+        });
         if let Some(group) = &mut self.group {
-            group.set_primary(primary);
+            group.set_primary(primary, left);
+            group.note_after(after);
         }
         judged
     }
@@ -611,6 +619,13 @@ impl Member {
             self.online_asked = true;
             self.push(Body::Online);
         }
+    }
+
+    /// Whether this member may answer BEFORE and AFTER sessions: ONLINE, and not cut off (`design.md` §9).
+    #[must_use]
+    pub fn is_assured(&self, now: Instant) -> bool {
+        let Some(group) = &self.group else { return false };
+        matches!(self.life, Life::Running { .. }) && self.own_state() == State::Online && group.is_assured(now)
     }
 
     /// State of this member.

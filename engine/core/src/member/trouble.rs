@@ -175,7 +175,7 @@ impl Member {
         let sequencer = self.certifier.sequencer().clone();
         let config = crate::paxos::GroupConfig { run: self.vote.run, ..config };
         let mut group = crate::paxos::Group::member(config, self.vote, log, view, sequencer);
-        group.set_primary(self.certifier.primary_view());
+        group.set_primary(self.certifier.primary_view(), None);
         self.adopt(group);
         self.attempt = attempt;
         self.run_seen = false;

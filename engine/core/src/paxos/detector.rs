@@ -24,6 +24,11 @@ struct Heard {
     at: Instant,
     /// When the heartbeat was sent that it echoed last: contact both ways.
     both_ways: Option<Instant>,
+    /// The same, of answers that were leases; and of those under a promise.
+    assured: Option<Instant>,
+    follows: Option<(Ballot, Instant)>,
+    /// Decided index that it named last.
+    named: Index,
     /// When it was last known to be heard both ways, whatever became of the connection since.
     contact: Instant,
     hears: Vec<Incarnation>,
@@ -68,6 +73,16 @@ impl Detector {
 
     pub fn is_up(&self, peer: Incarnation) -> bool {
         self.peers.get(&peer).is_some_and(|heard| heard.up)
+    }
+
+    /// When the heartbeat was sent that `leader` answered last with a lease.
+    pub fn assured_at(&self, leader: Incarnation) -> Option<Instant> {
+        self.peers.get(&leader)?.assured
+    }
+
+    /// When the heartbeat was sent that `peer` answered last while it had promised `ballot` and nothing higher.
+    pub fn follows_since(&self, peer: Incarnation, ballot: Ballot) -> Option<Instant> {
+        self.peers.get(&peer)?.follows.filter(|&(promised, _)| promised == ballot).map(|(_, at)| at)
     }
 
     /// Only these are connected with from now on.
@@ -238,6 +253,7 @@ impl Group {
             // What was on its way when the connection broke may be lost.
             self.forwarded = 1;
             self.acked = Index(0);
+            self.freshness.forget_told();
         }
         self.restart_replication(peer);
         self.send_heartbeat(now, peer, out);
@@ -257,6 +273,8 @@ impl Group {
     }
 
     pub(super) fn on_heartbeat(&mut self, now: Instant, from: Incarnation, heartbeat: Heartbeat) {
+        let named = self.detector.peers.get(&from).map_or(Index(0), |heard| heard.named);
+        let (lease, promised) = (self.is_lease(from, &heartbeat, named), self.promised);
         let heard = self.detector.peers.entry(from).or_default();
         if heartbeat.sequence < heard.received && heartbeat.sequence > 1 {
             return;
@@ -265,11 +283,18 @@ impl Group {
         if let Some(&(_, at)) = heard.sent.iter().find(|&&(sequence, _)| sequence == heartbeat.echo) {
             heard.both_ways = Some(heard.both_ways.map_or(at, |before| before.max(at)));
             heard.contact = heard.contact.max(at);
+            if lease {
+                heard.assured = heard.assured.max(Some(at));
+            }
+            if heartbeat.promised == promised {
+                heard.follows = heard.follows.max(Some((promised, at)));
+            }
             let gap = now.since(at);
             let slowest = &mut self.detector.slowest_us;
             *slowest = (*slowest - *slowest / 64).max(gap.saturating_sub(self.config.timing.heartbeat_us));
         }
         heard.hears = heartbeat.hears;
+        heard.named = heartbeat.decided;
         heard.decided = heartbeat.decided;
         heard.waiting_us = heartbeat.waiting_us;
         heard.misses = heartbeat.misses;
@@ -292,6 +317,7 @@ impl Group {
         let leader = self.leader().unwrap_or_default();
         let misses = self.missed();
         let expels = self.expels(now);
+        let assures = self.assures(to, now);
         let Some(heard) = self.detector.peers.get_mut(&to) else { return };
         heard.sequence += 1;
         heard.sent.push_back((heard.sequence, now));
@@ -299,7 +325,8 @@ impl Group {
             heard.sent.pop_front();
         }
         let (sequence, echo) = (heard.sequence, heard.received);
-        let heartbeat = Heartbeat { sequence, echo, promised, leader, decided, hears, waiting_us, misses, expels };
+        let heartbeat =
+            Heartbeat { sequence, echo, promised, leader, decided, hears, waiting_us, misses, expels, assures };
         let message = Message::Heartbeat(heartbeat);
         out.post(Peer::Member(to), Channel::Liveness, message, Payload::None);
     }

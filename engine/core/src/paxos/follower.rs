@@ -15,6 +15,7 @@ pub(super) struct Place {
     pub previous_chain: u64,
     pub decided: Index,
     pub synced: Index,
+    pub applied: Index,
 }
 
 /// Own proposals are forwarded in messages of about this size.
@@ -71,6 +72,7 @@ impl Group {
         }
         self.leader_synced = self.leader_synced.max(place.synced);
         self.leader_decided = self.leader_decided.max(place.decided);
+        self.learn_applied(place.applied);
     }
 
     /// Makes the log equal to `frames` behind `previous`. False when it does not match there.
@@ -180,9 +182,13 @@ impl Group {
             return;
         }
         let index = if planted(Mutant::AckBeforeSync) { self.matched } else { self.synced_matched() };
-        if index > self.acked && self.promised.node != self.me() && self.promised != Ballot::ZERO {
-            self.acked = index;
-            out.send(self.promised.node, Message::Ack { ballot: self.promised, index });
+        if (index > self.acked || self.owes_applied())
+            && self.promised.node != self.me()
+            && self.promised != Ballot::ZERO
+        {
+            self.acked = self.acked.max(index);
+            let applied = self.say_applied();
+            out.send(self.promised.node, Message::Ack { ballot: self.promised, index, applied });
         }
     }
 

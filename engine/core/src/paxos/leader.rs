@@ -43,8 +43,10 @@ struct Progress {
     /// Since when what is on its way waits for an acknowledgement, and how often it was sent again since.
     waits_since: Instant,
     resent: u32,
-    /// The synced and decided indexes last told.
-    told: (Index, Index),
+    /// The synced and decided indexes last told, and how far it was told that all have applied.
+    told: (Index, Index, Index),
+    /// It has applied so far, by its own word.
+    applied: Index,
     /// Its connection is new: perhaps another process, which has to learn who leads.
     unmet: bool,
     /// While it learns: what was decided at that time.
@@ -219,7 +221,7 @@ impl Group {
         decided
     }
 
-    pub(super) fn on_ack(&mut self, now: Instant, from: Incarnation, ballot: Ballot, index: Index) {
+    pub(super) fn on_ack(&mut self, now: Instant, from: Incarnation, ballot: Ballot, index: Index, applied: Index) {
         let last = self.log.last();
         if let Role::Leader(leading) = &mut self.role
             && (leading.ballot == ballot || planted(Mutant::StaleAckCounted))
@@ -230,6 +232,7 @@ impl Group {
                 (progress.waits_since, progress.resent) = (now, 0);
             }
             progress.matched = progress.matched.max(index);
+            progress.applied = progress.applied.max(applied.min(last));
             progress.next = progress.next.max(index.next());
             while progress.flying.front().is_some_and(|&(last, _)| last <= index) {
                 progress.flying.pop_front();
@@ -249,6 +252,12 @@ impl Group {
             progress.next = decided.max(progress.matched).next();
             progress.flying.clear();
         }
+    }
+
+    /// How far `peer` has applied, by its own word under this ballot.
+    pub(super) fn applied_at(&self, peer: Incarnation) -> Index {
+        let Role::Leader(leading) = &self.role else { return Index(0) };
+        leading.progress.get(&peer).map_or(Index(0), |progress| progress.applied)
     }
 
     /// A connection is new: what was on its way may be lost.
@@ -351,7 +360,7 @@ impl Group {
         }
     }
 
-    fn replicate_all(&mut self, now: Instant, out: &mut Effects) {
+    pub(super) fn replicate_all(&mut self, now: Instant, out: &mut Effects) {
         let me = self.me();
         let members: Vec<_> = self.view().into_iter().flat_map(|view| &view.members).map(|m| m.incarnation).collect();
         let Role::Leader(leading) = &mut self.role else { return };
@@ -387,7 +396,7 @@ impl Group {
         if !self.detector.is_up(peer) {
             return;
         }
-        let (last, told) = (self.log.last(), (self.log.synced(), self.log.decided()));
+        let (last, told) = (self.log.last(), (self.log.synced(), self.log.decided(), self.applied_by_all()));
         let few = self.voters().count() <= 3 && self.config.synced_on_append;
         loop {
             let Role::Leader(leading) = &mut self.role else { return };
@@ -400,7 +409,9 @@ impl Group {
                 return;
             }
             // In a group of three without disks to wait for, followers conclude from the frame alone.
+            let news = self.freshness.has_news(progress.told.2);
             let tell = progress.unmet
+                || news
                 || progress.told.0 < told.0 && !self.config.synced_on_append
                 || progress.told.1 < told.1 && (!few || departing || progress.matched < told.1);
             if nothing_new && !tell {
@@ -417,7 +428,8 @@ impl Group {
             let synced = if planted(Mutant::AppendedToldAsSynced) { last } else { told.0 };
             progress.told = told;
             progress.unmet = false;
-            let message = Message::Append { ballot, previous, previous_chain: point.chain, decided, synced };
+            let applied = told.2;
+            let message = Message::Append { ballot, previous, previous_chain: point.chain, decided, synced, applied };
             if let Some(end) = frames.last().map(|frame| frame.header().last()) {
                 progress.next = end.next();
                 if progress.flying.is_empty() {
@@ -432,7 +444,7 @@ impl Group {
     }
 
     pub(super) fn on_read_for(&mut self, now: Instant, peer: Incarnation, frames: Vec<Frame>, out: &mut Effects) {
-        let told = (self.log.synced(), self.log.decided());
+        let told = (self.log.synced(), self.log.decided(), self.applied_by_all());
         let Role::Leader(leading) = &mut self.role else { return };
         let ballot = leading.ballot;
         let Some(progress) = leading.progress.get_mut(&peer) else { return };
@@ -449,7 +461,8 @@ impl Group {
         progress.told = told;
         progress.next = last.header().last().next();
         progress.flying.push_back((last.header().last(), frames.iter().map(|frame| frame.bytes().len()).sum()));
-        let message = Message::Append { ballot, previous, previous_chain, decided: told.1, synced: told.0 };
+        let (synced, decided, applied) = told;
+        let message = Message::Append { ballot, previous, previous_chain, decided, synced, applied };
         let payload = Payload::Frames(frames);
         out.post(Peer::Member(peer), Channel::Order, message, payload);
     }

@@ -15,6 +15,7 @@ mod election;
 mod expel;
 mod follower;
 mod force;
+mod freshness;
 pub(crate) mod leader;
 pub mod tail;
 
@@ -23,6 +24,7 @@ use crate::rng::Rng;
 use crate::sequencer::Sequencer;
 use detector::Detector;
 use election::Candidacy;
+use freshness::Freshness;
 use leader::Leading;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tail::Tail;
@@ -129,6 +131,7 @@ pub struct Group {
     detector: Detector,
     /// The primary that the certifier knows, and whom a new leader would name instead.
     primary: PrimaryView,
+    freshness: Freshness,
     reads: BTreeMap<u64, Reading>,
     next_read: u64,
     left: bool,
@@ -225,6 +228,7 @@ impl Group {
             forwarded: 1,
             detector: Detector::default(),
             primary: PrimaryView::default(),
+            freshness: Freshness::default(),
             reads: BTreeMap::new(),
             next_read: 1,
             left: false,
@@ -249,6 +253,8 @@ impl Group {
     /// Begins: stores the run before its first use, connects, and stands at once when it is the only voter.
     pub fn start(&mut self, now: Instant, out: &mut Effects) {
         out.set_birth(self.label_birth());
+        // What was lost before this process began is not known to be long ago.
+        self.note_lost();
         self.store_vote(out);
         self.connect(out);
         self.detector.start(now);
@@ -292,11 +298,11 @@ impl Group {
 
     fn on_message(&mut self, now: Instant, from: Incarnation, message: Message, payload: Buffer, out: &mut Effects) {
         match message {
-            Message::Append { ballot, previous, previous_chain, decided, synced } => {
-                let place = follower::Place { previous, previous_chain, decided, synced };
+            Message::Append { ballot, previous, previous_chain, decided, synced, applied } => {
+                let place = follower::Place { previous, previous_chain, decided, synced, applied };
                 self.on_append(now, from, ballot, place, payload, out);
             }
-            Message::Ack { ballot, index } => self.on_ack(now, from, ballot, index),
+            Message::Ack { ballot, index, applied } => self.on_ack(now, from, ballot, index, applied),
             Message::Mismatch { ballot, decided } => self.on_mismatch(from, ballot, decided),
             Message::Refused { promised, .. } => self.on_refused(now, promised, out),
             Message::PreVote { ballot, .. } => self.on_pre_vote(now, from, ballot, out),
@@ -362,7 +368,12 @@ impl Group {
     }
 
     /// The certifier's state that elections need has changed.
-    pub fn set_primary(&mut self, primary: PrimaryView) {
+    /// `left` is who left by its own wish, and so took itself for nothing before.
+    pub fn set_primary(&mut self, primary: PrimaryView, left: Option<Incarnation>) {
+        let lost = |who: &&Incarnation| !primary.candidates.contains(who) && Some(**who) != left;
+        if self.primary.candidates.iter().find(lost).is_some() {
+            self.note_lost();
+        }
         self.primary = primary;
     }
 
@@ -485,6 +496,7 @@ impl Group {
             self.matched = self.log.decided();
         }
         self.acked = Index(0);
+        self.freshness.forget_told();
         if !planted(Mutant::LeaderSyncedKeptAcrossBallots) {
             self.leader_synced = Index(0);
         }

@@ -258,9 +258,14 @@ impl World {
 
     /// Proposes something that everybody delivers; its number.
     pub fn propose(&mut self, at: usize) -> Option<u64> {
+        self.propose_body(at, Body::Marker)
+    }
+
+    /// Proposes anything; its number.
+    pub fn propose_body(&mut self, at: usize, body: Body) -> Option<u64> {
         let mut out = Effects::default();
         let now = self.now;
-        let number = self.member_mut(at).propose(now, Body::Marker, || unreachable!("in a group"), &mut out).ok();
+        let number = self.member_mut(at).propose(now, body, || unreachable!("in a group"), &mut out).ok();
         self.perform(at, out);
         number
     }

@@ -41,6 +41,7 @@ impl Session {
                 self.implicit_commit().await?;
                 let mut txn = self.begin(true, *read_only);
                 if *consistent_snapshot {
+                    self.await_turn(&mut txn).await?;
                     txn.snapshot();
                 }
                 self.txn = Some(txn);

@@ -34,7 +34,7 @@ impl Drop for TicketGuard<'_> {
 }
 
 /// Waits for the word about `ticket`. A KILL ends the wait, not what is waited for: outcome unknown.
-async fn outcome(host: &dyn Host, session: &SessionHandle, ticket: Ticket) -> Outcome {
+pub(super) async fn outcome(host: &dyn Host, session: &SessionHandle, ticket: Ticket) -> Outcome {
     let mut guard = TicketGuard { host, ticket: Some(ticket) };
     let outcome = poll_fn(|cx| {
         if let Poll::Ready(outcome) = host.poll_outcome(ticket, cx) {
@@ -80,7 +80,8 @@ impl Session {
         }
         self.check_writable()?;
         let gtid = self.next_gtid()?;
-        let proposal = txn.proposal(gtid, server_id, self.state.handle.id());
+        let mut proposal = txn.proposal(gtid, server_id, self.state.handle.id());
+        proposal.after = self.after();
         txn.set_proposed();
         let Ok(ticket) = server.host.propose(Body::Transaction(proposal)) else {
             txn.clear_proposed();
@@ -122,6 +123,7 @@ impl Session {
             committed_at_us: server.host.now().unix_us,
             server_id: server.globals.borrow().number("server_id") as u32,
             session: self.state.handle.id(),
+            after: self.after(),
             database: self.state.database.borrow().clone().unwrap_or_default(),
             statement: statement.to_owned(),
             changes,
@@ -137,6 +139,11 @@ impl Session {
             Outcome::Void => Err(hook_refused().into()),
             Outcome::Unknown => Err(Stop::Close),
         }
+    }
+
+    /// Whether what the session commits is shown nowhere before all ONLINE members have it.
+    fn after(&self) -> bool {
+        self.state.vars.borrow().consistency.is_after() && self.host().is_running()
     }
 
     /// `GTID_NEXT`, where it names one.

@@ -59,6 +59,7 @@ impl Session {
                 "changes of databases and tables with sql_log_bin=0: they could not be kept apart from the group's";
             return Err(unsupported(what).into());
         }
+        self.await_consistency().await?;
         let mut tries = 0;
         loop {
             let Some((changes, affected)) = self.changes(statement)? else {

@@ -8,6 +8,7 @@
 
 mod admin;
 mod commit;
+mod consistency;
 mod ddl;
 mod define;
 mod env;

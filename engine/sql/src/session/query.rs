@@ -207,6 +207,13 @@ impl Session {
         if txn.is_displaced() {
             return Err(crate::server::deadlock().into());
         }
+        if self.must_wait(&txn)
+            && touches_tables(plan)
+            && let Err(stop) = self.await_turn(&mut txn).await
+        {
+            self.txn = txn.explicit.then_some(txn);
+            return Err(stop);
+        }
         // A session's change of the lock timeout counts for its open transaction too.
         txn.rules.lock_timeout_us = self.read_rules(None).lock_timeout_us;
         let mark = txn.mark();

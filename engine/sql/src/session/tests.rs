@@ -285,6 +285,65 @@ fn changes_and_unique_checks_wait_for_what_is_applied_but_not_visible() {
     }
 }
 
+/// `design.md` §9 [!]: a new snapshot waits for an AFTER transaction that is applied and not visible; an open
+/// one, and what reads no rows, does not.
+#[test]
+fn new_snapshots_wait_behind_an_after_transaction() {
+    let (host, server, mut one) = with_table();
+    let mut open = Client::new(&server);
+    open.run("USE d");
+    open.run("BEGIN");
+    assert_eq!(open.run("SELECT b FROM t WHERE a = 1"), "10");
+    host.hide.set(true);
+    host.remote(wire::entry::Body::Transaction(remote_change(&server, 1, Some(10), Some(77))));
+    server.hold(server.applied());
+    assert_eq!(open.run("SELECT b FROM t WHERE a = 1"), "10", "an open transaction goes on");
+    assert_eq!(one.run("SELECT 1"), "1");
+    assert_eq!(one.run("SET @x = 1"), "ok");
+    let mut waiting = one.start("SELECT b FROM t WHERE a = 1");
+    assert!(poll(&mut waiting).is_pending());
+    host.show();
+    assert_eq!(poll(&mut waiting), Poll::Ready("77".into()));
+    drop(waiting);
+    host.hide.set(true);
+    host.remote(wire::entry::Body::Transaction(remote_change(&server, 1, Some(77), Some(78))));
+    server.hold(server.applied());
+    one.run("SET wait_timeout = 1");
+    let mut waiting = one.start("SELECT b FROM t WHERE a = 1");
+    assert!(poll(&mut waiting).is_pending());
+    host.pass_us(2_000_000);
+    assert_eq!(poll(&mut waiting), Poll::Ready("error 3798".into()));
+}
+
+#[test]
+fn before_waits_for_its_marker_and_needs_a_member_that_is_not_cut_off() {
+    let (host, _server, mut one) = with_table();
+    host.running.set(true);
+    for level in ["BEFORE", "AFTER", "BEFORE_AND_AFTER"] {
+        assert_eq!(one.run(&format!("SET group_replication_consistency = '{level}'")), "ok");
+        assert_eq!(one.run("SELECT b FROM t WHERE a = 1"), "error 3796", "{level}");
+        assert_eq!(one.run("SELECT 1"), "1", "{level}");
+    }
+    host.assured.set(true);
+    host.hold.set(true);
+    one.run("SET group_replication_consistency = 'BEFORE'");
+    let mut waiting = one.start("SELECT b FROM t WHERE a = 1");
+    assert!(poll(&mut waiting).is_pending());
+    assert_eq!(host.held(), 1, "its marker");
+    host.decide();
+    assert_eq!(poll(&mut waiting), Poll::Ready("10".into()));
+    drop(waiting);
+    host.hold.set(false);
+    one.run("BEGIN");
+    assert_eq!(one.run("SELECT b FROM t WHERE a = 1"), "10");
+    host.refuse.set(true);
+    assert_eq!(one.run("SELECT b FROM t WHERE a = 2"), "20", "only at the beginning");
+    one.run("COMMIT");
+    assert_eq!(one.run("SELECT b FROM t WHERE a = 1"), "error 3797");
+    one.run("SET group_replication_consistency = 'EVENTUAL'");
+    assert_eq!(one.run("SELECT b FROM t WHERE a = 1"), "10");
+}
+
 #[test]
 fn a_transaction_of_the_group_displaces_local_holders() {
     let (host, server, mut one) = with_table();

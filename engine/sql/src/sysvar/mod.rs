@@ -17,7 +17,7 @@ mod tests;
 
 pub use registry::{Definition, Kind, Reach, When, definition, find};
 pub(crate) use store::time_zone_minutes;
-pub use store::{Applied, Globals, Input, SessionVars, SetContext, set};
+pub use store::{Applied, Consistency, Globals, Input, SessionVars, SetContext, set};
 
 use crate::value::Value;
 use std::rc::Rc;

@@ -190,6 +190,46 @@ impl Globals {
     }
 }
 
+/// `group_replication_consistency`, in MySQL's order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Consistency {
+    /// Waits for nothing.
+    Eventual,
+    /// On a new primary, waits for what the old one left: always so here, where the order names a primary
+    /// behind everything that the old one left.
+    BeforeOnPrimaryFailover,
+    /// A transaction sees everything that was ordered before it began.
+    Before,
+    /// A transaction is answered once every ONLINE member shows it, or makes readers wait for it.
+    After,
+    /// Both.
+    BeforeAndAfter,
+}
+
+impl Consistency {
+    fn named(text: &str) -> Self {
+        match text {
+            "EVENTUAL" => Self::Eventual,
+            "BEFORE" => Self::Before,
+            "AFTER" => Self::After,
+            "BEFORE_AND_AFTER" => Self::BeforeAndAfter,
+            _ => Self::BeforeOnPrimaryFailover,
+        }
+    }
+
+    /// Whether a transaction waits at its beginning.
+    #[must_use]
+    pub fn is_before(self) -> bool {
+        matches!(self, Self::Before | Self::BeforeAndAfter)
+    }
+
+    /// Whether a transaction waits at its end.
+    #[must_use]
+    pub fn is_after(self) -> bool {
+        matches!(self, Self::After | Self::BeforeAndAfter)
+    }
+}
+
 /// A session's values, with those that every statement asks for at hand.
 #[derive(Clone, Debug)]
 pub struct SessionVars {
@@ -208,6 +248,8 @@ pub struct SessionVars {
     pub snapshot_isolation: bool,
     /// `innodb_lock_wait_timeout`, in seconds.
     pub lock_wait_s: u64,
+    /// `group_replication_consistency`.
+    pub consistency: Consistency,
 }
 
 impl SessionVars {
@@ -223,6 +265,7 @@ impl SessionVars {
             log_bin: true,
             snapshot_isolation: true,
             lock_wait_s: 50,
+            consistency: Consistency::BeforeOnPrimaryFailover,
         };
         for (id, definition) in all() {
             if definition.reach == Reach::Both {
@@ -270,6 +313,7 @@ impl SessionVars {
             ("sql_log_bin", _) => self.log_bin = on,
             ("innodb_snapshot_isolation", _) => self.snapshot_isolation = on,
             ("innodb_lock_wait_timeout", Setting::UInt(seconds)) => self.lock_wait_s = *seconds,
+            ("group_replication_consistency", Setting::Text(text)) => self.consistency = Consistency::named(text),
             ("sql_mode", Setting::Text(text)) => {
                 self.sql_mode = SqlMode::parse(text).expect("a stored sql_mode was checked");
             }
