@@ -95,7 +95,7 @@ impl CertifierImage {
             last_conflict_free: self.last_conflict_free,
             reports: 0,
             // Only while it waits to be shown: a restored member shows what it has.
-            last_after: wire::id::Index(0),
+            last_after: Index(0),
         })
     }
 }
