@@ -981,7 +981,7 @@ impl Cluster {
     pub(super) fn check_words(&mut self, node: usize, me: Incarnation, message: &Message) -> Result<(), Failure> {
         let (ballot, index) = match message {
             Message::Promise { ballot, .. } => (*ballot, Index(0)),
-            Message::Ack { ballot, index } => (*ballot, *index),
+            Message::Ack { ballot, index, .. } => (*ballot, *index),
             _ => return Ok(()),
         };
         let it = &mut self.nodes[node];
