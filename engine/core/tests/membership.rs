@@ -461,3 +461,22 @@ fn an_unsure_member_comes_back_to_a_living_leader_as_a_new_one() {
     world.run_until("all ONLINE", 20_000_000, |world| (0..3).all(|at| world.states(at) == [State::Online; 3]));
     assert_ne!(world.member(2).identity().0, before, "{}", world.describe());
 }
+
+/// A member that stayed in ERROR after a lost majority is stopped and started in the same process: it resumes its
+/// incarnation, under another run, for the numbers of the first are used.
+#[test]
+fn who_is_started_again_in_the_same_process_resumes_under_another_run() {
+    let mut world = World::formed(3);
+    let limits = Limits { majority_us: 2_000_000, autorejoin_tries: 0, ..Limits::default() };
+    world.limit(0, limits);
+    let (before, run) = (world.member(0).identity().0, world::run_of(world.member(0)));
+    [1, 2].into_iter().for_each(|at| world.kill(at));
+    world.run_until("ERROR", 20_000_000, |world| world.state(0) == State::Error);
+    world.command(0, Command::Stop);
+    assert_eq!(world.state(0), State::Offline);
+    [1, 2].into_iter().for_each(|at| world.boot(at, true));
+    world.start(0);
+    world.run_until("all ONLINE", 10_000_000, |world| (0..3).all(|at| world.states(at) == [State::Online; 3]));
+    assert_eq!(world.member(0).identity().0, before);
+    assert!(world::run_of(world.member(0)) > run);
+}

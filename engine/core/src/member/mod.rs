@@ -164,6 +164,8 @@ pub struct Member {
     trouble: Option<Trouble>,
     /// In ERROR, but keeping its vote: proposes nothing.
     mute: bool,
+    /// Proposals were numbered under the present run.
+    run_used: bool,
     /// It was ONLINE since START: losing that is an ERROR.
     served: bool,
     minority_since: Option<Instant>,
@@ -204,6 +206,7 @@ impl Member {
             limits: Limits::default(),
             trouble: None,
             mute: false,
+            run_used: false,
             served: false,
             minority_since: None,
             forcing: None,
@@ -231,6 +234,10 @@ impl Member {
     }
 
     fn resume(&mut self, now: Instant, start: Option<&StartOptions>, out: &mut Effects) {
+        if self.run_used {
+            // This process has numbered proposals under its run already: numbers begin anew only with another.
+            self.vote.run = self.vote.run.successor(0);
+        }
         let (index, view) = self.certifier.view().cloned().expect("resumable");
         let mut me = (view.members.iter())
             .find(|member| member.incarnation == self.vote.incarnation)
@@ -272,6 +279,7 @@ impl Member {
         self.online_asked = false;
         self.minority_since = None;
         self.mute = false;
+        self.run_used = true;
     }
 
     fn group_mut(&mut self) -> &mut Group {
