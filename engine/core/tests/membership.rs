@@ -279,8 +279,8 @@ fn a_fork_beside_a_living_majority_is_refused_with_an_alarm() {
     world.heal();
     world.run_for(3_000_000);
     assert!((0..3).any(|at| world.said(at, "SPLIT BRAIN")), "{}", world.describe());
-    for at in 0..3 {
-        assert!(world.nodes[at].delivered.starts_with(&logs[at]), "m{at} took what another birth decided");
+    for (at, log) in logs.iter().enumerate() {
+        assert!(world.nodes[at].delivered.starts_with(log), "m{at} took what another birth decided");
         assert_eq!(world.state(at), State::Online);
     }
     assert_eq!(world.member(2).group().expect("in it").birth(), Birth(99));

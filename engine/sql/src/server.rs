@@ -72,6 +72,9 @@ pub enum ApplyError {
 const PLANS_MAX: usize = 4096;
 const PLAN_BYTES_MAX: usize = 16 << 20;
 
+/// Bytes of an account of this server alone; `None` where it is gone here alone.
+type LocalAccount = Option<Vec<u8>>;
+
 /// The SQL half of one member.
 pub struct Server {
     pub(crate) host: Rc<dyn Host>,
@@ -80,7 +83,7 @@ pub struct Server {
     pub(crate) accounts: RefCell<Accounts>,
     /// Accounts of this server alone, by (host, user), `None` for one that is gone here alone: they outlive a
     /// rebuild.
-    local_accounts: RefCell<BTreeMap<(String, String), Option<Vec<u8>>>>,
+    local_accounts: RefCell<BTreeMap<(String, String), LocalAccount>>,
     /// Settings of this server alone (recovery credentials, installed plugins ...).
     settings: RefCell<BTreeMap<String, String>>,
     /// System variables. The node sets what it decides (`super_read_only`, `server_uuid` ...).

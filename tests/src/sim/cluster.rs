@@ -112,13 +112,16 @@ pub(super) struct SimNode {
     pub unsure: bool,
     /// The highest ballot that it answered under, by incarnation.
     answered: (Incarnation, Ballot),
-    judged: Rc<RefCell<Vec<(Frame, Vec<Judged>)>>>,
+    judged: JudgedFrames,
     /// Up to here its log was compared with the others'.
     checked: Index,
     digests: Digests,
     /// When the checkpoint's file has taken what it was given so far.
     checkpoint_due: u64,
 }
+
+/// Frames that a member applied, with its verdicts, since they were looked at.
+type JudgedFrames = Rc<RefCell<Vec<(Frame, Vec<Judged>)>>>;
 
 /// How a member's clocks differ from the simulator's.
 #[derive(Clone, Copy, Debug, Default)]
@@ -130,7 +133,7 @@ pub(super) struct Clock {
 }
 
 struct SimWorld {
-    judged: Rc<RefCell<Vec<(Frame, Vec<Judged>)>>>,
+    judged: JudgedFrames,
     disk: Rc<SimDisk>,
     random: Rc<RefCell<Rng>>,
     notes: Rc<RefCell<Vec<Note>>>,
