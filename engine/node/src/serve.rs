@@ -19,7 +19,6 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 use wire::client::auth::RsaKey;
 use wire::entry::GroupOptions;
 use wire::id::Uuid;
@@ -117,12 +116,7 @@ fn node_options(options: &ServerOptions, datadir: PathBuf, uuid: Uuid) -> Result
             .clamp(engine_log::SEGMENT_BYTES_MIN, engine_log::SEGMENT_BYTES_DEFAULT)
             .next_multiple_of(4096),
         checkpoint_log_bytes: globals.number("quorate_checkpoint_log_bytes"),
-        keep: Keep {
-            bytes: globals.number("quorate_log_keep_bytes"),
-            time: Some(globals.number("binlog_expire_logs_seconds"))
-                .filter(|&seconds| seconds > 0)
-                .map(Duration::from_secs),
-        },
+        keep: Keep::of(globals.number("quorate_log_keep_bytes"), globals.number("binlog_expire_logs_seconds")),
         start_on_boot: globals.on("group_replication_start_on_boot"),
         compression_threshold: globals.number("group_replication_compression_threshold") as usize,
         write_concurrency: 10,

@@ -69,6 +69,16 @@ pub struct Keep {
     pub time: Option<Duration>,
 }
 
+impl Keep {
+    /// What the variables say: bytes, and seconds of which 0 stands for no limit. Without a limit in bytes, the
+    /// default, all log stays, however old: members cannot yet give one another what is purged.
+    #[must_use]
+    pub fn of(bytes: u64, seconds: u64) -> Self {
+        let limited = bytes < i64::MAX as u64;
+        Self { bytes, time: Some(seconds).filter(|&seconds| limited && seconds > 0).map(Duration::from_secs) }
+    }
+}
+
 type SpareSlot = Arc<Mutex<Option<Result<engine_log::Spare, LogError>>>>;
 
 /// Name of the group log's directory in the data directory.
@@ -485,5 +495,25 @@ impl Shelf for Disk {
 
     fn note(&self, text: String) {
         crate::oplog::say(Level::System, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Keep;
+    use std::time::Duration;
+
+    #[test]
+    fn all_log_stays_unless_a_limit_in_bytes_is_set() {
+        let never = Keep::of(i64::MAX as u64, 2_592_000);
+        assert_eq!((never.bytes, never.time), (i64::MAX as u64, None));
+        let limited = Keep::of(1 << 30, 2_592_000);
+        assert_eq!((limited.bytes, limited.time), (1 << 30, Some(Duration::from_secs(2_592_000))));
+        assert_eq!(Keep::of(1 << 30, 0).time, None);
+        // What a server has that is told nothing.
+        let globals = engine_sql::sysvar::Globals::default();
+        let number = |name| globals.number(name);
+        let default = Keep::of(number("quorate_log_keep_bytes"), number("binlog_expire_logs_seconds"));
+        assert_eq!((default.bytes, default.time), (i64::MAX as u64, None));
     }
 }
