@@ -1,7 +1,7 @@
 //! Exhaustive exploration of a small group: every order in which messages, disk writes, crashes, stands and
 //! proposals can follow one another, up to stated numbers of each, breadth first.
 //!
-//! The members run the real [`Group`]; nothing of the protocol is modelled. Time stands still: what a timer
+//! The members run the real `Group`; nothing of the protocol is modelled. Time stands still: what a timer
 //! would cause is an action that may happen at any moment (a member stands for leader; heartbeats, which only
 //! tell when to stand, are left out). A connection keeps its order as TCP does; it may break, with all that is
 //! on it, and a message may arrive twice. A crash loses what was not synced, or not, votes alike.
