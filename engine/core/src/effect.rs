@@ -137,7 +137,7 @@ pub enum CheckpointWrite {
     Begin {
         /// The place in the log that it is of.
         point: Point,
-        /// It comes from a peer: it counts once the log begins behind it ([`Effect::RestartLog`]).
+        /// It comes from a peer: it counts once the log begins behind it ([`Effect::ResetLog`]).
         incoming: bool,
     },
     /// Write the next block; [`Input::CheckpointWritten`] follows.
