@@ -147,7 +147,9 @@ impl Group {
         let told = self.leader_decided.min(matched);
         // Only frames written under the leader's own ballot prove that its opening is among what is counted;
         // and while a view is undecided, who counts is the leader's to say.
-        let own = self.synced_matched();
+        // Accepting under a ballot counts once its promise is durable, for oneself as for the leader: a member
+        // that forgets the promise could help another ballot decide something else.
+        let own = if self.vote_is_durable() { self.synced_matched() } else { Index(0) };
         let settled = self.views.len() == 1 || planted(Mutant::FollowerCountsOldView);
         if !settled || !self.is_voter(self.me()) && !planted(Mutant::LearnerConcludes) {
             return told;
