@@ -105,6 +105,9 @@ pub struct Server {
     counters: RefCell<BTreeMap<TableId, u64>>,
     /// What went wrong where a DDL was carried out, for the session that waits for it.
     ddl_failures: RefCell<BTreeMap<Csn, SqlError>>,
+    /// Statements that clients sent, and when the server began to count, in microseconds of the monotonic clock.
+    questions: Cell<u64>,
+    began_us: u64,
     /// How often all state was forgotten: transactions begun before are over.
     resets: Cell<u64>,
     shards: usize,
@@ -120,8 +123,11 @@ impl Server {
     /// A server without any data.
     #[must_use]
     pub fn new(host: Rc<dyn Host>, shards: usize) -> Rc<Self> {
+        let began_us = host.now().monotonic_us;
         Rc::new(Self {
             host,
+            questions: Cell::new(0),
+            began_us,
             store: RefCell::new(Store::new(shards)),
             catalog: RefCell::new(Catalog::new()),
             accounts: RefCell::new(Accounts::new()),
@@ -527,6 +533,24 @@ impl Server {
                 session.end(Ended::Killed);
             }
         }
+    }
+
+    // ---- counters that clients see ----
+
+    pub(crate) fn count_question(&self) {
+        self.questions.set(self.questions.get() + 1);
+    }
+
+    /// Statements that clients sent since the start.
+    #[must_use]
+    pub fn questions(&self) -> u64 {
+        self.questions.get()
+    }
+
+    /// Seconds since the start.
+    #[must_use]
+    pub fn uptime_s(&self) -> u64 {
+        self.host.now().monotonic_us.saturating_sub(self.began_us) / 1_000_000
     }
 
     // ---- AUTO_INCREMENT ----

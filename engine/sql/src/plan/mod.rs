@@ -4,7 +4,7 @@
 //! Choice is by rule, not by cost: a whole clustered key, a whole unique key, the index with most equal
 //! parts, a range of its next part, else everything. Joins are nested loops in the order written.
 //!
-//! Absent on purpose: correlated subqueries, common table expressions, window functions, multi-table
+//! Absent on purpose: correlated subqueries, recursive common table expressions, window functions, multi-table
 //! UPDATE and DELETE (1235, or 1054 for the outer column).
 
 mod access;
@@ -242,7 +242,16 @@ pub struct Planner<'a> {
     /// No NO_BACKSLASH_ESCAPES.
     pub backslash: bool,
     pending: Vec<Pending>,
+    /// Common table expressions in sight, innermost last.
+    common: Vec<Rc<ast::CommonTable>>,
+    /// How many of `pending` know what was in sight where they stand.
+    bound: usize,
+    /// How often a common table expression was planned where it is named.
+    expanded: usize,
 }
+
+/// Most uses of common table expressions in one statement: each is planned anew, and may hold others twice.
+const EXPANDED_MAX: usize = 100;
 
 /// 1235.
 #[must_use]
@@ -260,7 +269,17 @@ impl<'a> Planner<'a> {
         collation: Collation,
         backslash: bool,
     ) -> Self {
-        Self { catalog, tables, database, collation, backslash, pending: Vec::new() }
+        Self {
+            catalog,
+            tables,
+            database,
+            collation,
+            backslash,
+            pending: Vec::new(),
+            common: Vec::new(),
+            bound: 0,
+            expanded: 0,
+        }
     }
 
     /// Plans a SELECT, INSERT, REPLACE, UPDATE or DELETE.
@@ -317,6 +336,19 @@ impl<'a> Planner<'a> {
             });
         }
         Ok(Plan { body, pending, generation: self.catalog.generation() })
+    }
+
+    /// Gives the subqueries that were found since the last call the common table expressions in sight: they are
+    /// planned later, alone.
+    fn bind_pending(&mut self) {
+        for pending in &mut self.pending[self.bound..] {
+            if let (Pending::Select(select), false) = (pending, self.common.is_empty()) {
+                let own = select.with.iter().cloned();
+                let with = self.common.iter().map(|common| (**common).clone()).chain(own).collect();
+                *select = Rc::new(ast::Select { with, ..(**select).clone() });
+            }
+        }
+        self.bound = self.pending.len();
     }
 
     fn resolver<'r>(&'r mut self, scope: &'r Scope, clause: &'static str) -> Resolver<'r> {

@@ -10,9 +10,27 @@ use wire::client::constant::ColumnType as WireType;
 
 impl Planner<'_> {
     pub(super) fn select(&mut self, select: &Select) -> Result<SelectPlan, SqlError> {
-        if !select.with.is_empty() {
-            return Err(unsupported("WITH"));
+        if select.with.is_empty() {
+            return self.query_block(select);
         }
+        self.bind_pending();
+        let outside = self.common.len();
+        for (at, common) in select.with.iter().enumerate() {
+            if common.recursive {
+                return Err(unsupported("WITH RECURSIVE"));
+            }
+            if select.with[..at].iter().any(|other| other.name.eq_ignore_ascii_case(&common.name)) {
+                return Err(error(1066, format!("Not unique table/alias: '{}'", common.name)));
+            }
+            self.common.push(Rc::new(common.clone()));
+        }
+        let plan = self.query_block(select);
+        self.bind_pending();
+        self.common.truncate(outside);
+        plan
+    }
+
+    fn query_block(&mut self, select: &Select) -> Result<SelectPlan, SqlError> {
         if select.rollup {
             return Err(unsupported("WITH ROLLUP"));
         }
@@ -191,6 +209,10 @@ impl Planner<'_> {
     fn table_ref(&mut self, table: &TableRef) -> Result<(Source, Scope), SqlError> {
         match table {
             TableRef::Table { name, alias, .. } => {
+                let named = |common: &Rc<ast::CommonTable>| common.name.eq_ignore_ascii_case(&name.name);
+                if let (None, Some(at)) = (&name.schema, self.common.iter().rposition(named)) {
+                    return self.common_table(at, alias.as_deref());
+                }
                 let schema = self.schema_of(name)?;
                 if let Some(table) = self.catalog.table(&schema, &name.name) {
                     let scope = table_scope(table, alias.as_deref());
@@ -208,20 +230,25 @@ impl Planner<'_> {
                     return Err(unsupported("LATERAL"));
                 }
                 let plan = self.select(select)?;
-                if !columns.is_empty() && columns.len() != plan.output.len() {
-                    return Err(error(
-                        1353,
-                        "In definition of view, derived table or common table expression, SELECT list and column names list have different column counts",
-                    ));
-                }
-                let named = plan.output.iter().enumerate().map(|(at, output)| {
-                    (columns.get(at).cloned().unwrap_or_else(|| output.name.clone()), output.kind.clone())
-                });
-                let scope = named_scope("", "", alias, named.collect());
-                Ok((Source::Derived(Box::new(plan)), scope))
+                derived(plan, alias, columns)
             }
             TableRef::Join { left, right, kind, on } => self.join(left, right, *kind, on),
         }
+    }
+
+    /// A common table expression where it is named: the query, which sees those before it only.
+    fn common_table(&mut self, at: usize, alias: Option<&str>) -> Result<(Source, Scope), SqlError> {
+        self.expanded += 1;
+        if self.expanded > super::EXPANDED_MAX {
+            return Err(unsupported("so many uses of common table expressions"));
+        }
+        self.bind_pending();
+        let later = self.common.split_off(at);
+        let common = later[0].clone();
+        let plan = self.select(&common.select);
+        self.bind_pending();
+        self.common.extend(later);
+        derived(plan?, alias.unwrap_or(&common.name), &common.columns)
     }
 
     fn join(
@@ -286,6 +313,23 @@ impl Planner<'_> {
         columns.rotate_left(left_width);
         Ok((Source::Exchanged { source: Box::new(join), front: left_width }, Scope { columns }))
     }
+}
+
+/// The rows of a query under a name, its columns named anew where `columns` says so.
+fn derived(plan: SelectPlan, alias: &str, columns: &[String]) -> Result<(Source, Scope), SqlError> {
+    if !columns.is_empty() && columns.len() != plan.output.len() {
+        return Err(error(
+            1353,
+            "In definition of view, derived table or common table expression, SELECT list and column names list have different column counts",
+        ));
+    }
+    let named = plan
+        .output
+        .iter()
+        .enumerate()
+        .map(|(at, output)| (columns.get(at).cloned().unwrap_or_else(|| output.name.clone()), output.kind.clone()));
+    let scope = named_scope("", "", alias, named.collect());
+    Ok((Source::Derived(Box::new(plan)), scope))
 }
 
 fn side_by_side(mut left: Scope, right: Scope) -> Scope {

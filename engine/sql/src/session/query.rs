@@ -45,6 +45,7 @@ impl Session {
     pub(super) fn begin_statement(&mut self, text: &str) {
         let mut info = self.state.handle.info.borrow_mut();
         info.command = "Query";
+        self.state.server.count_question();
         info.state = "executing";
         info.since_us = self.state.server.host.now().monotonic_us;
         let end = (0..=INFO_BYTES_MAX.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
@@ -408,8 +409,8 @@ fn touches_tables(plan: &Plan) -> bool {
 fn is_general(statement: &ast::Statement) -> bool {
     let plain = |select: &ast::Select| {
         let parts = format!(
-            "{:?}{:?}{:?}{:?}{:?}{:?}",
-            select.projection, select.from, select.group_by, select.having, select.order_by, select.unions
+            "{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
+            select.with, select.projection, select.from, select.group_by, select.having, select.order_by, select.unions
         );
         !parts.contains("Parameter(")
     };

@@ -68,6 +68,9 @@ fn with_source<T>(state: &State, f: impl FnOnce(&Source<'_>) -> T) -> T {
     let recovery_user = server.setting("channel/group_replication_recovery/user");
     let threads = processes.len().to_string();
     let server_status = [
+        ("Uptime".to_owned(), server.uptime_s().to_string()),
+        ("Questions".to_owned(), server.questions().to_string()),
+        ("Queries".to_owned(), server.questions().to_string()),
         ("Threads_connected".to_owned(), threads.clone()),
         ("Threads_running".to_owned(), threads),
         ("Quorate_rows".to_owned(), server.store.borrow().rows().to_string()),

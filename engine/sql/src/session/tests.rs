@@ -512,3 +512,44 @@ fn logins_are_checked_and_kill_ends_sessions() {
     assert_eq!(user.run("SELECT 1"), "error 1317");
     assert!(user.pair.connection.is_closing());
 }
+
+#[test]
+fn common_table_expressions_are_seen_where_they_may_be() {
+    let (_host, _server, mut one) = with_table();
+    let doubled = (1..12).fold("WITH c0 AS (SELECT 1 AS n)".to_owned(), |text, n| {
+        format!("{text}, c{n} AS (SELECT x.n FROM c{0} AS x, c{0} AS y)", n - 1)
+    });
+    let doubled = format!("{doubled} SELECT COUNT(*) FROM c11");
+    for (sql, expected) in [
+        ("WITH c AS (SELECT a, b FROM t WHERE b > 10) SELECT * FROM c ORDER BY a", "2,20 | 3,30"),
+        (
+            "WITH c (x, y) AS (SELECT a, b FROM t), e AS (SELECT x FROM c WHERE y < 30) SELECT COUNT(*), MAX(x) FROM e",
+            "2,2",
+        ),
+        ("WITH c AS (SELECT MAX(a) AS m FROM t) SELECT b FROM t WHERE a = (SELECT m FROM c)", "30"),
+        ("WITH c AS (SELECT 1 AS n) SELECT one.n + two.n FROM c AS one JOIN c AS two", "2"),
+        ("WITH t AS (SELECT a + 1 AS a FROM t) SELECT a FROM t", "2 | 3 | 4"),
+        ("WITH t AS (SELECT a FROM t WHERE a > (SELECT MIN(a) FROM t)) SELECT a FROM t", "2 | 3"),
+        ("WITH c AS (SELECT 1 AS n) SELECT * FROM (WITH c AS (SELECT 2 AS n) SELECT n FROM c) AS d, c", "2,1"),
+        ("WITH c AS (SELECT a FROM t) SELECT a FROM c UNION SELECT a + 2 FROM c ORDER BY 1", "1 | 2 | 3 | 4 | 5"),
+        ("WITH e AS (SELECT * FROM f), f AS (SELECT 1) SELECT * FROM e", "error 1146"),
+        ("WITH c AS (SELECT 1), C AS (SELECT 2) SELECT * FROM c", "error 1066"),
+        ("WITH c (x) AS (SELECT 1, 2) SELECT * FROM c", "error 1353"),
+        ("WITH RECURSIVE c AS (SELECT 1) SELECT * FROM c", "error 1235"),
+        (doubled.as_str(), "error 1235"),
+        ("INSERT INTO t WITH c AS (SELECT 7 AS n) SELECT n, n FROM c", "ok 1"),
+        ("SELECT a FROM c", "error 1146"),
+    ] {
+        assert_eq!(one.run(sql), expected, "{sql}");
+    }
+}
+
+#[test]
+fn statements_and_seconds_are_counted() {
+    let (host, server, mut one) = with_table();
+    let before = server.questions();
+    host.pass_us(3_500_000);
+    assert_eq!(one.run("SELECT 1"), "1");
+    assert_eq!((server.questions(), server.uptime_s()), (before + 1, 3));
+    assert_eq!(one.run("SHOW GLOBAL STATUS LIKE 'Uptime'"), "Uptime,3");
+}
