@@ -85,3 +85,30 @@ fn a_lost_acknowledgement_is_sent_again() {
 fn a_learner_some_way_off_becomes_a_voter_under_load() {
     pass(&setup(112, "none", 500));
 }
+
+/// An idle leader appends nothing: a follower that missed it for a while, and elected nobody, never followed it
+/// again.
+#[test]
+fn a_follower_finds_its_idle_leader_again() {
+    pass(&setup(165, "partition", 6000));
+}
+
+/// A follower counted its own acceptance for a decision while its promise was still being written.
+#[test]
+fn an_acceptance_counts_once_its_promise_is_durable() {
+    pass(&setup(100_687, "drawn", 6000));
+}
+
+/// Two views went by at once, the first of them without this member: it saw that it was gone, and told nobody.
+#[test]
+fn who_is_removed_among_other_views_joins_anew() {
+    pass(&setup(100_418, "crash,reset,pause,disk-full,hung-disk,loss,duplicate,clock", 3000));
+}
+
+/// A leader adopts a log that removes it, and ends: the others kept its last words' sender in the place of the
+/// server's next life, and never called that.
+#[test]
+fn a_leader_that_is_removed_stands_in_nobodys_way() {
+    pass(&setup(100_633, "crash,partition,slow-disk,churn,clock,ddl", 3000));
+    pass(&setup(100_723, "crash-all,reset,partition,sync-failure,duplicate,clock", 6000));
+}

@@ -89,6 +89,8 @@ pub(super) struct SimNode {
     pub life: u64,
     pub connect: BTreeMap<Incarnation, usize>,
     pub up: BTreeSet<Incarnation>,
+    /// Whose words it sends: those of a life that ends within a step go out before its connections change.
+    pub speaks_as: Incarnation,
     turn_due: bool,
     timer: u64,
     pub paused: bool,
@@ -231,6 +233,7 @@ impl Cluster {
                     life: 0,
                     connect: BTreeMap::new(),
                     up: BTreeSet::new(),
+                    speaks_as: Incarnation(0),
                     turn_due: false,
                     timer: 0,
                     paused: false,
@@ -659,6 +662,7 @@ impl Cluster {
         it.vote_due = 0;
         it.paused = false;
         it.turn_due = false;
+        it.speaks_as = Incarnation(0);
         it.timer = 0;
         it.command = None;
         it.checked = it.disk.base().index;
@@ -814,6 +818,12 @@ impl Cluster {
                         .iter()
                         .filter_map(|member| Some((member.incarnation, node_at(&member.address)?)))
                         .collect();
+                    match engine.with_member(|member| member.group().map(|group| group.me())) {
+                        Some(me) => self.nodes[node].speaks_as = me,
+                        None if members.is_empty() => self.nodes[node].speaks_as = Incarnation(0),
+                        // Of a life that ends later in this step.
+                        None => {}
+                    }
                     self.nodes[node].up.retain(|incarnation| map.contains_key(incarnation));
                     self.nodes[node].connect = map;
                 }

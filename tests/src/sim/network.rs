@@ -78,8 +78,7 @@ impl Cluster {
                 self.nodes[from].connect.get(incarnation).copied().filter(|_| up)
             }
         };
-        let Some(engine) = self.engine(from) else { return Ok(()) };
-        let incarnation = engine.with_member(|member| member.group().map_or(Incarnation(0), |group| group.me()));
+        let incarnation = self.nodes[from].speaks_as;
         self.check_words(from, incarnation, &message)?;
         let Some(to) = target else { return Ok(()) };
         if !self.reachable(from, to) || self.is_mute(from, channel) {

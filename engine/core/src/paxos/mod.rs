@@ -278,8 +278,8 @@ impl Group {
             Input::Received { from, address, message, payload, .. } => {
                 self.detector.heard(from, now);
                 self.answer_stranger(now, from, &address, out);
-                let leads = matches!(&message, Message::Append { ballot, .. } if *ballot >= self.promised);
-                if leads && from != self.me() {
+                let leads = |ballot: &Ballot| *ballot >= self.promised && ballot.node == from && from != self.me();
+                if matches!(&message, Message::Append { ballot, .. } if leads(ballot)) {
                     self.meet_leader(from, address, out);
                 }
                 self.on_message(now, from, message, payload, out);
@@ -526,6 +526,10 @@ impl Group {
     fn note_views(&mut self, frame: &Frame) {
         for (index, entry) in frame.entries().filter(|(_, entry)| entry.changes_view()) {
             if let Some(view) = view_in(&entry) {
+                // Whoever the group knows at that place is the server's later life, or soon will be.
+                let place =
+                    |(_, address): &mut (Incarnation, String)| view.members.iter().any(|m| m.address == *address);
+                self.stranger.take_if(place);
                 self.views.push((index, view));
             }
         }
@@ -608,17 +612,19 @@ impl Group {
         let last = frame.header().last();
         out.push(Effect::Deliver(frame));
         // The last decided view stays; older ones are history.
+        let lists = |(_, view): &(Index, View)| view.members.iter().any(|member| member.incarnation == me);
+        let before = self.views.len();
         while self.views.len() > 1 && self.views[1].0 <= last {
-            self.views.remove(0);
-            let gone = !self.views.iter().any(|(_, view)| view.members.iter().any(|m| m.incarnation == me));
-            if self.views.len() == 1 {
-                if gone && self.listed {
-                    self.listed = false;
-                    self.left = true;
-                    self.store_vote(out);
-                }
-                self.connect(out);
+            // A joiner that catches up passes views from before its time.
+            let left = lists(&self.views.remove(0)) && !self.views.iter().any(lists);
+            if left && self.listed {
+                self.listed = false;
+                self.left = true;
+                self.store_vote(out);
             }
+        }
+        if self.views.len() < before {
+            self.connect(out);
         }
     }
 
