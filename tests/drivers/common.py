@@ -1,4 +1,8 @@
-"""What every driver's script shares: where the server is, and a count of what was checked."""
+"""What every driver's script shares: where the server is, and a count of what was checked.
+
+Each script runs on the primary first, where it leaves its tables, and then on each secondary (QUORATE_READ_ONLY=1),
+where it finds what it left and may not write.
+"""
 import os
 import sys
 

@@ -1,12 +1,10 @@
 """Django: migrations, and the queries that its admin makes."""
-import datetime
-import decimal
 import sys
 
 import django
 from django.conf import settings
 
-from common import DATABASE, HOST, PASSWORD, PORT, USER, check, end
+from common import DATABASE, HOST, PASSWORD, PORT, READ_ONLY, USER, check, end, refused
 
 if sys.argv[1:] == ["pymysql"]:
     import pymysql
@@ -14,7 +12,7 @@ if sys.argv[1:] == ["pymysql"]:
     pymysql.install_as_MySQLdb()
 
 settings.configure(
-    DATABASES={"default": {"ENGINE": "django.db.backends.mysql", "NAME": DATABASE, "USER": USER, "PASSWORD": PASSWORD,
+    DATABASES={"default": {"ENGINE": "django.db.backends.mysql", "NAME": DATABASE + "_django", "USER": USER, "PASSWORD": PASSWORD,
                            "HOST": HOST, "PORT": PORT}},
     INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "django.contrib.sessions", "django.contrib.admin",
                     "django.contrib.messages"],
@@ -27,11 +25,24 @@ from django.contrib.auth.models import Group, Permission, User  # noqa: E402
 from django.contrib.contenttypes.models import ContentType  # noqa: E402
 from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 from django.core.management import call_command  # noqa: E402
-from django.db import IntegrityError, connection, transaction  # noqa: E402
+from django.db import IntegrityError, OperationalError, connection, transaction  # noqa: E402
 from django.db.models import Count, Max, Q  # noqa: E402
 from django.db.models.functions import TruncMonth, Upper  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+if READ_ONLY:
+    check("what the primary wrote", User.objects.filter(groups__name="editors").count(), 2)
+    check("a page", [user.username for user in User.objects.order_by("-id")[1:3]], ["user3", "user2"])
+    refused("an insert on a secondary", OperationalError, 1290, lambda: User.objects.create_user("user9"))
+    refused("an update on a secondary", OperationalError, 1290, lambda: User.objects.update(is_active=True))
+    refused("a migration on a secondary", OperationalError, 1290,
+            lambda: call_command("migrate", "admin", "zero", verbosity=0))
+    end()
+
+APPS = ["admin", "sessions", "auth", "contenttypes"]
+call_command("migrate", verbosity=0)
+for app in APPS:
+    call_command("migrate", app, "zero", verbosity=0)
 call_command("migrate", verbosity=0)
 call_command("migrate", verbosity=0)
 check("tables", "auth_user" in connection.introspection.table_names(), True)
@@ -70,11 +81,7 @@ with transaction.atomic():
 store = SessionStore()
 store["a"] = 1
 store.save()
-check("a session", SessionStore(store.session_key)["a"], 1)
+check("its session", SessionStore(store.session_key)["a"], 1)
 check("delete with what depends on it", users[0].delete()[0] >= 2, True)
 check("in a subquery", User.objects.filter(id__in=User.objects.filter(groups=editors).values("id")).count(), 2)
-call_command("migrate", "admin", "zero", verbosity=0)
-call_command("migrate", "sessions", "zero", verbosity=0)
-call_command("migrate", "auth", "zero", verbosity=0)
-call_command("migrate", "contenttypes", "zero", verbosity=0)
 end()

@@ -138,6 +138,8 @@ pub mod command {
     pub const QUERY: u8 = 0x03;
     /// COM_FIELD_LIST.
     pub const FIELD_LIST: u8 = 0x04;
+    /// COM_REFRESH.
+    pub const REFRESH: u8 = 0x07;
     /// COM_STATISTICS.
     pub const STATISTICS: u8 = 0x09;
     /// COM_PROCESS_KILL.
@@ -286,8 +288,6 @@ pub mod column_flag {
     pub const NO_DEFAULT_VALUE: u16 = 1 << 12;
     /// Set to now on update.
     pub const ON_UPDATE_NOW: u16 = 1 << 13;
-    /// A number (set for integers and floats in result sets).
-    pub const NUM: u16 = 1 << 15;
 }
 
 /// Collation ids, as sent for a column or at login.

@@ -34,6 +34,8 @@ pub enum Request {
         /// A LIKE pattern; empty for all.
         pattern: String,
     },
+    /// FLUSH, by bits: 1 privileges, 2 logs, 4 tables, 8 hosts, 16 status ...; OK.
+    Refresh(u8),
     /// [`super::Answer::text`].
     Statistics,
     /// OK.
@@ -148,6 +150,7 @@ fn parse_body(number: u8, payload: Payload) -> Result<Request, ServerError> {
         command::INIT_DB => Request::InitDb(payload),
         command::QUERY => Request::Query(payload.without_trailing_nul()),
         command::STMT_PREPARE => Request::Prepare(payload.without_trailing_nul()),
+        command::REFRESH => Request::Refresh(reader.u8().ok_or_else(malformed)?),
         command::STATISTICS => Request::Statistics,
         command::DEBUG => Request::Debug,
         command::PING => Request::Ping,
@@ -231,6 +234,8 @@ mod tests {
             (b"\x03", Ok(Request::Query(Vec::new().into()))),
             (b"\x04t1\0", Ok(Request::FieldList { table: "t1".into(), pattern: String::new() })),
             (b"\x04t1\0a%\0", Ok(Request::FieldList { table: "t1".into(), pattern: "a%".into() })),
+            (b"\x07\x05", Ok(Request::Refresh(5))),
+            (b"\x07", Err(1835)),
             (b"\x09", Ok(Request::Statistics)),
             (b"\x0c\x07\0\0\0", Ok(Request::ProcessKill(7))),
             (b"\x0d", Ok(Request::Debug)),

@@ -319,9 +319,8 @@ impl<'a> Lexer<'a> {
     fn radix_string(&mut self, radix: u32) -> Tok {
         self.at += 2;
         let start = self.at;
-        while self.at < self.text.len() && self.text[self.at] != b'\'' {
-            self.at += 1;
-        }
+        let rest = &self.text[start..];
+        self.at = start + rest.iter().position(|&c| c == b'\'').unwrap_or(rest.len());
         let digits = &self.text[start..self.at];
         if self.at >= self.text.len() || (radix == 16 && !digits.len().is_multiple_of(2)) {
             return self.rest_is_bad();
@@ -445,7 +444,10 @@ fn ends_name(before: Option<&Token>, at: usize) -> bool {
 }
 
 fn radix_bytes(digits: &[u8], radix: u32) -> Option<Vec<u8>> {
-    let per_byte = if radix == 16 { 2 } else { 8 };
+    if radix == 16 {
+        return hex_bytes(digits);
+    }
+    let per_byte = 8;
     let mut out = Vec::with_capacity(digits.len() / per_byte + 1);
     let mut byte = 0u32;
     for (place, &digit) in digits.iter().enumerate() {
@@ -454,6 +456,25 @@ fn radix_bytes(digits: &[u8], radix: u32) -> Option<Vec<u8>> {
             out.push(byte as u8);
             byte = 0;
         }
+    }
+    Some(out)
+}
+
+/// Drivers send blobs so, by the megabyte.
+fn hex_bytes(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |c: u8| match c {
+        b'0'..=b'9' => Some(c - b'0'),
+        b'a'..=b'f' => Some(c - b'a' + 10),
+        b'A'..=b'F' => Some(c - b'A' + 10),
+        _ => None,
+    };
+    let mut out = Vec::with_capacity(digits.len() / 2 + 1);
+    let (first, pairs) = digits.split_at(digits.len() % 2);
+    for &c in first {
+        out.push(digit(c)?);
+    }
+    for pair in pairs.chunks_exact(2) {
+        out.push(digit(pair[0])? << 4 | digit(pair[1])?);
     }
     Some(out)
 }

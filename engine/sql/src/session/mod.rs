@@ -200,6 +200,13 @@ impl Session {
                 self.field_list(&table, conn)?;
                 Ok(Flow::Continue)
             }
+            // Nothing is kept that could be flushed; as FLUSH, it ends the transaction.
+            Request::Refresh(_) => {
+                self.need(&["RELOAD"])?;
+                self.implicit_commit().await?;
+                self.ok(conn);
+                Ok(Flow::Continue)
+            }
             Request::Statistics => {
                 let server = &self.state.server;
                 let (sessions, questions, uptime) =

@@ -53,7 +53,7 @@ impl Session {
     }
 
     async fn statement(&mut self, bytes: &[u8], conn: &mut Connection, more: bool) -> Result<(), Stop> {
-        let text = String::from_utf8_lossy(bytes).into_owned();
+        let text = String::from_utf8_lossy(bytes);
         self.begin_statement(&text);
         let mut normal = std::mem::take(&mut self.normal);
         let cached = self.cached_plan(bytes, &mut normal);

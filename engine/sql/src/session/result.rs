@@ -56,14 +56,11 @@ pub fn typed(name: &str, kind: &Type) -> Column {
     if kind.not_null {
         column.flags |= column_flag::NOT_NULL;
     }
-    if kind.unsigned {
+    if kind.unsigned || kind.kind == ColumnType::Bit {
         column.flags |= column_flag::UNSIGNED;
     }
     if !text || kind.collation.is_binary() {
         column.flags |= column_flag::BINARY;
-    }
-    if !text && !kind.is_temporal() && !matches!(kind.kind, ColumnType::Null | ColumnType::Json) {
-        column.flags |= column_flag::NUM;
     }
     if kind.kind == ColumnType::Json {
         column.length = u32::MAX;
