@@ -52,6 +52,7 @@ fn table() -> Table {
         row_format: String::new(),
         auto_increment: 0,
         foreign_keys: Vec::new(),
+        checks: Vec::new(),
         next_space: 1,
         created_us: 0,
         origins: Vec::new(),

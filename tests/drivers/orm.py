@@ -6,7 +6,7 @@ import sys
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship, selectinload
 
-from common import DATABASE, HOST, PASSWORD, PORT, READ_ONLY, USER, check, end, refused
+from common import CORRELATED, DATABASE, HOST, PASSWORD, PORT, READ_ONLY, USER, check, end, refused
 
 # One driver's tables are not another's.
 DATABASE = f"{DATABASE}_{sys.argv[1]}"
@@ -44,7 +44,7 @@ def check_reflection():
     """What SQLAlchemy reads from SHOW CREATE TABLE and information_schema."""
     inspector = sa.inspect(engine)
     check("reflected tables", {"orm_author", "orm_book"} <= set(inspector.get_table_names()), True)
-    columns = {column["name"]: str(column["type"]) for column in inspector.get_columns("orm_book")}
+    columns = {column["name"]: column["type"].compile(engine.dialect) for column in inspector.get_columns("orm_book")}
     check("reflected types", (columns["title"], columns["price"], columns["kind"], columns["meta"]),
           ("VARCHAR(100)", "DECIMAL(10, 2)", "ENUM('novel','poem')", "JSON"))
     check("reflected indexes", {"by_title"} <= {index["name"] for index in inspector.get_indexes("orm_book")}, True)
@@ -104,7 +104,8 @@ with Session(engine) as session:
     poor = sa.select(Book.title).where(Book.price < sa.select(sa.func.avg(Book.price)).scalar_subquery()).order_by(Book.id)
     check("scalar subquery", session.scalars(poor).all(), ["Notes 0", "Notes 1"])
     has = sa.select(Author.name).where(sa.exists().where(Book.author_id == Author.id))
-    check("correlated EXISTS", session.scalars(has).all(), ["Ada"])
+    if CORRELATED:
+        check("correlated EXISTS", session.scalars(has).all(), ["Ada"])
     check("LIMIT and OFFSET", session.scalars(sa.select(Book.title).order_by(Book.id.desc()).limit(2).offset(1)).all(),
           ["Notes 2", "Notes 1"])
     case = sa.select(sa.case((Book.price > 1, "dear"), else_="cheap")).order_by(Book.id)

@@ -113,6 +113,10 @@ fn python_drivers_and_frameworks() {
         &["dbapi.py", "MySQLdb"],
         &["dbapi.py", "mysql.connector"],
         &["dbapi.py", "mysql.connector", "pure"],
+        &["orm.py", "pymysql"],
+        &["orm.py", "mysqldb"],
+        &["orm.py", "mysqlconnector"],
+        &["django_app.py"],
     ] {
         script(&group, || python(arguments));
     }
@@ -265,7 +269,8 @@ const DUMPED: &str = "CREATE TABLE d1 (id INT PRIMARY KEY AUTO_INCREMENT, a VARC
          '1000-01-01'),
         ('日本 🦀', NULL, '2024-02-29 12:00:01', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
          NULL, NULL), ('', -0.001, NULL, '', '[]', 'a', b'0', -0.5, '838:59:59', 1901, '', NULL, '', '', 0, '', -1, NULL);
-    CREATE TABLE d2 (id INT PRIMARY KEY, p INT, CONSTRAINT to_d1 FOREIGN KEY (p) REFERENCES d1 (id) ON DELETE CASCADE);
+    CREATE TABLE d2 (id INT PRIMARY KEY, p INT, CONSTRAINT to_d1 FOREIGN KEY (p) REFERENCES d1 (id) ON DELETE CASCADE,
+        CONSTRAINT positive CHECK (id > 0));
     INSERT INTO d2 VALUES (1, 1), (2, 3), (3, NULL);
     CREATE TABLE nothing (a INT, b INT, PRIMARY KEY (b, a)) COMMENT = 'nothing here';
     CREATE TABLE many (id INT PRIMARY KEY, v CHAR(60));";

@@ -1174,6 +1174,18 @@ pub enum AlterTable {
     AddForeignKey(ForeignKey),
     /// `DROP FOREIGN KEY`.
     DropForeignKey(String),
+    /// `ADD CHECK`.
+    AddCheck(Check),
+    /// `DROP CHECK`.
+    DropCheck(String),
+    /// `ALTER COLUMN .. SET DEFAULT`, `DROP DEFAULT`.
+    SetDefault(String, Option<Expr>),
+    /// `ALTER INDEX .. VISIBLE`, `INVISIBLE`.
+    ShowKey(String, bool),
+    /// `ALTER CHECK .. [NOT] ENFORCED`.
+    EnforceCheck(String, bool),
+    /// `DROP CONSTRAINT`: whichever kind has the name.
+    DropConstraint(String),
     /// `RENAME TO`.
     RenameTo(ObjectName),
     /// Table options.

@@ -10,6 +10,7 @@
 mod column_type;
 mod first_form;
 mod second_form;
+mod third_form;
 
 pub use column_type::ColumnType;
 
@@ -194,6 +195,19 @@ pub struct ForeignKey {
     pub unchecked: bool,
 }
 
+/// A CHECK constraint of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Check {
+    /// Its name, unique in the database.
+    pub name: String,
+    /// Its condition, as SHOW CREATE TABLE prints it.
+    pub condition: String,
+    /// Not `NOT ENFORCED`.
+    pub enforced: bool,
+    /// In the definition of a changed table: the rows that are there have to be checked against it.
+    pub unchecked: bool,
+}
+
 /// What a table is.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub struct TableDefinition {
@@ -203,6 +217,8 @@ pub struct TableDefinition {
     pub keys: Vec<Key>,
     /// Its foreign keys, oldest first.
     pub foreign_keys: Vec<ForeignKey>,
+    /// Its CHECK constraints, oldest first.
+    pub checks: Vec<Check>,
     /// Default collation of new columns.
     pub collation: u16,
     /// COMMENT.
@@ -268,6 +284,8 @@ archived!(DatabaseDefinition);
 const SECOND_FORM: [u8; 4] = *b"QTD2";
 /// The same with foreign keys.
 const THIRD_FORM: [u8; 4] = *b"QTD3";
+/// The same with CHECK constraints.
+const FOURTH_FORM: [u8; 4] = *b"QTD4";
 
 impl TableDefinition {
     /// The bytes that travel.
@@ -276,7 +294,7 @@ impl TableDefinition {
         let bytes = rkyv::to_bytes::<rancor::Error>(self);
         let mut bytes =
             bytes.expect("serialising into memory cannot fail: definitions hold no shared pointers").into_vec();
-        bytes.extend_from_slice(&THIRD_FORM);
+        bytes.extend_from_slice(&FOURTH_FORM);
         bytes
     }
 
@@ -286,7 +304,10 @@ impl TableDefinition {
         if let Some(archive) = bytes.strip_suffix(&SECOND_FORM) {
             return second_form::read(archive);
         }
-        let Some(archive) = bytes.strip_suffix(&THIRD_FORM) else { return first_form::read(bytes) };
+        if let Some(archive) = bytes.strip_suffix(&THIRD_FORM) {
+            return third_form::read(archive);
+        }
+        let Some(archive) = bytes.strip_suffix(&FOURTH_FORM) else { return first_form::read(bytes) };
         let mut aligned = rkyv::util::AlignedVec::<16>::with_capacity(archive.len());
         aligned.extend_from_slice(archive);
         rkyv::from_bytes::<Self, rancor::Error>(&aligned).ok()
@@ -330,6 +351,8 @@ pub struct Table {
     pub definition: TableDefinition,
     /// Constant front of each key's write-set items, parallel to `definition.keys`.
     pub write_set_fronts: Vec<Vec<u8>>,
+    /// Its enforced CHECK constraints.
+    pub(crate) checks: Vec<crate::check::Compiled>,
 }
 
 impl Table {
@@ -337,7 +360,9 @@ impl Table {
     #[must_use]
     pub fn new(schema: String, name: String, id: TableId, version: Csn, definition: TableDefinition) -> Self {
         let write_set_fronts = definition.keys.iter().map(|key| write_set_front(&key.name, &schema, &name)).collect();
-        Self { schema, name, id, version, definition, write_set_fronts }
+        let mut table = Self { schema, name, id, version, definition, write_set_fronts, checks: Vec::new() };
+        table.checks = crate::check::compile(&table);
+        table
     }
 
     /// The key that rows lie by: the primary key, or the first unique one without NULLs.
@@ -698,6 +723,7 @@ pub mod testing {
             next_space: keys.len() as u16,
             keys,
             foreign_keys: Vec::new(),
+            checks: Vec::new(),
             collation: Collation::DEFAULT.id(),
             comment: String::new(),
             row_format: String::new(),

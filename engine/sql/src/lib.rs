@@ -5,6 +5,7 @@ pub mod account;
 pub mod ast;
 pub mod binlog;
 pub mod catalog;
+pub(crate) mod check;
 pub mod collate;
 pub mod decimal;
 pub mod error;

@@ -91,6 +91,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<TableDefinition> {
         columns: table.columns.into_iter().map(Column::from).collect(),
         keys: table.keys,
         foreign_keys: Vec::new(),
+        checks: Vec::new(),
         collation: table.collation,
         comment: table.comment,
         row_format: table.row_format,

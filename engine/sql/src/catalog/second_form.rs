@@ -27,6 +27,7 @@ pub(super) fn read(archive: &[u8]) -> Option<TableDefinition> {
         columns: table.columns,
         keys: table.keys,
         foreign_keys: Vec::new(),
+        checks: Vec::new(),
         collation: table.collation,
         comment: table.comment,
         row_format: table.row_format,

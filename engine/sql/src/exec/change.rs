@@ -167,7 +167,14 @@ impl Exec<'_> {
     ) -> Result<(), SqlError> {
         let table = &plan.table;
         loop {
-            let Some((key, found)) = self.find_duplicate(table, &row, None).await? else {
+            let duplicate = match self.find_duplicate(table, &row, None).await {
+                Err(SqlError { code: 3819, message, .. }) if plan.ignore => {
+                    self.env.warn(Warning { level: Level::Warning, code: 3819, message });
+                    return Ok(());
+                }
+                found => found?,
+            };
+            let Some((key, found)) = duplicate else {
                 if self.put_row(table, None, Some(&row), plan.ignore).await? {
                     changed.affected += 1;
                 }
@@ -205,13 +212,14 @@ impl Exec<'_> {
     }
 
     /// Locks the places of `row` in all unique keys, and finds the first that another row has. Places
-    /// that `old` has itself don't count.
+    /// that `old` has itself don't count. 3819 before that, if the row breaks a CHECK constraint.
     async fn find_duplicate(
         &mut self,
         table: &Rc<Table>,
         row: &[Value],
         old: Option<&Found>,
     ) -> Result<Option<(Key, Found)>, SqlError> {
+        crate::check::check(table, row, self.env)?;
         let own_key = row_key(table, row);
         let rows = Space { table: table.id, number: 0 };
         for key in &table.definition.keys {
@@ -453,8 +461,8 @@ impl Exec<'_> {
                 continue;
             }
             if let Err(duplicate) = self.check_duplicates(table, &new, Some(old)).await {
-                if plan.ignore && duplicate.code == 1062 {
-                    self.env.warn(Warning { level: Level::Warning, code: 1062, message: duplicate.message });
+                if plan.ignore && matches!(duplicate.code, 1062 | 3819) {
+                    self.env.warn(Warning { level: Level::Warning, code: duplicate.code, message: duplicate.message });
                     continue;
                 }
                 return Err(duplicate);

@@ -754,6 +754,29 @@ impl Parser<'_> {
         Err(self.unexpected())
     }
 
+    /// After ALTER TABLE ... ALTER.
+    fn alter_part(&mut self) -> Result1<AlterTable> {
+        if self.one_of(&["CHECK", "CONSTRAINT"]).is_some() {
+            let name = self.ident()?;
+            let not = self.kw_if("NOT");
+            self.kw("ENFORCED")?;
+            return Ok(AlterTable::EnforceCheck(name, !not));
+        }
+        if self.one_of(&["INDEX", "KEY"]).is_some() {
+            let name = self.ident()?;
+            let visible = self.one_of(&["VISIBLE", "INVISIBLE"]).ok_or_else(|| self.unexpected())?;
+            return Ok(AlterTable::ShowKey(name, visible == "VISIBLE"));
+        }
+        self.kw_if("COLUMN");
+        let name = self.ident()?;
+        if self.kws_if(&["DROP", "DEFAULT"]) {
+            return Ok(AlterTable::SetDefault(name, None));
+        }
+        self.kw("SET")?;
+        self.kw("DEFAULT")?;
+        Ok(AlterTable::SetDefault(name, Some(self.default_value()?)))
+    }
+
     fn place(&mut self) -> Result1<ColumnPlace> {
         if self.kw_if("FIRST") {
             return Ok(ColumnPlace::First);
@@ -766,10 +789,8 @@ impl Parser<'_> {
 
     fn altered_column(&mut self, name: String, changes: &mut Vec<AlterTable>) -> Result1<ColumnDef> {
         let (column, keys, checks) = self.column_def(name)?;
-        if !checks.is_empty() {
-            return self.unsupported("CHECK in ALTER TABLE");
-        }
         changes.extend(keys.into_iter().map(AlterTable::AddKey));
+        changes.extend(checks.into_iter().map(AlterTable::AddCheck));
         Ok(column)
     }
 
@@ -778,8 +799,8 @@ impl Parser<'_> {
             let constraint = self.constraint_name()?;
             if self.kws_if(&["FOREIGN", "KEY"]) {
                 changes.push(AlterTable::AddForeignKey(self.foreign_key(constraint)?));
-            } else if self.is_kw("CHECK") {
-                return self.unsupported("CHECK in ALTER TABLE");
+            } else if self.kw_if("CHECK") {
+                changes.push(AlterTable::AddCheck(self.check(constraint)?));
             } else if let Some(key) = self.key_def(constraint.clone())? {
                 changes.push(AlterTable::AddKey(key));
             } else if constraint.is_some() {
@@ -811,7 +832,11 @@ impl Parser<'_> {
                 AlterTable::DropPrimaryKey
             } else if self.kws_if(&["FOREIGN", "KEY"]) {
                 AlterTable::DropForeignKey(self.ident()?)
-            } else if self.one_of(&["KEY", "INDEX", "CONSTRAINT"]).is_some() {
+            } else if self.kw_if("CHECK") {
+                AlterTable::DropCheck(self.ident()?)
+            } else if self.kw_if("CONSTRAINT") {
+                AlterTable::DropConstraint(self.ident()?)
+            } else if self.one_of(&["KEY", "INDEX"]).is_some() {
                 AlterTable::DropKey(self.ident()?)
             } else {
                 self.kw_if("COLUMN");
@@ -848,7 +873,9 @@ impl Parser<'_> {
             self.name_or_default()?;
         } else if self.kw_if("FORCE") {
             // A rebuild without a change.
-        } else if self.is_kw("ALTER") || self.is_kw("CONVERT") || self.is_kw("ORDER") || self.is_kw("PARTITION") {
+        } else if self.kw_if("ALTER") {
+            changes.push(self.alter_part()?);
+        } else if self.is_kw("CONVERT") || self.is_kw("ORDER") || self.is_kw("PARTITION") {
             let what = format!("ALTER TABLE ... {}", self.word_at(0).unwrap_or_default().to_ascii_uppercase());
             return self.unsupported(&what);
         } else {

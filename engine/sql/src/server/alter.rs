@@ -5,7 +5,8 @@
 //! form for small ones.
 
 use super::{ApplyError, Server};
-use crate::catalog::{Catalog, DefaultValue, Key, Reference, Table, TableDefinition, parent_key};
+use crate::catalog::{Catalog, Check, DefaultValue, Key, Reference, Table, TableDefinition, parent_key};
+use crate::check::{self, NoSession};
 use crate::error::{SqlError, error};
 use crate::key::{columns_key, index_key};
 use crate::row::{self, Conversion};
@@ -14,7 +15,7 @@ use crate::value::Value;
 use engine_store::{Change, Range, Space, Store};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use wire::id::Csn;
+use wire::id::{Csn, TableId};
 
 impl Server {
     /// Puts the new form of a table in.
@@ -53,6 +54,44 @@ impl Server {
         if table.definition.foreign_keys.iter().any(|key| key.unchecked) {
             self.check_foreign_keys(csn, &table)?;
         }
+        if table.definition.checks.iter().any(|check| check.unchecked) {
+            self.check_rows(csn, table.id)?;
+        }
+        Ok(())
+    }
+
+    /// 3819 when rows that are there now break a new CHECK constraint of `new`: the early word about what is decided
+    /// where the change is carried out.
+    pub(crate) fn find_broken(&self, old: &Table, new: &TableDefinition) -> Result<(), SqlError> {
+        if new.checks.iter().all(|check| !check.unchecked) {
+            return Ok(());
+        }
+        let stored = rows(&self.store.borrow(), self.applied.get(), old);
+        let stored = stored.map_err(|fault| error(1815, format!("Internal error: {fault}")))?;
+        let new = Table::new(old.schema.clone(), old.name.clone(), old.id, old.version, new.clone());
+        stored.iter().try_for_each(|(_, _, row)| check::check(&new, &rewritten(&new, row), &NoSession::new()))
+    }
+
+    /// Rows that were there before a CHECK constraint: if one breaks it, it fails, on every member alike.
+    fn check_rows(&self, csn: Csn, id: TableId) -> Result<(), ApplyError> {
+        let Some(table) = self.catalog.borrow().table_by_id(id).cloned() else { return Ok(()) };
+        let mut definition = table.definition.clone();
+        let stored = rows(&self.store.borrow(), csn, &table)?;
+        let broken = |one: &Check| {
+            let alone = TableDefinition { checks: vec![one.clone()], ..table.definition.clone() };
+            let alone = Table::new(table.schema.clone(), table.name.clone(), id, table.version, alone);
+            stored.iter().find_map(|(_, _, row)| check::check(&alone, row, &NoSession::new()).err())
+        };
+        definition.checks.retain(|one| match broken(one).filter(|_| one.unchecked) {
+            Some(error) => {
+                self.ddl_failures.borrow_mut().insert(csn, error);
+                false
+            }
+            None => true,
+        });
+        definition.checks.iter_mut().for_each(|check| check.unchecked = false);
+        let table = Table::new(table.schema.clone(), table.name.clone(), id, table.version, definition);
+        self.catalog.borrow_mut().put_table(table);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Statements that change databases and tables: each becomes one entry of the order, after an implicit
 //! commit. Whether it may happen is decided at its place in the order; checks here only answer early.
 
+use super::constraint;
 use super::define::{self, check_name};
 use super::foreign::{self, Surroundings};
 use super::{Session, Stop};
@@ -302,6 +303,7 @@ impl Session {
         let around = Surroundings { catalog, schema, name, checks, has_rows: true };
         let (definition, renamed) = define::altered(table, list, &around)?;
         self.state.server.find_orphan(catalog, table, &definition)?;
+        self.state.server.find_broken(table, &definition)?;
         let parents = foreign::new_parents(catalog, (schema, name), Some(&table.definition), &definition);
         self.lock_parents(&parents, changes)?;
         changes.push(replace_table(table, &definition));
@@ -358,6 +360,7 @@ impl Session {
                     created_us: now_us,
                     origins: Vec::new(),
                     foreign_keys: Vec::new(),
+                    checks: constraint::copied(&old.definition, name),
                     ..old.definition.clone()
                 }
             }

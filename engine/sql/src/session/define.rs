@@ -1,5 +1,6 @@
 //! Table definitions out of CREATE TABLE and ALTER TABLE.
 
+use super::constraint;
 use super::foreign::{self, Surroundings};
 use crate::ast::{self, AlterTable, ColumnPlace, DataType, Expr, KeyDef, KeyKind, Literal, UnaryOp};
 use crate::catalog::{Column, ColumnType, DefaultValue, Key, KeyPart, Table, TableDefinition};
@@ -200,51 +201,56 @@ fn column(def: &ast::ColumnDef, table_collation: Collation) -> Result<Column, Sq
     if def.on_update.is_some_and(|digits| !keeps_now(digits)) {
         return Err(error(1294, format!("Invalid ON UPDATE clause for '{}' column", def.name)));
     }
-    if let Some(digits) = def.default.as_ref().and_then(now_digits) {
-        if !keeps_now(digits) {
-            return Err(error(1067, format!("Invalid default value for '{}'", def.name)));
-        }
-        column.default = DefaultValue::Now(digits);
-        return Ok(column);
-    }
     if column.auto_increment {
         if !matches!(column.kind, ColumnType::Int { .. }) {
             return Err(error(1063, format!("Incorrect column specifier for column '{}'", def.name)));
-        }
-        if def.default.is_some() {
-            return Err(error(1067, format!("Invalid default value for '{}'", def.name)));
         }
         column.nullable = false;
         column.default = DefaultValue::None;
     }
     if let Some(default) = &def.default {
-        match default_text(&def.name, default)? {
-            None if !nullable => return Err(error(1067, format!("Invalid default value for '{}'", def.name))),
-            None => column.default = DefaultValue::Null,
-            Some(_) if column.kind.is_blob() => {
-                let text = format!("BLOB, TEXT, GEOMETRY or JSON column '{}' can't have a default value", def.name);
-                return Err(error(1101, text));
-            }
-            Some(text) => {
-                let mut warnings = Vec::new();
-                // As with a default time zone: a TIMESTAMP's literal is kept as it is written.
-                let rules = DateRules { no_zero_date: true, no_zero_in_date: true, ..DateRules::default() };
-                let mut conversion = Conversion { strict: true, row: 1, warnings: &mut warnings, table: "", rules };
-                let given = match default {
-                    Expr::Literal(Literal::Bytes { bytes, .. }) => Value::bytes(bytes.as_slice()),
-                    Expr::Literal(Literal::UInt(number)) => Value::uint(*number),
-                    _ => Value::text(text.as_str()),
-                };
-                let converted = conversion.convert(&column, given);
-                let value = converted.map_err(|_| error(1067, format!("Invalid default value for '{}'", def.name)))?;
-                column.default = DefaultValue::Literal(match &value {
-                    Value::Bit(bits, _) => format!("b'{bits:b}'"),
-                    value => value.to_text().unwrap_or_default().into_owned(),
-                });
-            }
-        }
+        put_default(&mut column, default)?;
     }
     Ok(column)
+}
+
+/// Gives a column its DEFAULT.
+fn put_default(column: &mut Column, default: &Expr) -> Result<(), SqlError> {
+    let invalid = error(1067, format!("Invalid default value for '{}'", column.name));
+    if let Some(digits) = now_digits(default) {
+        let keeps = matches!(column.kind, ColumnType::DateTime(own) | ColumnType::Timestamp(own) if own == digits);
+        column.default = if keeps { DefaultValue::Now(digits) } else { return Err(invalid) };
+        return Ok(());
+    }
+    if column.auto_increment {
+        return Err(invalid);
+    }
+    match default_text(&column.name, default)? {
+        None if !column.nullable => return Err(invalid),
+        None => column.default = DefaultValue::Null,
+        Some(_) if column.kind.is_blob() => {
+            let text = format!("BLOB, TEXT, GEOMETRY or JSON column '{}' can't have a default value", column.name);
+            return Err(error(1101, text));
+        }
+        Some(text) => {
+            let mut warnings = Vec::new();
+            // As with a default time zone: a TIMESTAMP's literal is kept as it is written.
+            let rules = DateRules { no_zero_date: true, no_zero_in_date: true, ..DateRules::default() };
+            let mut conversion = Conversion { strict: true, row: 1, warnings: &mut warnings, table: "", rules };
+            let given = match default {
+                Expr::Literal(Literal::Bytes { bytes, .. }) => Value::bytes(bytes.as_slice()),
+                Expr::Literal(Literal::UInt(number)) => Value::uint(*number),
+                _ => Value::text(text.as_str()),
+            };
+            let converted = conversion.convert(column, given);
+            let value = converted.map_err(|_| invalid)?;
+            column.default = DefaultValue::Literal(match &value {
+                Value::Bit(bits, _) => format!("b'{bits:b}'"),
+                value => value.to_text().unwrap_or_default().into_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// What a new table is.
@@ -261,9 +267,6 @@ pub(super) fn table(
     if create.select.is_some() {
         return Err(unsupported("CREATE TABLE ... SELECT"));
     }
-    if !create.checks.is_empty() {
-        return Err(unsupported("CHECK constraints"));
-    }
     check_engine(&create.options)?;
     let default =
         collation(create.options.charset.as_deref(), create.options.collation.as_deref(), database_collation)?;
@@ -271,6 +274,7 @@ pub(super) fn table(
         columns: Vec::new(),
         keys: Vec::new(),
         foreign_keys: Vec::new(),
+        checks: Vec::new(),
         collation: default.id(),
         comment: create.options.comment.clone().unwrap_or_default(),
         row_format: create.options.row_format.clone().unwrap_or_default(),
@@ -308,7 +312,11 @@ pub(super) fn table(
     for key in &create.foreign_keys {
         foreign::add(&mut definition, at, key)?;
     }
+    for check in &create.checks {
+        constraint::add(&mut definition, at, check)?;
+    }
     finish(&mut definition)?;
+    constraint::confirm(&definition, at)?;
     Ok(definition)
 }
 
@@ -485,6 +493,7 @@ pub(super) fn altered(
                         format!("Cannot drop column '{name}': needed in a foreign key constraint '{}'", key.name);
                     return Err(error(1828, text));
                 }
+                constraint::forget_column(&mut definition, name)?;
                 for column in definition.foreign_keys.iter_mut().flat_map(|key| &mut key.columns) {
                     *column -= u16::from(usize::from(*column) > at);
                 }
@@ -522,6 +531,7 @@ pub(super) fn altered(
                     }
                 }
                 if definition.columns[at].name != changed.name {
+                    constraint::keep_column(&definition, name)?;
                     renamed.push((definition.columns[at].name.clone(), changed.name.clone()));
                 }
                 definition.columns[at] = changed;
@@ -533,6 +543,7 @@ pub(super) fn altered(
                 if find(&definition, to).is_some_and(|other| other != at) {
                     return Err(error(1060, format!("Duplicate column name '{to}'")));
                 }
+                constraint::keep_column(&definition, from)?;
                 renamed.push((definition.columns[at].name.clone(), to.clone()));
                 definition.columns[at].name.clone_from(to);
             }
@@ -551,6 +562,23 @@ pub(super) fn altered(
             AlterTable::DropPrimaryKey => return Err(unsupported("changes of the primary key")),
             // Once all columns and keys are as they shall be.
             AlterTable::AddForeignKey(_) => {}
+            AlterTable::SetDefault(name, default) => {
+                let at = find(&definition, name)
+                    .ok_or_else(|| error(1054, format!("Unknown column '{name}' in '{}'", table.name)))?;
+                match default {
+                    Some(default) => put_default(&mut definition.columns[at], default)?,
+                    None => definition.columns[at].default = DefaultValue::None,
+                }
+            }
+            AlterTable::ShowKey(name, visible) => {
+                let at = definition.keys.iter().position(|key| key.name.eq_ignore_ascii_case(name));
+                let text = format!("Key '{name}' doesn't exist in table '{}'", table.name);
+                definition.keys[at.ok_or_else(|| error(1176, text))?].invisible = !visible;
+            }
+            // Likewise.
+            AlterTable::AddCheck(_) | AlterTable::EnforceCheck(..) => {}
+            AlterTable::DropCheck(name) => constraint::drop(&mut definition, name)?,
+            AlterTable::DropConstraint(name) => constraint::drop_any(&mut definition, name)?,
             AlterTable::DropForeignKey(name) => {
                 let at = definition.foreign_keys.iter().position(|key| key.name.eq_ignore_ascii_case(name));
                 definition.foreign_keys.remove(at.ok_or_else(|| missing(name))?);
@@ -578,12 +606,19 @@ pub(super) fn altered(
             key.parent_columns.iter_mut().for_each(|name| *name = foreign::now_called(name, &renamed));
         }
     }
+    // A changed column's rows are judged anew.
+    let recoded = definition.columns != table.definition.columns;
+    definition.checks.iter_mut().for_each(|check| check.unchecked = check.enforced && recoded);
     for change in changes {
-        if let AlterTable::AddForeignKey(key) = change {
-            foreign::add(&mut definition, around, key)?;
+        match change {
+            AlterTable::AddForeignKey(key) => foreign::add(&mut definition, around, key)?,
+            AlterTable::AddCheck(check) => constraint::add(&mut definition, around, check)?,
+            AlterTable::EnforceCheck(name, enforced) => constraint::enforce(&mut definition, name, *enforced)?,
+            _ => {}
         }
     }
     finish(&mut definition)?;
+    constraint::confirm(&definition, around)?;
     foreign::check_altered(around.catalog, table, &definition, &renamed, around.checks)?;
     Ok((definition, renamed))
 }

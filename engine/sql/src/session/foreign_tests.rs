@@ -1,4 +1,4 @@
-//! Foreign keys: what they refuse, what follows a change, who waits for whom.
+//! Foreign keys: what they refuse, what follows a change, who waits for whom. CHECK constraints.
 
 use super::tests::{Client, poll, with_table};
 use crate::testing::FakeHost;
@@ -209,4 +209,63 @@ fn a_child_of_another_member_displaces_who_deletes_its_parent() {
     host.decide();
     // The server runs the statement again, and now sees the child.
     assert_eq!(poll(&mut waiting), Poll::Ready("error 1451".into()));
+}
+
+#[test]
+fn rows_that_break_a_check_constraint_are_refused() {
+    let (_host, _server, mut one) = with_table();
+    all(
+        &mut one,
+        &[
+            (
+                "CREATE TABLE k (id INT PRIMARY KEY, a INT CHECK (a > 0), b INT, v VARCHAR(9), \
+                 CONSTRAINT both_sides CHECK (a < b OR b IS NULL), CHECK (v <> 'x''y') NOT ENFORCED)",
+                "ok",
+            ),
+            ("INSERT INTO k VALUES (1, 0, 2, '')", "error 3819"),
+            ("INSERT INTO k VALUES (1, 3, 2, '')", "error 3819"),
+            ("INSERT INTO k VALUES (1, NULL, 2, 'x''y'), (2, 5, NULL, '')", "ok 2"),
+            ("INSERT IGNORE INTO k VALUES (3, -1, 0, ''), (4, 1, 2, '')", "ok 1"),
+            ("UPDATE k SET a = 7 WHERE id = 4", "error 3819"),
+            ("UPDATE k SET a = 7, b = 8 WHERE id = 4", "ok 1"),
+            ("UPDATE IGNORE k SET a = 0 WHERE id > 1", "ok"),
+            ("INSERT INTO k VALUES (4, 1, 2, '') ON DUPLICATE KEY UPDATE a = 9", "error 3819"),
+            ("REPLACE INTO k VALUES (4, 9, 8, '')", "error 3819"),
+            ("SELECT id, a, b FROM k", "1,NULL,2 | 2,5,NULL | 4,7,8"),
+            ("ALTER TABLE k ADD CONSTRAINT small CHECK (a < 6)", "error 3819"),
+            ("ALTER TABLE k ADD CONSTRAINT small CHECK (a < 8)", "ok"),
+            ("INSERT INTO k VALUES (5, 8, 9, '')", "error 3819"),
+            ("ALTER TABLE k ADD c INT NOT NULL DEFAULT 3 CHECK (c > 3)", "error 3819"),
+            ("ALTER TABLE k ADD c INT NOT NULL DEFAULT 4 CHECK (c > 3)", "ok"),
+            ("ALTER TABLE k RENAME COLUMN c TO d", "error 3959"),
+            ("ALTER TABLE k DROP COLUMN a", "error 3959"),
+            ("ALTER TABLE k DROP COLUMN c", "ok"),
+            ("ALTER TABLE k ALTER CHECK small NOT ENFORCED", "ok"),
+            ("INSERT INTO k VALUES (5, 8, 9, '')", "ok 1"),
+            ("ALTER TABLE k ALTER CHECK small ENFORCED", "error 3819"),
+            ("DELETE FROM k WHERE id = 5", "ok 1"),
+            ("ALTER TABLE k ALTER b SET DEFAULT 7, ALTER COLUMN v DROP DEFAULT", "ok"),
+            ("INSERT INTO k (id) VALUES (6)", "error 1364"),
+            ("INSERT INTO k (id, v) VALUES (6, '')", "ok 1"),
+            ("SELECT b FROM k WHERE id = 6", "7"),
+            ("DELETE FROM k WHERE id = 6", "ok 1"),
+            ("ALTER TABLE k DROP CHECK small", "ok"),
+            ("ALTER TABLE k DROP CHECK small", "error 3821"),
+            ("ALTER TABLE k DROP CONSTRAINT nothing", "error 3940"),
+            ("CREATE TABLE l LIKE k", "ok"),
+            ("INSERT INTO l VALUES (1, 3, 2, '')", "error 3819"),
+            ("CREATE TABLE m (a INT PRIMARY KEY, CONSTRAINT both_sides CHECK (a > 1))", "error 3822"),
+            ("CREATE TABLE m (a INT PRIMARY KEY, CHECK (b > 1))", "error 3820"),
+            ("CREATE TABLE m (a INT PRIMARY KEY, CHECK (a < RAND()))", "error 3814"),
+            ("CREATE TABLE m (a INT AUTO_INCREMENT PRIMARY KEY, CHECK (a > 1))", "error 3818"),
+            (
+                "SELECT constraint_name, check_clause FROM information_schema.check_constraints ORDER BY 1",
+                "both_sides,((`a` < `b`) or (`b` is null)) | k_chk_1,(`a` > 0) | k_chk_2,(`v` <> _utf8mb4\\'x\\\\'y\\') | \
+                 l_chk_1,(`a` > 0) | l_chk_2,((`a` < `b`) or (`b` is null)) | l_chk_3,(`v` <> _utf8mb4\\'x\\\\'y\\')",
+            ),
+        ],
+    );
+    let shown = one.run("SHOW CREATE TABLE k");
+    assert!(shown.contains("CONSTRAINT `both_sides` CHECK (((`a` < `b`) or (`b` is null)))"), "{shown}");
+    assert!(shown.contains("CHECK ((`v` <> _utf8mb4'x\\'y')) /*!80016 NOT ENFORCED */"), "{shown}");
 }

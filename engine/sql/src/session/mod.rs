@@ -9,6 +9,7 @@
 mod admin;
 mod commit;
 mod consistency;
+mod constraint;
 mod ddl;
 mod define;
 mod env;

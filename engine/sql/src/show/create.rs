@@ -66,7 +66,7 @@ fn column_text(column: &Column, table: &TableDefinition) -> String {
             DefaultValue::Literal(text) => {
                 let _ = write!(out, " DEFAULT {}", literal(text));
             }
-            DefaultValue::Null | DefaultValue::None if column.nullable && !column.kind.is_blob() => {
+            DefaultValue::Null if column.nullable && !column.kind.is_blob() => {
                 out.push_str(" DEFAULT NULL");
             }
             DefaultValue::Null | DefaultValue::None if matches!(column.kind, crate::catalog::ColumnType::Json) => {
@@ -143,6 +143,10 @@ pub fn table_text(schema: &str, name: &str, table: &TableDefinition, next: Optio
         lines.push(line);
     }
     lines.extend(table.foreign_keys.iter().map(|key| foreign_key_text(schema, table, key)));
+    lines.extend(table.checks.iter().map(|check| {
+        let enforced = if check.enforced { "" } else { " /*!80016 NOT ENFORCED */" };
+        format!("CONSTRAINT {} CHECK ({}){enforced}", ident(&check.name), check.condition)
+    }));
     let mut out = format!("CREATE TABLE {} (\n  {}\n) ENGINE=InnoDB", ident(name), lines.join(",\n  "));
     if let Some(next) = next.filter(|&next| next > 1) {
         let _ = write!(out, " AUTO_INCREMENT={next}");

@@ -63,6 +63,7 @@ fn definition() -> TableDefinition {
         row_format: String::new(),
         auto_increment: 0,
         foreign_keys: Vec::new(),
+        checks: Vec::new(),
         next_space: 3,
         created_us: 1_700_000_000_000_000,
         origins: Vec::new(),

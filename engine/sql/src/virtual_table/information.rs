@@ -10,7 +10,7 @@ const IS: &str = "information_schema";
 
 pub(super) static TABLES: &[Table] = &[
     Table { schema: IS, name: "CHARACTER_SETS", columns: CHARSETS, rows: charsets },
-    Table { schema: IS, name: "CHECK_CONSTRAINTS", columns: CHECKS, rows: no_rows },
+    Table { schema: IS, name: "CHECK_CONSTRAINTS", columns: CHECKS, rows: checks },
     Table { schema: IS, name: "COLLATIONS", columns: COLLATIONS, rows: collations },
     Table { schema: IS, name: "COLUMNS", columns: COLUMNS, rows: columns },
     Table { schema: IS, name: "ENGINES", columns: ENGINES, rows: engines },
@@ -622,6 +622,18 @@ fn key_usage(source: &Source<'_>) -> Vec<Vec<Value>> {
     rows
 }
 
+fn checks(source: &Source<'_>) -> Vec<Vec<Value>> {
+    let mut rows = Vec::new();
+    for table in seen_tables(source) {
+        for check in &table.definition.checks {
+            // Quotes are escaped, as MySQL keeps the clause.
+            let clause = check.condition.replace('\'', "\\'");
+            rows.push(vec![def(), text(table.schema.as_str()), text(check.name.as_str()), text(clause)]);
+        }
+    }
+    rows
+}
+
 fn references(source: &Source<'_>) -> Vec<Vec<Value>> {
     let mut rows = Vec::new();
     for table in seen_tables(source) {
@@ -669,6 +681,17 @@ fn constraints(source: &Source<'_>) -> Vec<Vec<Value>> {
                 text(table.name.as_str()),
                 text("FOREIGN KEY"),
                 text("YES"),
+            ]);
+        }
+        for check in &table.definition.checks {
+            rows.push(vec![
+                def(),
+                text(table.schema.as_str()),
+                text(check.name.as_str()),
+                text(table.schema.as_str()),
+                text(table.name.as_str()),
+                text("CHECK"),
+                text(if check.enforced { "YES" } else { "NO" }),
             ]);
         }
     }
