@@ -11,7 +11,10 @@
 //! - *decided only with a quorum*: what anybody delivered is, from that moment on, synced on a quorum of the
 //!   voters that count there;
 //! - *at most once*: no proposal is delivered twice;
-//! - *one leader per ballot*: no ballot is led by two members, nor by two lives of one;
+//! - *one leader per ballot*: no ballot is led by two members, nor by two lives of one, and a quorum of the voters
+//!   in its leader's log has promised it;
+//! - *openings*: nothing is decided under a ballot whose opening is not, and no view is written then, nor while
+//!   another one is undecided;
 //! - no assertion of the core fails.
 //!
 //! That everything can be decided is shown by states in which it is ([`Found`]).
@@ -23,6 +26,7 @@
 
 mod node;
 pub mod script;
+pub mod walk;
 
 pub use node::Act;
 use node::{Local, Locals, Step};
@@ -32,8 +36,10 @@ use wire::id::{Ballot, Index};
 /// How much may happen.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Members of the first view, all voters.
+    /// Members of the first view, voters.
     pub members: usize,
+    /// So many of them, the last ones, are learners instead.
+    pub learners: usize,
     /// The first already leads and its opening is decided everywhere, before anything is explored.
     pub formed: bool,
     /// Disk writes take time, in which anything may happen; else they are done at once, and a crash loses nothing.
@@ -50,15 +56,31 @@ pub struct Bounds {
     pub breaks: u8,
     /// Messages that arrive twice.
     pub repeats: u8,
+    /// Messages that overtake what breaks their connection, or arrive long after it; too many for the exploration.
+    pub holds: u8,
     /// States after which the exploration ends, whole or not.
     pub states_max: usize,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        let (members, proposals, stands, crashes) = (3, 2, 2, 2);
-        let (formed, slow_disks, leaves, breaks, repeats, states_max) = (true, true, 1, 1, 1, usize::MAX);
-        Self { members, formed, slow_disks, proposals, stands, crashes, leaves, breaks, repeats, states_max }
+        let (members, learners, proposals, stands, crashes) = (3, 0, 2, 2, 2);
+        let (formed, slow_disks, leaves, breaks, repeats, holds) = (true, true, 1, 1, 1, 0);
+        let states_max = usize::MAX;
+        Self {
+            members,
+            learners,
+            formed,
+            slow_disks,
+            proposals,
+            stands,
+            crashes,
+            leaves,
+            breaks,
+            repeats,
+            holds,
+            states_max,
+        }
     }
 }
 
@@ -101,12 +123,14 @@ struct World {
     nodes: Vec<u32>,
     /// Messages on their way: link and number, in order within each link.
     flying: Vec<(u8, u32)>,
+    /// Messages that were taken off their link and may arrive at any time: link and number.
+    held: Vec<(u8, u32)>,
     /// What was ever delivered, by number.
     truth: u32,
     /// Who led under which ballot, by number.
     led: u32,
-    /// What is left of each bound: stands, crashes, leaves, breaks, repeats, proposals.
-    left: [u8; 6],
+    /// What is left of each bound: stands, crashes, leaves, breaks, repeats, proposals, holds.
+    left: [u8; 7],
 }
 
 const STANDS: usize = 0;
@@ -115,6 +139,7 @@ const LEAVES: usize = 2;
 const BREAKS: usize = 3;
 const REPEATS: usize = 4;
 const PROPOSALS: usize = 5;
+const HOLDS: usize = 6;
 
 /// Things that many states share, each kept once.
 #[derive(Default)]
@@ -169,27 +194,32 @@ fn fingerprint(world: &World) -> u128 {
 /// # Errors
 /// The first rule that does not hold, with one of the shortest ways there.
 pub fn explore(bounds: Bounds) -> Result<Found, Broken> {
-    let mut explorer = Explorer {
-        bounds,
-        locals: Locals::new(bounds.members),
-        truths: Pool::default(),
-        leaders: Pool::default(),
-        came: Vec::new(),
-        found: Found::default(),
-    };
+    let mut explorer = Explorer::new(bounds);
     let first = explorer.first();
     explorer.run(first)
 }
 
 impl Explorer {
+    fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            locals: Locals::new(bounds.members, bounds.learners),
+            truths: Pool::default(),
+            leaders: Pool::default(),
+            came: Vec::new(),
+            found: Found::default(),
+        }
+    }
+
     fn first(&mut self) -> World {
-        let Bounds { members, proposals, stands, crashes, leaves, breaks, repeats, .. } = self.bounds;
+        let Bounds { members, proposals, stands, crashes, leaves, breaks, repeats, holds, .. } = self.bounds;
         World {
             nodes: (0..members).map(|at| self.locals.first(at)).collect(),
             flying: Vec::new(),
+            held: Vec::new(),
             truth: self.truths.number((Vec::new(), Vec::new())),
             led: self.leaders.number(Vec::new()),
-            left: [stands, crashes, leaves, breaks, repeats, proposals],
+            left: [stands, crashes, leaves, breaks, repeats, proposals, holds],
         }
     }
 
@@ -227,7 +257,7 @@ impl Explorer {
     /// The first member stands, and everything that follows happens until nothing is left to happen.
     fn form(&mut self, first: World) -> Result<World, String> {
         let left = first.left;
-        let mut world = World { left: [1, 0, 0, 0, 0, 0], ..first };
+        let mut world = World { left: [1, 0, 0, 0, 0, 0, 0], ..first };
         let mut act = Some(Act::Stand { at: 0 });
         while let Some(next) = act {
             world = self.perform(&world, next)?.unwrap_or(world);
@@ -264,6 +294,10 @@ impl Explorer {
         if world.left[REPEATS] > 0 {
             acts.extend(links.iter().map(|&link| Act::Repeat { link }));
         }
+        if world.left[HOLDS] > 0 {
+            acts.extend(links.iter().map(|&link| Act::Hold { link }));
+        }
+        acts.extend((0..world.held.len() as u8).map(|held| Act::Arrive { held }));
         for at in 0..members {
             let local = self.locals.get(world.nodes[at as usize]);
             if local.is_unsynced() {
@@ -315,6 +349,16 @@ impl Explorer {
                 }
                 self.step(&mut next, node::ends(link).1, Step::Receive(message))?;
             }
+            Act::Hold { link } => {
+                next.left[HOLDS] -= 1;
+                let place = next.flying.iter().position(|&(on, _)| on == link).expect("it was seen there");
+                let message = next.flying.remove(place);
+                next.held.push(message);
+            }
+            Act::Arrive { held } => {
+                let (link, message) = next.held.remove(held as usize);
+                self.step(&mut next, node::ends(link).1, Step::Receive(message))?;
+            }
             Act::Sync { at } => self.step(&mut next, at, Step::Sync)?,
             Act::StoreVote { at } => self.step(&mut next, at, Step::StoreVote)?,
             Act::Stand { at } => {
@@ -345,7 +389,7 @@ impl Explorer {
                 self.step(&mut next, peer, Step::Reconnect(at))?;
             }
         }
-        self.check(&mut next)?;
+        self.check(world, &mut next)?;
         Ok((next != *world).then_some(next))
     }
 
@@ -368,7 +412,7 @@ impl Explorer {
     }
 
     /// Every rule, and what the state adds to what must stay so.
-    fn check(&mut self, world: &mut World) -> Result<(), String> {
+    fn check(&mut self, before: &World, world: &mut World) -> Result<(), String> {
         let (truth, voters) = &self.truths.all[world.truth as usize];
         let locals: Vec<&Local> = world.nodes.iter().map(|&number| self.locals.get(number)).collect();
         let longest = locals.iter().max_by_key(|local| local.delivered().len()).expect("there are members");
@@ -382,6 +426,17 @@ impl Explorer {
         }
         if !longest.starts_with(truth) {
             return Err(format!("agreement: {longest:?} is delivered; before, it was {truth:?}"));
+        }
+        if more {
+            // Who is the first to know of a decision counted it under its own ballot, whose opening is in it; it may
+            // have handed over at once.
+            let first = locals.iter().zip(&before.nodes).filter(|(local, _)| local.delivered() == longest);
+            let counted = |was: u32, now: &Local| [self.locals.get(was).promised(), now.promised()];
+            let mut early = first.map(|(now, &was)| (now.ballot_delivered(), counted(was, now)));
+            if let Some((of, [under, _])) = early.find(|(of, under)| !under.contains(of)) {
+                let end = longest.last();
+                return Err(format!("opening: {end:?} of ballot {of} is decided under {under}, which is not opened"));
+            }
         }
         if let Some(&end) = longest.last() {
             let holding = voters.iter().filter(|&&voter| locals[voter as usize].holds_synced(end)).count();
@@ -398,7 +453,15 @@ impl Explorer {
             match led.iter().find(|(other, ..)| *other == ballot) {
                 Some(other) if *other != this => return Err(format!("leaders: {other:?} and {this:?} lead")),
                 Some(_) => {}
-                None => led.push(this),
+                None => {
+                    let voters = local.voters_in_log();
+                    let promised = voters.iter().filter(|&&voter| locals[voter as usize].has_promised(ballot)).count();
+                    if promised < voters.len() / 2 + 1 {
+                        let of = voters.len();
+                        return Err(format!("election: m{at} leads under {ballot}; {promised} of {of} have promised"));
+                    }
+                    led.push(this);
+                }
             }
         }
         led.sort_unstable();

@@ -112,3 +112,21 @@ fn a_leader_that_is_removed_stands_in_nobodys_way() {
     pass(&setup(100_633, "crash,partition,slow-disk,churn,clock,ddl", 3000));
     pass(&setup(100_723, "crash-all,reset,partition,sync-failure,duplicate,clock", 6000));
 }
+
+/// The leader that added a joiner ended before anybody else heard of it: the joiner kept the view that lists it,
+/// and waited for that leader for ever.
+#[test]
+fn a_joiner_whose_view_was_lost_asks_again() {
+    pass(&setup(502_434, "drawn", 6000));
+}
+
+/// The order alone, at random.
+#[test]
+fn three_hundred_walks_of_the_order_pass() {
+    let reports: Vec<_> =
+        (1..=300).map(|seed| pass(&Setup::draw_by(seed, "order").expect("there is this profile"))).collect();
+    let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
+    assert!(sum(|report| report.acknowledged) > 1000);
+    assert!(sum(|report| report.elections) > 1000);
+    assert!(sum(|report| report.crashes) > 500);
+}

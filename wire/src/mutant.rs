@@ -48,7 +48,7 @@ mutants! {
     CandidateCountsItself "candidate-counts-itself" "A candidate counts itself though the log that it adopted took its vote.",
     CommitQuorumOffByOne "commit-quorum-off-by-one" "A leader decides with one voter less than a quorum.",
     LearnerCounted "learner-counted" "Learners count for quorums.",
-    LearnerConcludes "learner-concludes" "A learner concludes what is decided as a voter does.",
+    LearnerConcludes "learner-concludes" "A learner concludes what is decided, and counts itself.",
     ViewCountedAmongOldVoters "view-counted-among-old-voters" "A view entry is decided by the voters before it.",
     FollowerCountsOldView "follower-counts-old-view" "A follower counts a quorum while a view is undecided.",
     TwoViewsAtOnce "two-views-at-once" "A view is appended while the one before it is undecided.",
@@ -117,6 +117,13 @@ impl Mutant {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|mutant| mutant.name() == name)
+    }
+
+    /// Whether it is planted in the order, so that members without SQL and files can show it.
+    #[must_use]
+    pub fn is_of_the_order(self) -> bool {
+        self <= Self::LeaderSyncedKeptAcrossBallots
+            || matches!(self, Self::RepeatDelivered | Self::NumberSkipped | Self::OlderRunAccepted)
     }
 }
 

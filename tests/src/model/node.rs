@@ -20,6 +20,10 @@ pub enum Act {
     Deliver { link: u8 },
     /// It arrives, and will again.
     Repeat { link: u8 },
+    /// It is taken off its link.
+    Hold { link: u8 },
+    /// One that was taken off arrives, whatever became of its link.
+    Arrive { held: u8 },
     /// A disk has synced the log.
     Sync { at: u8 },
     /// A disk has stored the oldest vote record that waits.
@@ -85,8 +89,10 @@ fn listed(at: u8) -> ViewMember {
     }
 }
 
-fn first_view(members: usize) -> View {
-    let members = (0..members as u8).map(listed).collect();
+/// The last `learners` of them do not vote.
+fn first_view(members: usize, learners: usize) -> View {
+    let role = |at: usize| if at + learners < members { VotingRole::Voter } else { VotingRole::Learner };
+    let members = (0..members).map(|at| ViewMember { role: role(at), ..listed(at as u8) }).collect();
     View { birth: BIRTH, counter: 1, members, cause: ViewCause::Join(incarnation(0)) }
 }
 
@@ -187,6 +193,45 @@ impl Local {
         (self.group.leader() == Some(self.group.me())).then_some(vote.promised)
     }
 
+    /// Voters of the newest view in its log.
+    pub fn voters_in_log(&self) -> Vec<u8> {
+        let members = self.group.view().into_iter().flat_map(|view| &view.members);
+        members.filter(|m| m.role == VotingRole::Voter).map(|member| node_of(member.incarnation)).collect()
+    }
+
+    /// Whether its disk holds a promise of `ballot`, or of a higher one.
+    pub fn has_promised(&self, ballot: Ballot) -> bool {
+        self.disk.vote.promised >= ballot || self.disk.votes.iter().any(|(vote, ..)| vote.promised >= ballot)
+    }
+
+    /// The ballot of the last frame that it delivered.
+    pub fn ballot_delivered(&self) -> Ballot {
+        let end = self.delivered.last().map_or(Index(0), |&(index, _)| index);
+        let headers = self.disk.frames.iter().map(Frame::header);
+        headers.filter(|header| header.last() == end).map(|header| header.ballot).next().unwrap_or(Ballot::ZERO)
+    }
+
+    /// A leader appends `frame`: if there is a view in it, the ballot's opening and the view before it are decided.
+    fn check_view(&self, frame: &Frame) -> Result<(), String> {
+        let views = |frame: &Frame| frame.entries().filter(|(_, entry)| entry.changes_view()).count();
+        let ballot = frame.header().ballot;
+        if self.leads() != Some(ballot) || views(frame) == 0 {
+            return Ok(());
+        }
+        let decided = self.group.log().decided();
+        let undecided = self.disk.frames.iter().filter(|before| before.header().last() > decided);
+        if let Some(before) = undecided.clone().find(|before| views(before) > 0) {
+            return Err(format!("views: {frame:?} changes the view while that of {before:?} is undecided"));
+        }
+        let opening = self.disk.frames.iter().find(|before| before.header().ballot == ballot);
+        match opening {
+            Some(opening) if opening.header().first > decided => {
+                Err(format!("views: {frame:?} changes the view before the opening {opening:?} is decided"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Last index of its log.
     pub fn last(&self) -> Index {
         self.group.log().last()
@@ -266,6 +311,7 @@ impl Local {
 /// Every state of a member that was met, and what each step leads to.
 pub(super) struct Locals {
     members: usize,
+    learners: usize,
     states: Vec<Local>,
     numbers: HashMap<u128, u32>,
     messages: Vec<Sent>,
@@ -277,9 +323,9 @@ pub(super) struct Locals {
 type Outcome = (u32, Vec<(u8, u32)>);
 
 impl Locals {
-    pub fn new(members: usize) -> Self {
+    pub fn new(members: usize, learners: usize) -> Self {
         let (numbers, message_numbers, steps) = Default::default();
-        Self { members, states: Vec::new(), numbers, messages: Vec::new(), message_numbers, steps }
+        Self { members, learners, states: Vec::new(), numbers, messages: Vec::new(), message_numbers, steps }
     }
 
     pub fn len(&self) -> usize {
@@ -342,6 +388,11 @@ impl Locals {
         Ok(self.steps[&(from, step)].clone())
     }
 
+    /// Whether a message acknowledges entries.
+    pub fn is_ack(&self, message: u32) -> bool {
+        matches!(self.messages[message as usize].message, Message::Ack { .. })
+    }
+
     /// A copy of a message as it would be in another birth of the group.
     pub fn of_another_birth(&mut self, to: u8, message: u32) -> u32 {
         let mut sent = self.messages[message as usize].clone();
@@ -365,7 +416,7 @@ impl Locals {
         let decided = disk.frames.iter().map(|frame| frame.header().decided).max().unwrap_or_default();
         let mut base = Point { index: Index(0), ballot: Ballot::ZERO, chain: CHAIN_START };
         let (mut sequencer, mut rest) = (Sequencer::default(), Vec::new());
-        let mut view = (Index(0), first_view(self.members));
+        let mut view = (Index(0), first_view(self.members, self.learners));
         let replayed: Vec<Frame> =
             disk.frames.iter().filter(|frame| frame.header().last() <= decided).cloned().collect();
         for frame in &disk.frames {
@@ -404,7 +455,7 @@ impl Locals {
             group.step(NOW, Input::PeerUp(incarnation(peer)), &mut out);
         }
         group.turn(NOW, &mut out);
-        let first = (Index(0), (0..self.members as u8).collect());
+        let first = (Index(0), (0..(self.members - self.learners) as u8).collect());
         let mut local = Local {
             at,
             members: self.members,
@@ -508,6 +559,7 @@ fn perform(local: &mut Local, mut out: Effects) -> Result<Vec<(u8, Sent)>, Strin
                 if frame.header().first != local.disk.end().next() {
                     return Err(format!("log: {frame:?} does not follow {}", local.disk.end()));
                 }
+                local.check_view(&frame)?;
                 local.disk.frames.push(frame);
             }
             Effect::Cut { after } => {

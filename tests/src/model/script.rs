@@ -1,8 +1,8 @@
 //! Stories about a few members, one event after the other, under the rules of the exploration: each step is
 //! checked as any state there is. So a story reads as what happens, and fails where a rule breaks.
 
-use super::node::{self, Act, Locals};
-use super::{Bounds, Explorer, Pool, World};
+use super::node::{self, Act};
+use super::{Bounds, Explorer, World};
 use wire::id::{Ballot, Index};
 
 /// A member, by number.
@@ -30,17 +30,9 @@ impl Script {
     /// # Errors
     /// A rule that does not hold even so far.
     pub fn formed() -> Result<Self, String> {
-        let bounds = Bounds::default();
-        let mut explorer = Explorer {
-            bounds,
-            locals: Locals::new(bounds.members),
-            truths: Pool::default(),
-            leaders: Pool::default(),
-            came: Vec::new(),
-            found: super::Found::default(),
-        };
+        let mut explorer = Explorer::new(Bounds::default());
         let first = explorer.first();
-        let world = World { left: [u8::MAX; 6], ..explorer.form(first)? };
+        let world = World { left: [u8::MAX; 7], ..explorer.form(first)? };
         Ok(Self { explorer, world })
     }
 
@@ -91,7 +83,7 @@ impl Script {
     pub fn arrive(&mut self, held: Held) -> Told {
         let mut next = self.world.clone();
         self.explorer.step(&mut next, held.to, node::Step::Receive(held.message))?;
-        self.explorer.check(&mut next)?;
+        self.explorer.check(&self.world, &mut next)?;
         self.world = next;
         Ok(())
     }

@@ -786,6 +786,7 @@ impl Cluster {
                 }
                 Effect::Append(frame) => {
                     self.say(|| format!("m{node} appends {frame:?}"));
+                    self.check_view(node, &engine, &frame)?;
                     self.nodes[node].disk.append(frame);
                     self.begin_sync(node);
                 }
@@ -972,6 +973,34 @@ impl Cluster {
         // Whoever holds the last one holds those before it, of which some may have been decided with it, by
         // the voters of a later view.
         newest.map_or(Ok(()), |frame| self.check_quorum(node, &frame))
+    }
+
+    /// A leader appends `frame`: if there is a view in it, the ballot's opening and the view before it are decided.
+    fn check_view(&self, node: usize, engine: &Engine, frame: &Frame) -> Result<(), Failure> {
+        let views = |frame: &Frame| frame.entries().any(|(_, entry)| entry.changes_view());
+        if !views(frame) {
+            return Ok(());
+        }
+        let (ballot, disk) = (frame.header().ballot, &self.nodes[node].disk);
+        let (decided, leads) = engine.with_member(|member| {
+            let Some(group) = member.group() else { return (Index(0), false) };
+            let leads = group.leader() == Some(group.me()) && group.vote().promised == ballot;
+            (group.log().decided(), leads)
+        });
+        let log = disk.read(decided, usize::MAX);
+        let (settled, waiting): (Vec<_>, Vec<_>) = log.iter().partition(|before| before.header().last() <= decided);
+        // A birth is its own opening.
+        let opens = !log.iter().any(|before| before.header().ballot == ballot);
+        if !leads || opens {
+            return Ok(());
+        }
+        if let Some(other) = waiting.iter().find(|before| views(before)) {
+            return self.fail(format!("views: {frame:?} changes the view while that of {other:?} is undecided"));
+        }
+        if settled.last().is_none_or(|last| last.header().ballot != ballot) {
+            return self.fail(format!("views: {frame:?} changes the view before its ballot's opening is decided"));
+        }
+        Ok(())
     }
 
     /// What is decided lies on the synced disks of a quorum, at the moment that anybody knows it.

@@ -58,6 +58,9 @@ pub fn run(setup: Setup) -> Result<Report, Failure> {
     let _ = wire::rare::take();
     RUNNING.set(true);
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        if setup.is_order() {
+            return walk(&setup);
+        }
         let mut cluster = Cluster::new(setup);
         cluster.form()?;
         cluster.suffer()?;
@@ -75,6 +78,31 @@ pub fn run(setup: Setup) -> Result<Report, Failure> {
     }
 }
 
+/// The order alone ([`crate::model::walk`]).
+fn walk(setup: &Setup) -> Result<Report, Failure> {
+    let mut at = 0;
+    let tell = |act: &crate::model::Act| {
+        at += 1;
+        if setup.trace {
+            eprintln!("{at:>6} {act:?}");
+        }
+    };
+    match crate::model::walk::walk(setup.seed, tell) {
+        Ok(walked) => Ok(Report {
+            trace: walked.trace,
+            events: walked.acts,
+            acknowledged: walked.proposals,
+            elections: walked.led,
+            crashes: walked.crashes,
+            ..Report::default()
+        }),
+        Err(broken) => {
+            let rule = format!("{} (after {} actions)", broken.rule, broken.path.len());
+            Err(Failure { seed: setup.seed, at_us: 0, rule })
+        }
+    }
+}
+
 #[cfg(feature = "mutants")]
 fn plant(mutant: Option<wire::mutant::Mutant>) {
     wire::mutant::plant(mutant);
@@ -85,17 +113,32 @@ fn plant(mutant: Option<wire::mutant::Mutant>) {
     assert!(mutant.is_none(), "this build has no mutants: the feature `mutants` is off");
 }
 
+/// Runs that a failure is shrunk by, at most.
+const SHRINK_ATTEMPTS_MAX: usize = 24;
+
 /// Makes a failing setup smaller while it still fails: fewer kinds of fault, a shorter time.
 #[must_use]
 pub fn shrink(setup: &Setup) -> Setup {
+    if setup.is_order() {
+        // Its faults are drawn as it walks.
+        return setup.clone();
+    }
     let mut smallest = setup.clone();
-    loop {
+    // Each attempt may take as long as the failure did.
+    let mut attempts = SHRINK_ATTEMPTS_MAX;
+    while attempts > 0 {
         let shorter = Setup { suffer_us: smallest.suffer_us / 2, ..smallest.clone() };
         let fewer = smallest.faults.fewer().into_iter().map(|faults| Setup { faults, ..smallest.clone() });
         let candidates: Vec<_> = fewer.chain((shorter.suffer_us >= 250_000).then_some(shorter)).collect();
-        match candidates.into_iter().find(|candidate| run(candidate.clone()).is_err()) {
+        let left = attempts;
+        let fails = |candidate: &Setup| {
+            attempts -= 1;
+            run(candidate.clone()).is_err()
+        };
+        match candidates.into_iter().take(left).find(fails) {
             Some(smaller) => smallest = smaller,
-            None => return smallest,
+            None => break,
         }
     }
+    smallest
 }

@@ -159,6 +159,8 @@ pub struct Profile {
     shape: fn(&mut Setup, &mut Rng),
 }
 
+const ORDER: &str = "order";
+
 /// The profiles beside one for each fault alone, which is named as the fault is.
 pub const PROFILES: &[Profile] = &[
     Profile { name: "mixed", about: "each seed draws everything (the default)", shape: |_, _| {} },
@@ -184,6 +186,11 @@ pub const PROFILES: &[Profile] = &[
         shape: |setup, _| setup.impatient = true,
     },
     Profile { name: "sync", about: "sync_binlog=1", shape: |setup, _| setup.sync = true },
+    Profile {
+        name: ORDER,
+        about: "the order alone, without clocks, SQL and files: small groups, one thing after another at random",
+        shape: |setup, _| setup.faults = Faults::default(),
+    },
     Profile { name: "no-sync", about: "sync_binlog=0", shape: |setup, _| setup.sync = false },
 ];
 
@@ -249,9 +256,19 @@ impl Setup {
         Ok(setup)
     }
 
+    /// Whether it runs the order alone.
+    #[must_use]
+    pub fn is_order(&self) -> bool {
+        self.profile == ORDER
+    }
+
     /// The command that runs exactly this.
     #[must_use]
     pub fn command(&self) -> String {
+        if self.is_order() {
+            let mutant = self.mutant.map_or_else(String::new, |mutant| format!(" --plant {}", mutant.name()));
+            return format!("cargo sim --seed {} --profile {ORDER}{mutant} --trace", self.seed);
+        }
         let (faults, suffer_ms) = (self.faults.names(), self.suffer_us / 1000);
         let profile = if self.profile == "mixed" { String::new() } else { format!(" --profile {}", self.profile) };
         let mutant = self.mutant.map_or_else(String::new, |mutant| format!(" --plant {}", mutant.name()));

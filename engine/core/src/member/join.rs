@@ -3,7 +3,7 @@
 //!
 //! Absent on purpose: whether a server may join, which the leader judges (`admission`).
 
-use super::{Life, Member, StartOptions};
+use super::{Life, Member, StartOptions, State};
 use crate::certify::Certifier;
 use crate::effect::{CommandError, Effect, Effects, Instant, Level, Payload, Peer, Vote};
 use crate::paxos::Group;
@@ -94,7 +94,9 @@ impl Member {
         let Some(group) = self.group.as_ref().filter(|_| !self.mute) else { return };
         let me = group.me();
         let listed = group.view().is_some_and(|view| view.members.iter().any(|m| m.incarnation == me));
-        if listed && (group.leader().is_some() || self.run_seen) {
+        // The view that lists a joiner may be its alone: a leader that it does not hear may have lost it.
+        let led = group.leader().is_some_and(|leader| leader == me || group.hears(leader, now));
+        if listed && (led || self.own_state() == State::Online) {
             self.unled = None;
             return;
         }

@@ -145,11 +145,10 @@ impl Group {
     fn follower_conclusion(&self) -> Index {
         let matched = if planted(Mutant::DecidedOverOwnTail) { self.log.last() } else { self.matched };
         let told = self.leader_decided.min(matched);
-        // Only frames written under the leader's own ballot prove that its opening is among what is counted;
-        // and while a view is undecided, who counts is the leader's to say.
         // Accepting under a ballot counts once its promise is durable, for oneself as for the leader: a member
         // that forgets the promise could help another ballot decide something else.
         let own = if self.vote_is_durable() { self.synced_matched() } else { Index(0) };
+        // While a view is undecided, who counts is the leader's to say.
         let settled = self.views.len() == 1 || planted(Mutant::FollowerCountsOldView);
         if !settled || !self.is_voter(self.me()) && !planted(Mutant::LearnerConcludes) {
             return told;
@@ -163,10 +162,12 @@ impl Group {
                 who if who == self.me() => own,
                 _ => Index(0),
             })
+            .chain((!self.is_voter(self.me())).then_some(own)) // reached by a planted learner only
             .collect();
         let counted = quorum_index(known, self.quorum());
-        // The leader may have synced less than its opening when it spoke: what a quorum holds of an older
-        // ballot proves nothing yet, for a ballot between the two may have another entry there.
+        // Only a frame of the leader's own ballot proves that its opening is among what is counted. The leader may
+        // have synced less when it spoke; what a quorum holds of an older ballot proves nothing yet, for a ballot
+        // between the two may have another entry there.
         let opened = self.log.point(counted).is_some_and(|point| point.ballot == self.promised)
             || planted(Mutant::FollowerSkipsOpening);
         if opened { told.max(counted) } else { told }

@@ -9,11 +9,23 @@ use wire::mutant::Mutant;
 /// Seeds that each planted bug gets when nothing else is asked for.
 const SEEDS: u64 = 1000;
 
+/// The first seeds of the whole member, and those of the order alone, before the rest of the whole member's.
+const FIRST_SEEDS: u64 = 40;
+const ORDER_SEEDS: u64 = 10_000;
+
 struct Caught {
     mutant: Mutant,
-    /// The seed that failed, how many were run until then, and the rule that it broke.
-    by: Option<(u64, u64, String)>,
+    /// The seed that failed, by which profile, how many were run until then in all, and the rule that it broke.
+    by: Option<Found>,
+    /// Seeds that were run.
+    seeds: u64,
     wall_s: f64,
+}
+
+struct Found {
+    seed: u64,
+    profile: String,
+    rule: String,
 }
 
 /// Shows the table; whether every planted bug was caught.
@@ -24,7 +36,7 @@ pub fn show(options: &Options) -> bool {
     let mut progress = Progress::new(all.len() as u64);
     let mut results = Vec::new();
     if !options.json {
-        println!("{:<width$}  {:>6}  caught by", "planted bug", "seeds");
+        println!("{:<width$}  {:>6}  {:<8}  caught by", "planted bug", "seeds", "profile");
     }
     for (at, &mutant) in all.iter().enumerate() {
         let survived = results.iter().filter(|caught: &&Caught| caught.by.is_none()).count() as u64;
@@ -33,9 +45,12 @@ pub fn show(options: &Options) -> bool {
         });
         progress.clear();
         if !options.json {
+            let (name, seeds) = (mutant.name(), caught.seeds);
             match &caught.by {
-                Some((_, count, rule)) => println!("{:<width$}  {count:>6}  {}", mutant.name(), short(rule)),
-                None => println!("{:<width$}  {seeds:>6}  SURVIVED", mutant.name()),
+                Some(Found { profile, rule, .. }) => {
+                    println!("{name:<width$}  {seeds:>6}  {profile:<8}  {}", short(rule))
+                }
+                None => println!("{name:<width$}  {seeds:>6}  {:<8}  SURVIVED", ""),
             }
         }
         results.push(caught);
@@ -50,22 +65,37 @@ pub fn show(options: &Options) -> bool {
     caught == results.len()
 }
 
+/// Which seeds are run for a planted bug, in turn: profile, first seed, count.
+fn stages(options: &Options, mutant: Mutant, seeds: u64) -> Vec<(String, u64, u64)> {
+    let (own, start) = (options.profile.clone(), options.start);
+    if own != "mixed" || !mutant.is_of_the_order() || seeds <= FIRST_SEEDS {
+        return vec![(own, start, seeds)];
+    }
+    let order = ("order".to_owned(), start, ORDER_SEEDS);
+    vec![(own.clone(), start, FIRST_SEEDS), order, (own, start + FIRST_SEEDS, seeds - FIRST_SEEDS)]
+}
+
 fn catch(options: &Options, mutant: Mutant, seeds: u64, mut tried: impl FnMut(u64)) -> Caught {
     let began = Instant::now();
     let (mut by, mut count) = (None, 0);
-    pool::run_all(
-        (options.start, seeds, options.threads),
-        |seed| Setup { mutant: Some(mutant), ..options.setup(seed) },
-        |_, result| {
-            count += 1;
-            tried(count);
-            if let Err(Failure { seed, rule, .. }) = result {
-                by = Some((seed, count, rule));
-            }
-            by.is_none()
-        },
-    );
-    Caught { mutant, by, wall_s: began.elapsed().as_secs_f64() }
+    for (profile, start, seeds) in stages(options, mutant, seeds) {
+        pool::run_all(
+            (start, seeds, options.threads),
+            |seed| Setup { mutant: Some(mutant), ..options.setup_by(seed, &profile) },
+            |_, result| {
+                count += 1;
+                tried(count);
+                if let Err(Failure { seed, rule, .. }) = result {
+                    by = Some(Found { seed, profile: profile.clone(), rule });
+                }
+                by.is_none()
+            },
+        );
+        if by.is_some() {
+            break;
+        }
+    }
+    Caught { mutant, by, seeds: count, wall_s: began.elapsed().as_secs_f64() }
 }
 
 /// The first line of a rule, not too long.
@@ -79,15 +109,11 @@ fn short(rule: &str) -> String {
 }
 
 fn json(caught: &Caught) -> String {
-    let (name, wall) = (caught.mutant.name(), caught.wall_s);
-    match &caught.by {
-        Some((seed, count, rule)) => {
-            let rule = short(rule).replace('\\', "\\\\").replace('"', "\\\"");
-            format!(
-                "{{\"name\":\"{name}\",\"caught\":true,\"seed\":{seed},\"seeds\":{count},\"wall_s\":{wall:.2},\
-                 \"rule\":\"{rule}\"}}"
-            )
-        }
-        None => format!("{{\"name\":\"{name}\",\"caught\":false,\"wall_s\":{wall:.2}}}"),
-    }
+    let (name, seeds, wall) = (caught.mutant.name(), caught.seeds, caught.wall_s);
+    let found = caught.by.as_ref().map_or_else(String::new, |Found { seed, profile, rule }| {
+        let rule = short(rule).replace('\\', "\\\\").replace('"', "\\\"");
+        format!("\"seed\":{seed},\"profile\":\"{profile}\",\"rule\":\"{rule}\",")
+    });
+    let was = caught.by.is_some();
+    format!("{{\"name\":\"{name}\",\"caught\":{was},{found}\"seeds\":{seeds},\"wall_s\":{wall:.2}}}")
 }

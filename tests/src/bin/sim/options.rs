@@ -8,7 +8,8 @@ cargo sim [options]                     runs seeds of the simulator; exits 1 if 
 cargo sim --mutants [options] [NAME..]  plants bugs, one at a time, and runs seeds until one fails; exits 1 if
                                         a planted bug survives
 
-  --seeds N        how many seeds: 200; with --mutants at most so many for each: 1000
+  --seeds N        how many seeds: 200; with --mutants at most so many for each: 1000, and for a bug in the
+                   order up to 10,000 of the order alone (--profile order)
   --start S        the first one: 1
   --seed S         only this one
   --profile NAME   how setups are drawn: mixed
@@ -104,7 +105,12 @@ impl Options {
 
     /// What `seed` runs with.
     pub fn setup(&self, seed: u64) -> Setup {
-        let drawn = Setup::draw_by(seed, &self.profile).expect("the profile was looked up at start");
+        self.setup_by(seed, &self.profile)
+    }
+
+    /// The same by another profile.
+    pub fn setup_by(&self, seed: u64, profile: &str) -> Setup {
+        let drawn = Setup::draw_by(seed, profile).expect("it is the one looked up at start, or one that there is");
         Setup {
             faults: self.faults.unwrap_or(drawn.faults),
             suffer_us: self.suffer_us.unwrap_or(drawn.suffer_us),

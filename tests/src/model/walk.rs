@@ -1,0 +1,188 @@
+//! Long random walks where the exploration would not end: more members, learners, elections, crashes and members
+//! that leave, one thing after another, drawn from a seed. Each step is checked as any state of the exploration.
+//!
+//! What makes a bug show is rarely an even draw: some links are slow for a while, some disks too, and each walk has
+//! its own idea of how often what goes wrong.
+
+use super::{Act, Bounds, Broken, Explorer, STANDS, World};
+use engine_core::rng::Rng;
+
+/// Actions of one walk.
+const ACTS: usize = 500;
+/// So many end the last of what is on its way, at the end.
+const CALM_ACTS_MAX: usize = 2000;
+/// After so many, links and disks change their pace.
+const MOOD_ACTS: usize = 40;
+
+/// What one walk saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Walked {
+    /// Hash over every action: equal for equal seeds.
+    pub trace: u64,
+    /// Actions that changed something.
+    pub acts: u64,
+    /// Proposals that some member delivered.
+    pub proposals: u64,
+    /// Ballots that were led.
+    pub led: u64,
+    /// Crashes.
+    pub crashes: u64,
+}
+
+/// How often each kind of action is drawn, against the others.
+struct Mood {
+    links: [u64; 256],
+    syncs: [u64; 16],
+    votes: [u64; 16],
+    stand: u64,
+    propose: u64,
+    leave: u64,
+    crash: u64,
+    disturb: u64,
+    arrive: u64,
+}
+
+/// 1, 4, 16 .. 4 to the `steps`.
+fn pace(rng: &mut Rng, steps: u64) -> u64 {
+    1 << (2 * rng.below(steps + 1))
+}
+
+impl Mood {
+    fn draw(rng: &mut Rng) -> Self {
+        Self {
+            links: std::array::from_fn(|_| pace(rng, 5)),
+            syncs: std::array::from_fn(|_| pace(rng, 5)),
+            votes: std::array::from_fn(|_| pace(rng, 5)),
+            stand: pace(rng, 4),
+            propose: pace(rng, 4),
+            leave: pace(rng, 2),
+            crash: pace(rng, 3),
+            disturb: pace(rng, 3),
+            // Mostly not now: what is late enough meets another leader.
+            arrive: if rng.percent(70) { 0 } else { pace(rng, 4) },
+        }
+    }
+
+    fn weight(&self, act: &Act) -> u64 {
+        match act {
+            Act::Deliver { link } => self.links[*link as usize],
+            Act::Sync { at } => self.syncs[*at as usize],
+            Act::StoreVote { at } => self.votes[*at as usize],
+            Act::Stand { .. } => self.stand,
+            Act::Propose { .. } => self.propose,
+            Act::Leave { .. } => self.leave,
+            Act::Crash { .. } => self.crash,
+            Act::Arrive { .. } => self.arrive,
+            Act::Break { .. } | Act::Repeat { .. } | Act::Hold { .. } => self.disturb,
+        }
+    }
+}
+
+/// What `seed` may do, at most.
+fn draw(rng: &mut Rng) -> Bounds {
+    let members = [3, 3, 3, 4, 5][rng.below(5) as usize];
+    let mut few = |most: u64| rng.below(most + 1) as u8;
+    let learners = usize::from(few(3) == 0);
+    let (proposals, stands, crashes) = (2 + few(8), 1 + few(7), few(5));
+    let (leaves, breaks, repeats, holds) = (few(2), few(6), few(4), few(6));
+    let (formed, slow_disks) = (few(3) > 0, few(9) > 0);
+    Bounds {
+        members,
+        learners,
+        formed,
+        slow_disks,
+        proposals,
+        stands,
+        crashes,
+        leaves,
+        breaks,
+        repeats,
+        holds,
+        states_max: usize::MAX,
+    }
+}
+
+/// Walks where `seed` leads; `tell` hears of each action.
+///
+/// # Errors
+/// The first rule that does not hold, and the way there.
+pub fn walk(seed: u64, mut tell: impl FnMut(&Act)) -> Result<Walked, Broken> {
+    let mut rng = Rng::new(seed);
+    let bounds = draw(&mut rng);
+    let mut explorer = Explorer::new(bounds);
+    let (mut path, mut walked) = (Vec::new(), Walked::default());
+    let mut world = explorer.first();
+    if bounds.formed {
+        world = explorer.form(world).map_err(|rule| Broken { rule, path: Vec::new() })?;
+    }
+    let mut mood = Mood::draw(&mut rng);
+    for step in 0..ACTS {
+        if step % MOOD_ACTS == 0 {
+            mood = Mood::draw(&mut rng);
+        }
+        let acts = explorer.acts(&world);
+        let weight = |act: &Act| mood.weight(act) * if explorer.is_telling(&world, act) { 16 } else { 1 };
+        let sum: u64 = acts.iter().map(weight).sum();
+        if sum == 0 {
+            mood.arrive = 1;
+            continue;
+        }
+        let mut at = rng.below(sum);
+        let drawn = acts.iter().find(|act| {
+            let weight = weight(act);
+            let found = at < weight;
+            at = at.saturating_sub(weight);
+            found
+        });
+        let act = *drawn.expect("it is below the sum");
+        world = explorer.walk_on(world, act, (&mut path, &mut walked, &mut tell))?;
+    }
+    // Whoever missed something hears it now, from whoever comes to lead.
+    world.left = [0; 7];
+    for at in 0..bounds.members as u8 {
+        world.left[STANDS] = 1;
+        if explorer.acts(&world).contains(&Act::Stand { at }) {
+            world = explorer.walk_on(world, Act::Stand { at }, (&mut path, &mut walked, &mut tell))?;
+        }
+        world.left[STANDS] = 0;
+        for _ in 0..CALM_ACTS_MAX {
+            let Some(&act) = explorer.acts(&world).first() else { break };
+            world = explorer.walk_on(world, act, (&mut path, &mut walked, &mut tell))?;
+        }
+    }
+    let delivered = world.nodes.iter().map(|&at| u64::from(explorer.locals.get(at).proposals_delivered()));
+    walked.proposals = delivered.max().unwrap_or(0);
+    walked.led = explorer.leaders.all[world.led as usize].len() as u64;
+    Ok(walked)
+}
+
+impl Explorer {
+    /// Whether it holds back an acknowledgement: of all messages, late ones of these say most.
+    fn is_telling(&self, world: &World, act: &Act) -> bool {
+        let Act::Hold { link } = act else { return false };
+        let first = world.flying.iter().find(|(on, _)| on == link);
+        first.is_some_and(|&(_, message)| self.locals.is_ack(message))
+    }
+
+    fn walk_on(
+        &mut self,
+        world: World,
+        act: Act,
+        (path, walked, tell): (&mut Vec<Act>, &mut Walked, &mut impl FnMut(&Act)),
+    ) -> Result<World, Broken> {
+        tell(&act);
+        path.push(act);
+        match self.perform(&world, act) {
+            Ok(Some(next)) => {
+                walked.acts += 1;
+                walked.crashes += u64::from(matches!(act, Act::Crash { .. }));
+                let state = [walked.trace, super::fingerprint(&next) as u64].map(u64::to_le_bytes);
+                walked.trace = xxhash_rust::xxh3::xxh3_64(state.as_flattened());
+                Ok(next)
+            }
+            // Nothing came of it; what it used up stays so, or it would be drawn for ever.
+            Ok(None) => Ok(world),
+            Err(rule) => Err(Broken { rule, path: std::mem::take(path) }),
+        }
+    }
+}
