@@ -9,6 +9,7 @@ fn pass(bounds: Bounds) -> Found {
 /// Nothing happens but what a test adds.
 const QUIET: Bounds = Bounds {
     members: 3,
+    learners: 0,
     formed: true,
     slow_disks: true,
     proposals: 0,
@@ -17,6 +18,7 @@ const QUIET: Bounds = Bounds {
     leaves: 0,
     breaks: 0,
     repeats: 0,
+    holds: 0,
     states_max: usize::MAX,
 };
 
