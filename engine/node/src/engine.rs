@@ -316,6 +316,7 @@ impl Engine {
         self.begin_commands(now);
         if now.monotonic_us >= self.next_report.get() {
             self.inner.member().set_limits(self.limits());
+            self.server.end_idle(now.monotonic_us);
         }
         self.report(now);
         let mut out = Effects::default();

@@ -13,7 +13,7 @@ use crate::ast::{AuthSpec, Grant, GrantLevel, Privilege, Revoke, Secret, UserNam
 use crate::error::{self, SqlError};
 use rkyv::{Archive, Deserialize, Serialize, rancor};
 use std::collections::{BTreeMap, BTreeSet};
-use wire::client::auth::{Credential, NativeHash, Sha2Hash};
+use wire::client::auth::{Credential, FastDigest, NativeHash, Sha2Hash};
 use wire::entry::{CatalogChange, ObjectKind};
 use wire::id::Csn;
 
@@ -172,15 +172,15 @@ impl Account {
         rkyv::from_bytes::<Self, rancor::Error>(&aligned).ok()
     }
 
-    /// What the client protocol checks a login against; `None` for a stored form that cannot be read (nobody
-    /// gets in).
+    /// What the client protocol checks a login against, with what an earlier login left for quick ones; `None` for
+    /// a stored form that cannot be read (nobody gets in).
     #[must_use]
-    pub fn credential(&self) -> Option<Credential> {
+    pub fn credential(&self, cached: Option<FastDigest>) -> Option<Credential> {
         match self.plugin {
             Plugin::Native => NativeHash::parse(std::str::from_utf8(&self.stored).ok()?).ok().map(Credential::Native),
             Plugin::CachingSha2 => {
                 let stored = Sha2Hash::parse(&self.stored).ok()?;
-                Some(Credential::CachingSha2 { stored, cached: None })
+                Some(Credential::CachingSha2 { stored, cached })
             }
         }
     }
@@ -425,7 +425,7 @@ fn apply_auth(account: &mut Account, auth: &AuthSpec, random: &mut dyn FnMut() -
         Secret::Password(password) => hash(account.plugin, password.as_bytes(), random),
         Secret::Stored(stored) => {
             let candidate = Account { stored: stored.clone(), ..account.clone() };
-            if candidate.credential().is_none() {
+            if candidate.credential(None).is_none() {
                 return Err(error::error(1827, "The password hash doesn't have the expected format."));
             }
             stored.clone()
@@ -849,7 +849,7 @@ mod tests {
         run(&mut accounts, "GRANT REPLICATION SLAVE ON *.* TO rpl_user@'%' IDENTIFIED BY 'rpl_pass'").unwrap();
         let (name, account) = accounts.find("rpl_user", "10.0.0.7").unwrap();
         assert_eq!(show_grants(name, account), ["GRANT REPLICATION SLAVE ON *.* TO `rpl_user`@`%`"]);
-        let Some(Credential::CachingSha2 { stored, .. }) = account.credential() else { panic!() };
+        let Some(Credential::CachingSha2 { stored, .. }) = account.credential(None) else { panic!() };
         assert!(stored.check_password(b"rpl_pass"));
         assert!(!stored.check_password(b"rpl_pas"));
     }

@@ -18,7 +18,7 @@ pub use checkpoint::{RestoreError, RowsCut, RowsState};
 pub(crate) use wait::deadlock;
 pub use wait::{Ended, SessionHandle, SessionInfo, TxnHandle, UNAUTHENTICATED};
 
-use crate::account::Accounts;
+use crate::account::{Account, AccountName, Accounts};
 use crate::catalog::{Catalog, DatabaseDefinition, DefinitionError, Effect, Table, TableDefinition};
 use crate::error::SqlError;
 use crate::host::{Host, LocalChange};
@@ -32,6 +32,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::task::Waker;
+use wire::client::auth::FastDigest;
 use wire::entry::{ArchivedTransaction, CatalogChange, ObjectKind};
 use wire::id::{Csn, TableId};
 use wire::mutant::{Mutant, planted};
@@ -89,6 +90,8 @@ pub struct Server {
     /// System variables. The node sets what it decides (`super_read_only`, `server_uuid` ...).
     pub globals: RefCell<Globals>,
     pub(crate) plans: RefCell<PlanCache<Plan>>,
+    /// See [`Server::fast_login`]: the stored password that it is of, and the digest.
+    fast_logins: RefCell<BTreeMap<AccountName, (Vec<u8>, FastDigest)>>,
     locks: RefCell<Locks>,
     txns: RefCell<BTreeMap<Txn, Rc<TxnHandle>>>,
     next_txn: Cell<u64>,
@@ -119,6 +122,27 @@ pub struct Server {
     left_out: RefCell<BTreeMap<TableId, Vec<u16>>>,
 }
 
+/// Most accounts whose logins are remembered.
+const FAST_LOGINS_MAX: usize = 10_000;
+
+impl Server {
+    /// What lets an account of `caching_sha2_password` in without thousands of rounds of hashing: it did so before,
+    /// and its password is the same.
+    pub(crate) fn fast_login(&self, name: &AccountName, account: &Account) -> Option<FastDigest> {
+        let logins = self.fast_logins.borrow();
+        logins.get(name).filter(|(stored, _)| *stored == account.stored).map(|(_, digest)| *digest)
+    }
+
+    /// Remembers a login.
+    pub(crate) fn learn_login(&self, name: &AccountName, account: &Account, digest: FastDigest) {
+        let mut logins = self.fast_logins.borrow_mut();
+        if logins.len() >= FAST_LOGINS_MAX {
+            logins.clear();
+        }
+        logins.insert(name.clone(), (account.stored.clone(), digest));
+    }
+}
+
 impl Server {
     /// A server without any data.
     #[must_use]
@@ -135,6 +159,7 @@ impl Server {
             settings: RefCell::default(),
             globals: RefCell::new(Globals::new()),
             plans: RefCell::new(PlanCache::new(PLANS_MAX, PLAN_BYTES_MAX)),
+            fast_logins: RefCell::default(),
             locks: RefCell::new(Locks::new()),
             txns: RefCell::default(),
             next_txn: Cell::new(1),

@@ -235,6 +235,14 @@ impl Value {
                 let text = self.to_text()?;
                 text_integer(&text).0
             }
+            // Rounded as what they are: 23:59:59.5 is the next day, not 23:59:60.
+            Self::DateTime(at, digits) if *digits > 0 => {
+                Self::DateTime(temporal::round(*at, 0).unwrap_or(*at), 0).plain()?.to_i128()?
+            }
+            Self::Time(us, digits) if *digits > 0 => Self::Time(temporal::round_us(*us, 0), 0).plain()?.to_i128()?,
+            Self::Timestamp(us, digits) if *digits > 0 => {
+                Self::Timestamp(temporal::round_us(*us, 0), 0).plain()?.to_i128()?
+            }
             other => other.plain()?.to_i128()?,
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! Those of dates are in `date`, those of documents in `json`. Absent on purpose: spatial functions.
 
-use super::{Env, Node, Type, date, json, math};
+use super::{Cast, Env, Node, Type, date, json, math};
 use crate::collate::Collation;
 use crate::decimal::Decimal;
 use crate::error::{SqlError, error};
@@ -184,6 +184,43 @@ pub(super) fn common_type(kinds: &[Type]) -> Type {
     common
 }
 
+/// Brings what comes of several branches to the type that they have in common.
+pub(super) fn unified(node: Node, kinds: &[Type], common: &Type) -> Node {
+    let mut known = kinds.iter().filter(|kind| kind.kind != ColumnType::Null);
+    let cast = match common.kind {
+        ColumnType::Double if known.any(|kind| !matches!(kind.kind, ColumnType::Double | ColumnType::Float)) => {
+            Cast::Double
+        }
+        ColumnType::NewDecimal
+            if common.decimals <= 30
+                && known.any(|kind| kind.kind != ColumnType::NewDecimal || kind.decimals != common.decimals) =>
+        {
+            Cast::Decimal(65, common.decimals)
+        }
+        // What has its type only when it runs is left as it is.
+        _ if common.is_string()
+            && !common.collation.is_binary()
+            && known.any(|kind| !kind.is_string())
+            && !has_untyped(&node) =>
+        {
+            Cast::Text(None)
+        }
+        _ => return node,
+    };
+    Node::Cast(Box::new(node), cast)
+}
+
+fn has_untyped(node: &Node) -> bool {
+    let untyped = |node: &Node| matches!(node, Node::Prepared(_) | Node::Param(_));
+    match node {
+        Node::Call(_, nodes, _) => nodes.iter().any(untyped),
+        Node::Case { arms, otherwise, .. } => {
+            arms.iter().any(|(_, then)| untyped(then)) || otherwise.as_deref().is_some_and(untyped)
+        }
+        _ => false,
+    }
+}
+
 /// Functions of the clock, whose argument is how many digits of a second they give.
 pub(super) fn is_clock(name: &str) -> bool {
     matches!(name, "NOW" | "SYSDATE" | "CURTIME" | "UTC_TIME" | "UTC_TIMESTAMP")
@@ -311,9 +348,18 @@ pub(super) fn call(
                 return Ok(Value::Null);
             }
             let wanted = if name == "GREATEST" { Ordering::Greater } else { Ordering::Less };
+            // One string among numbers makes them all strings.
+            let number =
+                |value: &Value| matches!(value, Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Decimal(_));
+            let string = |value: &Value| matches!(value, Value::Text(_));
+            let texts = values.iter().any(number) && values.iter().any(string);
+            let order = |left: &Value, right: &Value| match (left.to_text(), right.to_text()) {
+                (Some(left), Some(right)) if texts => Some(collation.compare(left.as_bytes(), right.as_bytes())),
+                _ => left.compare(right, collation),
+            };
             let best = values
                 .into_iter()
-                .reduce(|best, value| if value.compare(&best, collation) == Some(wanted) { value } else { best });
+                .reduce(|best, value| if order(&value, &best) == Some(wanted) { value } else { best });
             best.unwrap_or_default()
         }
         "ABS" | "CEIL" | "CEILING" | "FLOOR" | "ROUND" | "TRUNCATE" | "SIGN" | "MOD" | "SQRT" | "POW" | "POWER"
@@ -595,10 +641,17 @@ fn string(name: &str, args: &Args<'_>, collation: Collation) -> Result<Value, Sq
             }
             Value::text(subject.replace(&from, &to))
         }
-        "STRCMP" => match value.compare(&*args.get(1)?, collation) {
-            Some(order) => Value::Int(order as i64),
-            None => Value::Null,
-        },
+        "STRCMP" => {
+            // Numbers as their texts.
+            let other = args.get(1)?;
+            let order = match (&*value, &*other) {
+                (Value::Text(_) | Value::Bytes(_), Value::Text(_) | Value::Bytes(_)) => {
+                    value.compare(&other, collation)
+                }
+                _ => other.to_text().map(|other| collation.compare(subject.as_bytes(), other.as_bytes())),
+            };
+            order.map_or(Value::Null, |order| Value::Int(order as i64))
+        }
         "FIND_IN_SET" => {
             let Some(set) = args.text(1)? else { return Ok(Value::Null) };
             let equal = |item: &str| collation.compare(item.as_bytes(), subject.as_bytes()).is_eq();

@@ -506,7 +506,8 @@ impl Resolver<'_> {
             otherwise: otherwise.map(|(node, _)| Box::new(node)),
             collation,
         };
-        Ok((node, function::common_type(&kinds)))
+        let common = function::common_type(&kinds);
+        Ok((function::unified(node, &kinds, &common), common))
     }
 
     fn cast(&mut self, expr: &Expr, to: &CastType) -> Result<(Node, Type), SqlError> {
@@ -610,7 +611,13 @@ impl Resolver<'_> {
         {
             kind = Type { not_null: true, ..Type::temporal(kind.kind, digits) };
         }
-        Ok((Node::Call(known.name, nodes, collation), kind))
+        let node = Node::Call(known.name, nodes, collation);
+        let node = match known.name {
+            "IF" => function::unified(node, &kinds[1..], &kind),
+            "IFNULL" | "COALESCE" | "GREATEST" | "LEAST" => function::unified(node, &kinds, &kind),
+            _ => node,
+        };
+        Ok((node, kind))
     }
 
     fn aggregate(&mut self, call: &ast::Function, kind: AggregateKind) -> Result<(Node, Type), SqlError> {

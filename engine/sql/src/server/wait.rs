@@ -17,6 +17,8 @@ pub enum Ended {
     Statement,
     /// KILL: the connection closes (1317 for the running statement).
     Killed,
+    /// It said nothing for its `wait_timeout`, or did not log in within `connect_timeout` (4031).
+    Idle,
     /// The server goes offline for ordinary users (3032), or stops (1053).
     Shutdown,
 }
@@ -27,6 +29,11 @@ impl Ended {
     pub fn error(self) -> SqlError {
         match self {
             Self::Statement | Self::Killed => error(1317, "Query execution was interrupted"),
+            Self::Idle => error(
+                4031,
+                "The client was disconnected by the server because of inactivity. See wait_timeout and \
+                 interactive_timeout for configuring this behavior.",
+            ),
             Self::Shutdown => error(1053, "Server shutdown in progress"),
         }
     }
@@ -49,6 +56,8 @@ pub struct SessionInfo {
     pub info: Option<String>,
     /// Since when, in microseconds of the monotonic clock.
     pub since_us: u64,
+    /// `wait_timeout` in microseconds, once it has logged in.
+    pub idle_limit_us: u64,
 }
 
 /// [`SessionInfo::user`] before its login.
@@ -243,6 +252,26 @@ impl Server {
     #[must_use]
     pub fn session_list(&self) -> Vec<Rc<SessionHandle>> {
         self.sessions.borrow().values().cloned().collect()
+    }
+
+    /// Ends the sessions that have idled for their `wait_timeout`, and connections that have not logged in within
+    /// `connect_timeout`. To be called about once a second.
+    pub fn end_idle(&self, now_us: u64) {
+        let login_us = self.globals.borrow().number("connect_timeout").saturating_mul(1_000_000);
+        for session in self.sessions.borrow().values() {
+            let idle = {
+                let info = session.info.borrow();
+                let limit_us = match info.command {
+                    "Sleep" => info.idle_limit_us,
+                    "Connect" => login_us,
+                    _ => continue,
+                };
+                now_us.saturating_sub(info.since_us) >= limit_us
+            };
+            if idle && session.ended().is_none() {
+                session.end(Ended::Idle);
+            }
+        }
     }
 
     // ---- waiting ----

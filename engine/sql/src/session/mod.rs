@@ -36,6 +36,7 @@ use prepared::Prepared;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use wire::client::auth::FastDigest;
 use wire::client::{Capabilities, Connection, Done, Login, Request, Status, Track};
 use wire::entry::Gtid;
 
@@ -153,7 +154,9 @@ impl Session {
         }
         self.state.handle.next_statement();
         let result = self.command(request, conn).await;
-        self.idle();
+        if self.authenticated {
+            self.idle();
+        }
         match result {
             Ok(flow) => flow,
             Err(Stop::Error(error) | Stop::Conflict(error)) => {
@@ -178,7 +181,7 @@ impl Session {
     async fn command(&mut self, request: Request, conn: &mut Connection) -> Result<Flow, Stop> {
         match request {
             Request::Authenticate(login) => self.authenticate(&login, conn),
-            Request::LoggedIn { login, .. } => self.logged_in(&login, conn),
+            Request::LoggedIn { login, learned } => self.logged_in(&login, learned, conn),
             Request::Quit => {
                 self.txn = None;
                 conn.close();
@@ -293,12 +296,13 @@ impl Session {
             return Ok(Flow::Close);
         }
         let accounts = server.accounts.borrow();
-        let credential = accounts.find(&login.user, conn.host()).and_then(|(_, account)| account.credential());
+        let found = accounts.find(&login.user, conn.host());
+        let credential = found.and_then(|(name, account)| account.credential(server.fast_login(name, account)));
         conn.credential(credential);
         Ok(if conn.is_closing() { Flow::Close } else { Flow::Continue })
     }
 
-    fn logged_in(&mut self, login: &Login, conn: &mut Connection) -> Result<Flow, Stop> {
+    fn logged_in(&mut self, login: &Login, learned: Option<FastDigest>, conn: &mut Connection) -> Result<Flow, Stop> {
         if login.change_user {
             self.reset();
             *self.state.database.borrow_mut() = None;
@@ -317,11 +321,18 @@ impl Session {
             conn.refuse(&error(3032, "The server is currently in offline mode"));
             return Ok(Flow::Close);
         }
+        if let Some(digest) = learned {
+            self.state.server.learn_login(&name, &account, digest);
+        }
         *self.state.login.borrow_mut() = (login.user.clone(), conn.host().to_owned());
         *self.state.account.borrow_mut() = name;
         self.authenticated = true;
         self.capabilities = login.capabilities;
         self.multi_statements = login.capabilities.has(Capabilities::MULTI_STATEMENTS);
+        if login.capabilities.has(Capabilities::INTERACTIVE) {
+            let idle = self.state.server.globals.borrow().number("interactive_timeout");
+            self.state.vars.borrow_mut().put("wait_timeout", Setting::UInt(idle));
+        }
         if let Some(collation) = Collation::from_id(login.collation) {
             let mut vars = self.state.vars.borrow_mut();
             let charset = Setting::text(collation.charset());
@@ -409,6 +420,7 @@ impl Session {
         info.command = "Sleep";
         info.state = "";
         info.info = None;
+        info.idle_limit_us = self.state.vars.borrow().idle_s.saturating_mul(1_000_000);
         info.since_us = self.state.server.host.now().monotonic_us;
     }
 

@@ -553,3 +553,26 @@ fn statements_and_seconds_are_counted() {
     assert_eq!((server.questions(), server.uptime_s()), (before + 1, 3));
     assert_eq!(one.run("SHOW GLOBAL STATUS LIKE 'Uptime'"), "Uptime,3");
 }
+
+#[test]
+fn who_idles_for_its_wait_timeout_is_sent_away() {
+    let (host, server, mut one) = with_table();
+    let mut two = Client::new(&server);
+    assert_eq!(one.run("SET wait_timeout = 3"), "ok");
+    let unknown = Session::new(&server, "localhost");
+    let check = |host: &FakeHost| server.end_idle(crate::host::Host::now(host).monotonic_us);
+    host.pass_us(2_999_999);
+    check(&host);
+    assert_eq!(one.run("SELECT 1"), "1");
+    host.pass_us(2_999_999);
+    check(&host);
+    assert_eq!(one.run("SELECT 2"), "2", "it begins anew with each statement");
+    host.pass_us(3_000_000);
+    check(&host);
+    assert_eq!(one.run("SELECT 3"), "error 4031");
+    assert_eq!(two.run("SELECT 4"), "4", "28800 s by default");
+    assert!(server.session(unknown.id()).is_some_and(|session| session.ended().is_none()));
+    host.pass_us(2_000_000);
+    check(&host);
+    assert_eq!(server.session(unknown.id()).and_then(|session| session.ended()), Some(Ended::Idle), "connect_timeout");
+}

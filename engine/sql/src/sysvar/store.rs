@@ -248,6 +248,8 @@ pub struct SessionVars {
     pub snapshot_isolation: bool,
     /// `innodb_lock_wait_timeout`, in seconds.
     pub lock_wait_s: u64,
+    /// `wait_timeout`, in seconds.
+    pub idle_s: u64,
     /// `group_replication_consistency`.
     pub consistency: Consistency,
 }
@@ -265,6 +267,7 @@ impl SessionVars {
             log_bin: true,
             snapshot_isolation: true,
             lock_wait_s: 50,
+            idle_s: 28_800,
             consistency: Consistency::BeforeOnPrimaryFailover,
         };
         for (id, definition) in all() {
@@ -313,6 +316,7 @@ impl SessionVars {
             ("sql_log_bin", _) => self.log_bin = on,
             ("innodb_snapshot_isolation", _) => self.snapshot_isolation = on,
             ("innodb_lock_wait_timeout", Setting::UInt(seconds)) => self.lock_wait_s = *seconds,
+            ("wait_timeout", Setting::UInt(seconds)) => self.idle_s = *seconds,
             ("group_replication_consistency", Setting::Text(text)) => self.consistency = Consistency::named(text),
             ("sql_mode", Setting::Text(text)) => {
                 self.sql_mode = SqlMode::parse(text).expect("a stored sql_mode was checked");
