@@ -24,7 +24,7 @@ pub mod session;
 pub mod show;
 pub mod sysvar;
 pub mod temporal;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod txn;
 pub mod value;
