@@ -1,26 +1,31 @@
 //! Collations: equality and order of texts, as weight strings that compare as bytes.
 //!
-//! The `ai_ci` collations fold case and strip accents (canonical decomposition without its combining
-//! marks), with ASCII ordered as the Unicode collation order has it: punctuation, digits, letters.
-//! Other characters order by code point, which is MySQL's order within most scripts, not across all.
+//! Weights of the Unicode collations come from ICU4X, whose version is pinned: a key built from them decides what is
+//! unique, and what conflicts, on every member. Its order is that of CLDR's root, which is the default order of
+//! Unicode (MySQL's) but for a few symbols, and of a later Unicode. What the older collations weigh otherwise is in
+//! [`weights`].
 //!
 //! Absent on purpose: language tailorings and conversion between character sets (texts are UTF-8).
 
+mod weights;
+
 use std::cmp::Ordering;
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
+use weights::Uca;
 
 /// How a collation folds characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fold {
     /// Bytes as they are.
     None,
-    /// Without case and accents, in Unicode collation order.
-    Unicode,
+    /// By the weights of the Unicode collation.
+    Unicode(Uca),
     /// Without case and accents, in the order of upper-case code points.
     General,
+    /// Upper case of Swedish.
+    Swedish,
+    /// In the alphabet, by letter, accent, then case.
+    Latin,
 }
-
 /// A collation, by its number in MySQL's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Collation(u16);
@@ -39,20 +44,22 @@ const fn info(id: u16, name: &'static str, charset: &'static str, fold: Fold, pa
 
 /// Every collation known here, ordered by number.
 const COLLATIONS: &[Info] = &[
-    info(8, "latin1_swedish_ci", "latin1", Fold::General, true),
+    info(8, "latin1_swedish_ci", "latin1", Fold::Swedish, true),
     info(11, "ascii_general_ci", "ascii", Fold::General, true),
     info(33, "utf8mb3_general_ci", "utf8mb3", Fold::General, true),
     info(45, "utf8mb4_general_ci", "utf8mb4", Fold::General, true),
     info(46, "utf8mb4_bin", "utf8mb4", Fold::None, true),
     info(47, "latin1_bin", "latin1", Fold::None, true),
-    info(48, "latin1_general_ci", "latin1", Fold::General, true),
+    info(48, "latin1_general_ci", "latin1", Fold::Latin, true),
     info(63, "binary", "binary", Fold::None, false),
     info(65, "ascii_bin", "ascii", Fold::None, true),
     info(83, "utf8mb3_bin", "utf8mb3", Fold::None, true),
-    info(192, "utf8mb3_unicode_ci", "utf8mb3", Fold::Unicode, true),
-    info(224, "utf8mb4_unicode_ci", "utf8mb4", Fold::Unicode, true),
-    info(246, "utf8mb4_unicode_520_ci", "utf8mb4", Fold::Unicode, true),
-    info(255, "utf8mb4_0900_ai_ci", "utf8mb4", Fold::Unicode, false),
+    info(192, "utf8mb3_unicode_ci", "utf8mb3", Fold::Unicode(Uca::V400), true),
+    info(224, "utf8mb4_unicode_ci", "utf8mb4", Fold::Unicode(Uca::V400), true),
+    info(246, "utf8mb4_unicode_520_ci", "utf8mb4", Fold::Unicode(Uca::V520), true),
+    info(255, "utf8mb4_0900_ai_ci", "utf8mb4", Fold::Unicode(Uca::Letters), false),
+    info(278, "utf8mb4_0900_as_cs", "utf8mb4", Fold::Unicode(Uca::Case), false),
+    info(305, "utf8mb4_0900_as_ci", "utf8mb4", Fold::Unicode(Uca::Accents), false),
     info(309, "utf8mb4_0900_bin", "utf8mb4", Fold::None, false),
 ];
 
@@ -150,23 +157,27 @@ impl Collation {
     /// Appends the weights of `text`: byte order of weights is the collation's order.
     pub fn weigh(self, text: &[u8], out: &mut Vec<u8>) {
         let info = self.info();
-        let mut text = text;
-        if info.pad {
-            while let Some((b' ', rest)) = text.split_last() {
-                text = rest;
+        self.weigh_stretch(if info.pad { without_spaces(text) } else { text }, out);
+    }
+
+    /// The weights of all of `text`, trailing spaces too.
+    fn weigh_stretch(self, text: &[u8], out: &mut Vec<u8>) {
+        let fold = self.info().fold;
+        if fold == Fold::None {
+            return out.extend_from_slice(text);
+        }
+        if text.is_ascii() {
+            match fold {
+                Fold::General | Fold::Swedish => return out.extend(text.iter().map(u8::to_ascii_uppercase)),
+                Fold::Unicode(uca) if uca.of_ascii(text, out) => return,
+                _ => {}
             }
         }
-        match info.fold {
-            Fold::None => out.extend_from_slice(text),
-            fold if text.is_ascii() => match fold {
-                Fold::General => out.extend(text.iter().map(u8::to_ascii_uppercase)),
-                _ => out.extend(text.iter().map(|&byte| ASCII_WEIGHTS[usize::from(byte)])),
-            },
-            // Texts are UTF-8 by the time they are stored; anything else weighs as its bytes.
-            fold => match std::str::from_utf8(text) {
-                Ok(text) => text.chars().for_each(|c| weigh_char(c, fold, out)),
-                Err(_) => out.extend_from_slice(text),
-            },
+        // Texts are UTF-8 by the time they are stored; anything else weighs as its bytes.
+        match (std::str::from_utf8(text), fold) {
+            (Err(_), _) => out.extend_from_slice(text),
+            (Ok(text), Fold::Unicode(uca)) => uca.weigh(text, out),
+            (Ok(text), fold) => text.chars().for_each(|c| weigh_char(c, fold, out)),
         }
     }
 
@@ -183,19 +194,30 @@ impl Collation {
         let (mut left_weights, mut right_weights) = (Vec::with_capacity(left.len()), Vec::with_capacity(right.len()));
         self.weigh(left, &mut left_weights);
         self.weigh(right, &mut right_weights);
-        if info.pad {
-            compare_padded(&left_weights, &right_weights, if info.fold == Fold::Unicode { SPACE_WEIGHT } else { b' ' })
-        } else {
-            left_weights.cmp(&right_weights)
+        match info.fold {
+            _ if !info.pad || left_weights == right_weights => left_weights.cmp(&right_weights),
+            Fold::Unicode(_) => {
+                // Spaces matter only before what weighs less than one: a few control characters.
+                if [left, right].iter().any(|text| text.iter().any(|byte| *byte < b' ' || *byte >= 0x80)) {
+                    let spaces = vec![b' '; left.len().max(right.len()) + 1];
+                    for (text, weights) in [(left, &mut left_weights), (right, &mut right_weights)] {
+                        weights.clear();
+                        self.weigh_stretch(&[without_spaces(text), &spaces].concat(), weights);
+                    }
+                }
+                left_weights.cmp(&right_weights)
+            }
+            fold => {
+                let mut space = Vec::new();
+                weigh_char(' ', fold, &mut space);
+                compare_padded(&left_weights, &right_weights, space[0])
+            }
         }
     }
 
     /// The weights of a single character, for LIKE.
     pub fn weigh_one(self, c: char, out: &mut Vec<u8>) {
-        match self.info().fold {
-            Fold::None => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-            fold => weigh_char(c, fold, out),
-        }
+        self.weigh_stretch(c.encode_utf8(&mut [0; 4]).as_bytes(), out);
     }
 }
 
@@ -220,61 +242,20 @@ fn compare_padded(left: &[u8], right: &[u8], space: u8) -> Ordering {
     }
 }
 
-fn weigh_char(c: char, fold: Fold, out: &mut Vec<u8>) {
-    let mut push = |c: char| match (c.is_ascii(), fold) {
-        (true, Fold::General) => out.push(c.to_ascii_uppercase() as u8),
-        (true, _) => out.push(ASCII_WEIGHTS[c as usize]),
-        (false, Fold::General) => {
-            for upper in c.to_uppercase() {
-                out.extend_from_slice(upper.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-        }
-        (false, _) => {
-            for lower in c.to_lowercase() {
-                out.extend_from_slice(lower.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-        }
-    };
-    let letters = match (c, fold) {
-        ('ß', Fold::General) => "s",
-        ('ß' | 'ẞ', _) => "ss",
-        ('æ' | 'Æ', Fold::Unicode) => "ae",
-        ('œ' | 'Œ', Fold::Unicode) => "oe",
-        ('ø' | 'Ø', Fold::Unicode) => "o",
-        ('đ' | 'Đ', Fold::Unicode) => "d",
-        ('ł' | 'Ł', Fold::Unicode) => "l",
-        _ if c.is_ascii() => return push(c),
-        _ => return std::iter::once(c).nfd().filter(|&c| !is_combining_mark(c)).for_each(push),
-    };
-    letters.chars().for_each(push);
+fn without_spaces(text: &[u8]) -> &[u8] {
+    let end = text.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1);
+    &text[..end]
 }
 
-const SPACE_WEIGHT: u8 = ASCII_WEIGHTS[b' ' as usize];
-
-/// ASCII in Unicode collation order, letters without case. Never 0 except for ignorable controls.
-const ASCII_WEIGHTS: [u8; 128] = {
-    let order = b"\t\n\x0b\x0c\r _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789";
-    let mut weights = [0_u8; 128];
-    let mut at = 0;
-    while at < 32 {
-        weights[at] = 1;
-        at += 1;
+fn weigh_char(c: char, fold: Fold, out: &mut Vec<u8>) {
+    match (fold, u8::try_from(u32::from(c))) {
+        (Fold::Swedish, Ok(byte)) => out.push(weights::swedish(byte)),
+        (Fold::Latin, Ok(byte)) => out.push(weights::latin(byte)),
+        // Not in latin1; MySQL would not have stored it.
+        (Fold::Swedish | Fold::Latin, Err(_)) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        _ => out.extend_from_slice(weights::general(c).encode_utf8(&mut [0; 4]).as_bytes()),
     }
-    weights[127] = 1;
-    let mut at = 0;
-    while at < order.len() {
-        weights[order[at] as usize] = at as u8 + 2;
-        at += 1;
-    }
-    let mut letter = 0;
-    while letter < 26 {
-        let weight = order.len() as u8 + 2 + letter;
-        weights[(b'a' + letter) as usize] = weight;
-        weights[(b'A' + letter) as usize] = weight;
-        letter += 1;
-    }
-    weights
-};
+}
 
 #[cfg(test)]
 mod tests {
@@ -292,6 +273,34 @@ mod tests {
             ("utf8mb4_0900_ai_ci", "~", "0", Less),
             ("utf8mb4_0900_ai_ci", "9", "a", Less),
             ("utf8mb4_0900_ai_ci", "_", "A", Less),
+            ("utf8mb4_0900_ai_ci", "ø", "o", Equal),
+            ("utf8mb4_0900_ai_ci", "ﬁ", "FI", Equal),
+            ("utf8mb4_0900_ai_ci", "😀", "1", Less),
+            ("utf8mb4_0900_ai_ci", "ı", "i", Greater),
+            ("utf8mb4_0900_ai_ci", "e\u{301}", "é", Equal),
+            ("utf8mb4_0900_as_ci", "É", "é", Equal),
+            ("utf8mb4_0900_as_ci", "e", "é", Less),
+            ("utf8mb4_0900_as_ci", "éa", "eb", Less),
+            ("utf8mb4_0900_as_cs", "e", "E", Less),
+            ("utf8mb4_0900_as_cs", "E", "é", Less),
+            ("utf8mb4_unicode_ci", "ø", "o", Greater),
+            ("utf8mb4_unicode_ci", "ø", "oz", Greater),
+            ("utf8mb4_unicode_ci", "Ø", "p", Less),
+            ("utf8mb4_unicode_ci", "Æ", "ae", Greater),
+            ("utf8mb4_unicode_ci", "😀", "😁", Equal),
+            ("utf8mb4_unicode_ci", "a\t", "a", Less),
+            ("utf8mb4_unicode_ci", "ß\t", "ss", Less),
+            ("utf8mb4_unicode_520_ci", "ø", "o", Equal),
+            ("utf8mb4_unicode_520_ci", "😀", "日", Greater),
+            ("utf8mb4_unicode_520_ci", "😀", "😁", Less),
+            ("utf8mb4_general_ci", "ß", "s", Equal),
+            ("utf8mb4_general_ci", "Й", "и", Greater),
+            ("utf8mb4_general_ci", "😀", "日", Greater),
+            ("latin1_swedish_ci", "é", "E", Equal),
+            ("latin1_swedish_ci", "ü", "Y", Equal),
+            ("latin1_swedish_ci", "ä", "Z", Greater),
+            ("latin1_general_ci", "ä", "a", Greater),
+            ("latin1_general_ci", "ä", "B", Less),
             ("utf8mb4_general_ci", "a", "A ", Equal),
             ("utf8mb4_general_ci", "ä", "A", Equal),
             ("utf8mb4_general_ci", "_", "a", Greater),
