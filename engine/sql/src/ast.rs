@@ -327,6 +327,17 @@ pub enum Expr {
         /// The subquery.
         select: Box<Select>,
     },
+    /// `a > ALL (SELECT ...)`, `a > ANY (SELECT ...)`.
+    Quantified {
+        /// A comparison.
+        op: BinaryOp,
+        /// What is compared.
+        expr: Box<Expr>,
+        /// ALL, not ANY or SOME.
+        all: bool,
+        /// The subquery.
+        select: Box<Select>,
+    },
     /// `[NOT] EXISTS (SELECT ...)`.
     Exists {
         /// `NOT`.

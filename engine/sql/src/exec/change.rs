@@ -1,11 +1,11 @@
 //! INSERT, REPLACE, UPDATE, DELETE.
 
-use super::cursor::{Cursor, Found, decode, passes};
+use super::cursor::{Cursor, Found, decode};
 use super::{Exec, Rows};
 use crate::catalog::{DefaultValue, Key, ReferenceRule, Table};
 use crate::collate::Collation;
 use crate::error::{SqlError, error};
-use crate::expr::{Env, Node};
+use crate::expr::Node;
 use crate::key::{index_key, row_key, write_set};
 use crate::plan::{Access, DeletePlan, InsertPlan, UpdatePlan};
 use crate::row::{self, Conversion};
@@ -91,7 +91,6 @@ impl Exec<'_> {
         self.txn.touch(table)?;
         let strict = self.rules.strict && !plan.ignore;
         let mut changed = Changed::default();
-        let env: &dyn Env = self.env;
         let mut selected = None;
         if let Some(select) = &plan.select {
             let mut rows = Rows::default();
@@ -116,7 +115,7 @@ impl Exec<'_> {
                             } else {
                                 row.iter().map(|value| value.clone().unwrap_or_default()).collect()
                             };
-                            Some(node.eval(&so_far, env)?.into_owned())
+                            Some(self.value(node, &so_far).await?)
                         }
                         None => None,
                     },
@@ -190,7 +189,7 @@ impl Exec<'_> {
                 changed.changed += 1;
                 self.env.set_inserted(row);
                 let strict = self.rules.strict && !plan.ignore;
-                let new = self.assign(table, &plan.on_duplicate, &found.row, number, strict)?;
+                let new = self.assign(table, &plan.on_duplicate, &found.row, number, strict).await?;
                 if row::same(&found.row, &new) {
                     changed.affected += u64::from(self.rules.found_rows);
                 } else {
@@ -356,20 +355,19 @@ impl Exec<'_> {
     }
 
     /// The new row of UPDATE: assignments from left to right, each seeing those before it.
-    fn assign(
-        &self,
+    async fn assign(
+        &mut self,
         table: &Table,
         set: &[(usize, Option<Node>)],
         old: &[Value],
         number: u64,
         strict: bool,
     ) -> Result<Vec<Value>, SqlError> {
-        let env: &dyn Env = self.env;
         let mut new = old.to_vec();
         for (at, node) in set {
             new[*at] = match node {
                 Some(node) => {
-                    let value = node.eval(&new, env)?.into_owned();
+                    let value = self.value(node, &new).await?;
                     self.convert(table, *at, value, number, strict)?
                 }
                 None => self.default(table, *at, number, strict)?,
@@ -406,25 +404,28 @@ impl Exec<'_> {
             }
         };
         let rows = Space { table: table.id, number: 0 };
-        let mut cursor = Cursor::new(self, table, access, false, true)?;
+        let mut cursor = Cursor::new(self, table, access, &[], false, true)?;
         let mut found = Vec::new();
         while order.is_empty() && found.len() < most || !order.is_empty() {
             let Some(candidate) = cursor.next(self).await? else { break };
-            if !passes(filter, &candidate.row, env)? {
+            if !self.passes(filter, &candidate.row).await? {
                 continue;
             }
             let locked = self.txn.lock(self.session, rows, &candidate.key, Mode::Exclusive).await?;
             let Some(bytes) = locked else { continue };
             let row = if bytes == candidate.bytes { candidate.row } else { decode(table, &bytes)? };
-            if passes(filter, &row, env)? {
+            if self.passes(filter, &row).await? {
                 found.push(Found { key: candidate.key, bytes, row });
             }
         }
         if !order.is_empty() {
             let mut keyed = Vec::with_capacity(found.len());
             for row in found {
-                let keys = order.iter().map(|(node, ..)| Ok(node.eval(&row.row, env)?.into_owned()));
-                keyed.push((keys.collect::<Result<Vec<Value>, SqlError>>()?, row));
+                let mut keys = Vec::with_capacity(order.len());
+                for (node, ..) in order {
+                    keys.push(self.value(node, &row.row).await?);
+                }
+                keyed.push((keys, row));
             }
             keyed.sort_by(|(left, _), (right, _)| {
                 for ((left, right), (_, descending, collation)) in left.iter().zip(right).zip(order) {
@@ -453,7 +454,7 @@ impl Exec<'_> {
             let Some(old) = self.refreshed(table, old)? else { continue };
             let old = &old;
             changed.matched += 1;
-            let new = self.assign(table, &plan.set, &old.row, number as u64 + 1, strict)?;
+            let new = self.assign(table, &plan.set, &old.row, number as u64 + 1, strict).await?;
             if row::same(&old.row, &new) {
                 let mut hashes = Vec::new();
                 write_set(table, &old.row, &mut Vec::new(), &mut hashes);

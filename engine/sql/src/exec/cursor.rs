@@ -4,7 +4,7 @@
 use super::Exec;
 use crate::catalog::{Column, ColumnType, Table};
 use crate::error::{SqlError, error};
-use crate::expr::{Env, Node};
+use crate::expr::Env;
 use crate::key::encode_part;
 use crate::plan::Access;
 use crate::row;
@@ -127,7 +127,7 @@ fn key_value(column: &Column, value: &Value) -> KeyValue {
 }
 
 /// The stretches of a key that a way to the rows means.
-fn ranges(table: &Table, access: &Access, env: &dyn Env) -> Result<(u16, VecDeque<Range>), SqlError> {
+fn ranges(table: &Table, access: &Access, row: &[Value], env: &dyn Env) -> Result<(u16, VecDeque<Range>), SqlError> {
     let Access::Key { space, equal, among, low, high } = access else {
         let all = if matches!(access, Access::Full) { VecDeque::from([Range::all()]) } else { VecDeque::new() };
         return Ok((0, all));
@@ -137,7 +137,7 @@ fn ranges(table: &Table, access: &Access, env: &dyn Env) -> Result<(u16, VecDequ
     let column = |part: usize| &table.definition.columns[usize::from(key.parts[part].column)];
     let mut prefix = Vec::new();
     for (part, node) in equal.iter().enumerate() {
-        match key_value(column(part), &*node.eval(&[], env)?) {
+        match key_value(column(part), &*node.eval(row, env)?) {
             KeyValue::Exact(value) => encode_part(column(part), 0, &value, &mut prefix),
             KeyValue::Never => return Ok((*space, VecDeque::new())),
             KeyValue::Unusable if part == 0 => return full(),
@@ -148,7 +148,7 @@ fn ranges(table: &Table, access: &Access, env: &dyn Env) -> Result<(u16, VecDequ
     if let Some(list) = among {
         let mut keys = Vec::with_capacity(list.len());
         for node in list {
-            match key_value(column(next), &*node.eval(&[], env)?) {
+            match key_value(column(next), &*node.eval(row, env)?) {
                 KeyValue::Exact(value) => {
                     let mut key = prefix.clone();
                     encode_part(column(next), 0, &value, &mut key);
@@ -167,7 +167,7 @@ fn ranges(table: &Table, access: &Access, env: &dyn Env) -> Result<(u16, VecDequ
     let ordered = next < key.parts.len() && !(column(next).kind.is_text() && column(next).collation().pads());
     for (end, is_low) in [(low, true), (high, false)] {
         let Some((node, inclusive)) = end.as_ref().filter(|_| ordered) else { continue };
-        let value = node.eval(&[], env)?;
+        let value = node.eval(row, env)?;
         if value.is_null() {
             return Ok((*space, VecDeque::new()));
         }
@@ -200,16 +200,17 @@ fn damaged(table: &Table, fault: row::RowError) -> SqlError {
 }
 
 impl Cursor {
-    /// Begins a scan.
+    /// Begins a scan. The way to the rows may depend on `row`, of the tables joined before.
     pub(super) fn new(
         exec: &Exec<'_>,
         table: &Rc<Table>,
         access: &Access,
+        row: &[Value],
         backward: bool,
         newest: bool,
     ) -> Result<Self, SqlError> {
         let env: &dyn Env = exec.env;
-        let (number, mut ranges) = ranges(table, access, env)?;
+        let (number, mut ranges) = ranges(table, access, row, env)?;
         if backward {
             ranges.make_contiguous().reverse();
         }
@@ -294,12 +295,4 @@ fn newest(exec: &Exec<'_>, space: Space, key: &[u8]) -> Option<Bytes> {
 /// Decodes a stored row.
 pub(super) fn decode(table: &Table, bytes: &[u8]) -> Result<Vec<Value>, SqlError> {
     row::decode(&table.definition, bytes).map_err(|fault| damaged(table, fault))
-}
-
-/// Whether `filter` holds for `row`.
-pub(super) fn passes(filter: Option<&Node>, row: &[Value], env: &dyn Env) -> Result<bool, SqlError> {
-    match filter {
-        None => Ok(true),
-        Some(filter) => Ok(filter.eval(row, env)?.truth() == Some(true)),
-    }
 }

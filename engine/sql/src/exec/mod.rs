@@ -9,8 +9,8 @@ mod select;
 
 pub use change::Changed;
 
-use crate::error::SqlError;
-use crate::expr::Env;
+use crate::error::{SqlError, error};
+use crate::expr::{Env, Node};
 use crate::plan::{Body, Output, PendingPlan, Plan};
 use crate::server::{Server, SessionHandle};
 use crate::txn::Transaction;
@@ -24,8 +24,14 @@ pub type Wait<'a, T> = Pin<Box<dyn Future<Output = Result<T, SqlError>> + 'a>>;
 
 /// What a running statement asks of its session.
 pub trait StatementEnv: Env {
-    /// Keeps the result of what ran beforehand, for [`Env::prepared`]. Once for each place.
+    /// Keeps the result of what runs apart, for [`Env::prepared`].
     fn set_prepared(&self, at: usize, rows: Vec<Vec<Value>>);
+    /// Forgets it: the next row needs another.
+    fn forget_prepared(&self, at: usize);
+    /// The place that [`Env::prepared`] had nothing at, since this was asked last.
+    fn missing(&self) -> Option<usize>;
+    /// Keeps a value for [`Env::outer`].
+    fn set_outer(&self, at: usize, value: Value);
     /// The row that an INSERT wants, for [`Env::inserted`].
     fn set_inserted(&self, row: Vec<Value>);
     /// All rows of a computed table.
@@ -100,18 +106,23 @@ pub struct Exec<'a> {
     pub txn: &'a mut Transaction,
     /// How data changes behave.
     pub rules: ChangeRules,
+    /// The plan's subqueries and functions that wait.
+    pending: &'a [PendingPlan],
+    /// Places filled for the row in hand.
+    filled: Vec<usize>,
     work: u32,
 }
 
 impl<'a> Exec<'a> {
     /// A statement about to run.
     pub fn new(
+        plan: &'a Plan,
         session: &'a SessionHandle,
         env: &'a dyn StatementEnv,
         txn: &'a mut Transaction,
         rules: ChangeRules,
     ) -> Self {
-        Self { server: txn.server().clone(), session, env, txn, rules, work: 0 }
+        Self { server: txn.server().clone(), session, env, txn, rules, pending: &plan.pending, filled: Vec::new(), work: 0 }
     }
 
     /// Runs a plan. Rows of a SELECT go into `sink`; a data change says what it did.
@@ -123,9 +134,10 @@ impl<'a> Exec<'a> {
         // A subquery inside another one was planned after it: last first.
         for (at, pending) in plan.pending.iter().enumerate().rev() {
             let rows = match pending {
-                PendingPlan::Select(select) => {
+                PendingPlan::Select { correlated: true, .. } => continue,
+                PendingPlan::Select { plan, .. } => {
                     let mut rows = Rows::default();
-                    self.select(select, &mut rows).await?;
+                    self.select(plan, &mut rows).await?;
                     rows.rows
                 }
                 PendingPlan::Call { name, args } => {
@@ -148,6 +160,61 @@ impl<'a> Exec<'a> {
         };
         self.txn.check()?;
         Ok(changed)
+    }
+
+    /// Computes something of a row. A subquery that depends on the row is run when it is asked for, and the computation
+    /// begins again.
+    async fn of_row<T>(
+        &mut self,
+        row: &[Value],
+        mut compute: impl FnMut(&'a dyn StatementEnv) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
+        loop {
+            match compute(self.env) {
+                Ok(result) => {
+                    for at in self.filled.drain(..) {
+                        self.env.forget_prepared(at);
+                    }
+                    return Ok(result);
+                }
+                Err(fault) => match self.env.missing() {
+                    Some(at) => self.fill(at, row).await?,
+                    None => return Err(fault),
+                },
+            }
+        }
+    }
+
+    /// Runs a subquery for a row of the query that it stands in.
+    fn fill<'s>(&'s mut self, at: usize, row: &'s [Value]) -> Wait<'s, ()> {
+        Box::pin(async move {
+            let Some(PendingPlan::Select { plan, takes, .. }) = self.pending.get(at) else {
+                return Err(error(1815, "Internal error: a subquery that is no part of its statement"));
+            };
+            for (place, column) in takes {
+                self.env.set_outer(*place, row.get(*column).cloned().unwrap_or_default());
+            }
+            let outside = std::mem::take(&mut self.filled);
+            let mut rows = Rows::default();
+            self.select(plan, &mut rows).await?;
+            self.filled = outside;
+            self.filled.push(at);
+            self.env.set_prepared(at, rows.rows);
+            Ok(())
+        })
+    }
+
+    /// Whether `filter` holds for `row`.
+    async fn passes(&mut self, filter: Option<&Node>, row: &[Value]) -> Result<bool, SqlError> {
+        match filter {
+            None => Ok(true),
+            Some(filter) => self.of_row(row, |env| Ok(filter.eval(row, env)?.truth() == Some(true))).await,
+        }
+    }
+
+    /// The value of an expression for `row`.
+    async fn value(&mut self, node: &Node, row: &[Value]) -> Result<Value, SqlError> {
+        self.of_row(row, |env| Ok(node.eval(row, env)?.into_owned())).await
     }
 
     /// Counts a row of work; now and then lets others run.

@@ -1,6 +1,6 @@
 //! SELECT.
 
-use super::cursor::{Cursor, decode, passes};
+use super::cursor::{Cursor, decode};
 use super::group::Accumulator;
 use super::{Exec, Rows, Sink, Wait};
 use crate::ast::{LockWait, SetOp};
@@ -133,12 +133,12 @@ impl Exec<'_> {
         let mut out = Vec::with_capacity(plan.output.len());
         while !window.is_full() || bare {
             let Some(row) = self.next(&mut feed, filter).await? else { break };
-            if !passes(having, &row, env)? {
+            if !self.passes(having, &row).await? {
                 continue;
             }
             out.clear();
             for output in &plan.output {
-                out.push(output.node.eval(&row, env)?.into_owned());
+                out.push(self.value(&output.node, &row).await?);
             }
             if bare {
                 announced = true;
@@ -159,7 +159,7 @@ impl Exec<'_> {
             if sorts {
                 let mut keys = Vec::with_capacity(plan.order.len());
                 for (node, ..) in &plan.order {
-                    keys.push(node.eval(&row, env)?.into_owned());
+                    keys.push(self.value(node, &row).await?);
                 }
                 sorted.push((keys, out.clone()));
             } else {
@@ -193,29 +193,28 @@ impl Exec<'_> {
     /// The next row that passes the filter.
     async fn next(&mut self, feed: &mut Feed, filter: Option<&Node>) -> Result<Option<Vec<Value>>, SqlError> {
         loop {
-            let env = self.env;
             match feed {
                 Feed::Rows(rows) => {
                     let Some(row) = rows.next() else { return Ok(None) };
                     self.step().await?;
-                    if passes(filter, &row, env)? {
+                    if self.passes(filter, &row).await? {
                         return Ok(Some(row));
                     }
                 }
                 Feed::Table(cursor) => {
                     let Some(found) = cursor.next(self).await? else { return Ok(None) };
-                    if passes(filter, &found.row, env)? {
+                    if self.passes(filter, &found.row).await? {
                         return Ok(Some(found.row));
                     }
                 }
                 Feed::Locking(cursor, table, mode, wait) => {
                     let Some(found) = cursor.next(self).await? else { return Ok(None) };
-                    if !passes(filter, &found.row, env)? {
+                    if !self.passes(filter, &found.row).await? {
                         continue;
                     }
                     let (table, mode, wait) = (table.clone(), *mode, *wait);
                     let Some(row) = self.lock_row(&table, &found.key, mode, wait).await? else { continue };
-                    if passes(filter, &row, env)? {
+                    if self.passes(filter, &row).await? {
                         return Ok(Some(row));
                     }
                 }
@@ -261,10 +260,10 @@ impl Exec<'_> {
         if let Source::Table { table, access } = source {
             self.txn.touch(table)?;
             return Ok(match locking.filter(|_| table.clustered().is_some()) {
-                None => Feed::Table(Cursor::new(self, table, access, backward, false)?),
+                None => Feed::Table(Cursor::new(self, table, access, &[], backward, false)?),
                 Some((exclusive, wait)) => {
                     let mode = if exclusive { Mode::Exclusive } else { Mode::Shared };
-                    Feed::Locking(Cursor::new(self, table, access, backward, true)?, table.clone(), mode, wait)
+                    Feed::Locking(Cursor::new(self, table, access, &[], backward, true)?, table.clone(), mode, wait)
                 }
             });
         }
@@ -276,31 +275,34 @@ impl Exec<'_> {
         Box::pin(async move {
             match source {
                 Source::Nothing => Ok(vec![Vec::new()]),
-                Source::Table { table, .. } => {
-                    self.txn.touch(table)?;
-                    let mut cursor = Cursor::new(self, table, &Access::Full, false, false)?;
-                    let mut rows = Vec::new();
-                    while let Some(found) = cursor.next(self).await? {
-                        rows.push(found.row);
-                    }
-                    Ok(rows)
-                }
+                Source::Table { table, access } => self.table_rows(table, access, &[]).await,
                 Source::Virtual { schema, name, .. } => self.env.virtual_rows(schema, name),
                 Source::Derived(plan) => {
                     let mut rows = Rows::default();
                     self.select(plan, &mut rows).await?;
                     Ok(rows.rows)
                 }
-                Source::Join { left, right, outer, on } => {
+                Source::Join { left, right, outer, on, before } => {
                     let left = self.materialise(left).await?;
-                    let right = self.materialise(right).await?;
+                    let keyed = match &**right {
+                        Source::Table { table, access: access @ Access::Key { .. } } => Some((table, access)),
+                        _ => None,
+                    };
+                    let all = if keyed.is_some() { Vec::new() } else { self.materialise(right).await? };
                     let mut rows = Vec::new();
                     for left in &left {
+                        if !self.passes(before.as_ref(), left).await? {
+                            continue;
+                        }
+                        let found = match keyed {
+                            Some((table, access)) => Some(self.table_rows(table, access, left).await?),
+                            None => None,
+                        };
                         let mut matched = false;
-                        for right in &right {
+                        for right in found.as_ref().unwrap_or(&all) {
                             self.step().await?;
                             let row: Vec<Value> = left.iter().chain(right).cloned().collect();
-                            if passes(on.as_ref(), &row, self.env)? {
+                            if self.passes(on.as_ref(), &row).await? {
                                 matched = true;
                                 rows.push(row);
                             }
@@ -321,6 +323,22 @@ impl Exec<'_> {
         })
     }
 
+    /// The rows of a base table, for a row of the tables joined before.
+    async fn table_rows(
+        &mut self,
+        table: &Rc<Table>,
+        access: &Access,
+        row: &[Value],
+    ) -> Result<Vec<Vec<Value>>, SqlError> {
+        self.txn.touch(table)?;
+        let mut cursor = Cursor::new(self, table, access, row, false, false)?;
+        let mut rows = Vec::new();
+        while let Some(found) = cursor.next(self).await? {
+            rows.push(found.row);
+        }
+        Ok(rows)
+    }
+
     /// One row per group: the group's first row, then its aggregates.
     async fn group(
         &mut self,
@@ -328,7 +346,6 @@ impl Exec<'_> {
         grouping: &crate::plan::Grouping,
         feed: &mut Feed,
     ) -> Result<Vec<Vec<Value>>, SqlError> {
-        let env: &dyn Env = self.env;
         let fresh = || grouping.aggregates.iter().map(Accumulator::new).collect::<Vec<_>>();
         let mut groups: BTreeMap<Vec<u8>, (Vec<Value>, Vec<Accumulator>)> = BTreeMap::new();
         let mut width = None;
@@ -336,14 +353,14 @@ impl Exec<'_> {
             width = Some(row.len());
             let mut key = Vec::new();
             for (node, collation) in &grouping.by {
-                weigh_value(&*node.eval(&row, env)?, *collation, &mut key);
+                weigh_value(&self.value(node, &row).await?, *collation, &mut key);
             }
             let (_, accumulators) = match groups.get_mut(&key) {
                 Some(group) => group,
                 None => groups.entry(key).or_insert((row.clone(), fresh())),
             };
             for (accumulator, aggregate) in accumulators.iter_mut().zip(&grouping.aggregates) {
-                accumulator.add(aggregate, &row, env)?;
+                self.of_row(&row, |env| accumulator.add(aggregate, &row, env)).await?;
             }
         }
         if groups.is_empty() && grouping.by.is_empty() {

@@ -17,8 +17,13 @@ use std::rc::Rc;
 pub trait Env {
     /// A parameter of the statement.
     fn param(&self, at: u16) -> Result<&Value, SqlError>;
-    /// A result prepared beforehand ([`super::Pending`]): rows of a subquery, or one value.
-    fn prepared(&self, at: usize) -> &[Vec<Value>];
+    /// A result kept at a place: rows of a subquery, or one value.
+    ///
+    /// # Errors
+    /// It has to be computed for this row first: the caller of [`Node::eval`] does so, and tries again.
+    fn prepared(&self, at: usize) -> Result<Rc<Vec<Vec<Value>>>, SqlError>;
+    /// A column of the row of a query around this one.
+    fn outer(&self, at: usize) -> Value;
     /// The row that an INSERT wanted, for `VALUES()`.
     fn inserted(&self, column: usize) -> Value;
     /// A system variable.
@@ -78,22 +83,35 @@ impl Node {
                 Value::DateTime(timestamp_parts(*us, env.date_rules().zone), *digits)
             }
             Self::Param(at) => return env.param(*at).map(Cow::Borrowed),
-            Self::Prepared(at) => {
-                let rows = env.prepared(*at);
+            Self::Prepared(place) => {
+                let rows = env.prepared(place.at)?;
                 if rows.len() > 1 {
                     return Err(error(1242, "Subquery returns more than 1 row"));
                 }
-                return Ok(rows.first().and_then(|row| row.first()).map_or(Cow::Owned(Value::Null), Cow::Borrowed));
+                rows.first().and_then(|row| row.first()).cloned().unwrap_or_default()
             }
-            Self::ExistsPrepared { rows, negated } => Value::bool(env.prepared(*rows).is_empty() == *negated),
-            Self::InPrepared { expr, rows, negated, collation } => {
+            Self::Outer(at) => env.outer(*at),
+            Self::ExistsPrepared { rows, negated } => Value::bool(env.prepared(rows.at)?.is_empty() == *negated),
+            Self::InPrepared { exprs, rows, negated, collation } => {
+                let values = exprs.iter().map(|node| node.eval(row, env)).collect::<Result<Vec<_>, _>>()?;
+                let rows = env.prepared(rows.at)?;
+                let equal = |row: &Vec<Value>| {
+                    let row: Vec<_> = row.iter().map(Cow::Borrowed).collect();
+                    compare_tuples(&values, Comparison::Eq, &row, *collation).truth()
+                };
+                any(rows.iter().map(equal)).map_or(Value::Null, |found| Value::bool(found != *negated))
+            }
+            Self::Quantified { expr, op, all, rows, collation } => {
                 let value = expr.eval(row, env)?;
-                let rows = env.prepared(*rows);
-                if rows.is_empty() {
-                    return Ok(Cow::Owned(Value::bool(*negated)));
-                }
-                let values = rows.iter().map(|row| row.first().unwrap_or(&Value::Null));
-                is_in(&value, values, *collation).map_or(Value::Null, |found| Value::bool(found != *negated))
+                let rows = env.prepared(rows.at)?;
+                let null = Value::Null;
+                let holds = |row: &Vec<Value>| compare(&value, *op, row.first().unwrap_or(&null), *collation).truth();
+                let result = if *all {
+                    any(rows.iter().map(|row| holds(row).map(|holds| !holds))).map(|fails| !fails)
+                } else {
+                    any(rows.iter().map(holds))
+                };
+                result.map_or(Value::Null, Value::bool)
             }
             Self::UserVariable(name) => env.user_variable(name),
             Self::Assign(name, expr) => {
@@ -317,16 +335,14 @@ fn compare_tuples(left: &[Cow<'_, Value>], op: Comparison, right: &[Cow<'_, Valu
     if unknown { Value::Null } else { Value::bool(holds(op, Ordering::Equal)) }
 }
 
-fn is_in<'a>(value: &Value, items: impl Iterator<Item = &'a Value>, collation: Collation) -> Option<bool> {
-    let mut found = (!value.is_null()).then_some(false);
-    for item in items {
-        match value.compare(item, collation) {
-            Some(Ordering::Equal) => return Some(true),
-            Some(_) => {}
-            None => found = None,
-        }
-    }
-    found
+/// Whether one of them is true; unknown when one that is not could be.
+fn any(mut truths: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let mut unknown = false;
+    let found = truths.any(|truth| {
+        unknown |= truth.is_none();
+        truth == Some(true)
+    });
+    if !found && unknown { None } else { Some(found) }
 }
 
 fn cast(value: &Value, to: Cast, env: &dyn Env) -> Result<Value, SqlError> {

@@ -3,8 +3,9 @@
 //! Types are only known as far as results need them (heading, metadata, collation of a comparison): which
 //! arithmetic is done follows from the values, so that one plan serves parameters of any type.
 //!
-//! Absent on purpose: waiting. Subqueries and functions that wait (SLEEP, group commands) are run before
-//! the expression by whoever evaluates it, and stand here as places of their results ([`Node::Prepared`]).
+//! Absent on purpose: waiting. Subqueries and functions that wait (SLEEP, group commands) are run by whoever evaluates
+//! the expression, and stand here as places of their results ([`Node::Prepared`]). Those that depend on the row are run
+//! when they are asked for: the evaluation then fails, names the place ([`Env::prepared`]), and begins again.
 
 mod date;
 mod eval;
@@ -17,7 +18,7 @@ mod resolve;
 pub use eval::{Env, compare_rows};
 pub use function::is_known;
 pub use like::like;
-pub use resolve::{Aggregate, AggregateKind, Pending, Resolver, Scope, ScopeColumn, describe};
+pub use resolve::{Aggregate, AggregateKind, Resolver, Scope, ScopeColumn, Subqueries, describe};
 
 use crate::ast::SystemVariable;
 use crate::collate::Collation;
@@ -236,6 +237,15 @@ pub enum Cast {
     Json,
 }
 
+/// Where the rows of a subquery are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its number in the statement.
+    pub at: usize,
+    /// Whether they differ from row to row of a query around it.
+    pub correlated: bool,
+}
+
 /// A resolved expression.
 #[derive(Clone, Debug)]
 pub enum Node {
@@ -247,24 +257,38 @@ pub enum Node {
     Column(usize),
     /// A stored TIMESTAMP as the date and time of the session's zone; anything else as it is.
     Local(Box<Node>),
-    /// A row of the statement that encloses a correlated subquery is not supported; this is the value
-    /// (or rows) that was prepared beforehand, by number.
-    Prepared(usize),
-    /// `a IN (prepared rows)`.
+    /// A column of the row of a query around this one, by its place among all that are asked for.
+    Outer(usize),
+    /// The value of a subquery, or of a function that waits.
+    Prepared(Place),
+    /// `a IN (subquery)`, `(a, b) IN (subquery)`.
     InPrepared {
         /// What is tested.
-        expr: Box<Node>,
+        exprs: Vec<Node>,
         /// Which rows.
-        rows: usize,
+        rows: Place,
         /// NOT.
         negated: bool,
         /// How texts compare.
         collation: Collation,
     },
-    /// `EXISTS (prepared rows)`.
+    /// `a > ALL (subquery)`, `a > ANY (subquery)`.
+    Quantified {
+        /// What is compared.
+        expr: Box<Node>,
+        /// How.
+        op: Comparison,
+        /// ALL, not ANY.
+        all: bool,
+        /// With which rows.
+        rows: Place,
+        /// How texts compare.
+        collation: Collation,
+    },
+    /// `EXISTS (subquery)`.
     ExistsPrepared {
         /// Which rows.
-        rows: usize,
+        rows: Place,
         /// NOT.
         negated: bool,
     },
@@ -364,12 +388,24 @@ impl Node {
     /// Whether it is the same for all rows of one execution (parameters included).
     #[must_use]
     pub fn is_constant(&self) -> bool {
+        self.is_known(0)
+    }
+
+    /// Whether the first `columns` columns of a row are enough to compute it, as often as one likes.
+    #[must_use]
+    pub fn is_known(&self, columns: usize) -> bool {
         let mut constant = true;
         self.visit(&mut |node| {
-            constant &= !matches!(node, Self::Column(_) | Self::Inserted(_) | Self::Assign(..) | Self::UserVariable(_));
-            if let Self::Call(name, ..) = node {
-                constant &= !matches!(*name, "RAND" | "UUID");
-            }
+            constant &= match node {
+                Self::Column(at) => *at < columns,
+                Self::Inserted(_) | Self::Assign(..) | Self::UserVariable(_) => false,
+                Self::Call(name, ..) => !matches!(*name, "RAND" | "UUID"),
+                Self::Prepared(rows)
+                | Self::InPrepared { rows, .. }
+                | Self::ExistsPrepared { rows, .. }
+                | Self::Quantified { rows, .. } => !rows.correlated,
+                _ => true,
+            };
         });
         constant
     }
@@ -381,13 +417,15 @@ impl Node {
             Self::Const(_)
             | Self::Param(_)
             | Self::Column(_)
+            | Self::Outer(_)
             | Self::Prepared(_)
             | Self::ExistsPrepared { .. }
             | Self::UserVariable(_)
             | Self::SystemVariable(_)
             | Self::Inserted(_) => {}
-            Self::InPrepared { expr, .. } => expr.visit(f),
-            Self::Assign(_, expr)
+            Self::InPrepared { exprs, .. } => exprs.iter().for_each(|node| node.visit(f)),
+            Self::Quantified { expr, .. }
+            | Self::Assign(_, expr)
             | Self::Negate(expr, _)
             | Self::Not(expr)
             | Self::BitNot(expr)

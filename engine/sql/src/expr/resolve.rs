@@ -1,6 +1,6 @@
 //! From expressions as parsed to expressions over the columns in scope.
 
-use super::{BitOp, Cast, Comparison, Node, Type, function};
+use super::{BitOp, Cast, Comparison, Node, Place, Type, function};
 use crate::ast::{self, BinaryOp, CastType, Expr, Literal, Select, UnaryOp};
 use crate::collate::Collation;
 use crate::decimal::Decimal;
@@ -68,18 +68,23 @@ fn shown(column: &ast::ColumnRef) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(".")
 }
 
-/// What has to be run before an expression can be evaluated.
-#[derive(Clone, Debug)]
-pub enum Pending {
-    /// A subquery that does not depend on the row.
-    Select(Rc<Select>),
-    /// A function that waits, such as SLEEP.
-    Call {
-        /// Its name.
-        name: String,
-        /// Its arguments: no columns.
-        args: Vec<Node>,
-    },
+/// What an expression leaves to the planner: what has to run apart from it.
+pub trait Subqueries {
+    /// Plans a subquery that stands among the columns of `scope`. With `columns`, it has to have so many (1241);
+    /// without, its rows only exist. The answer is its place, and its first column's type.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn subquery(&mut self, select: &Select, scope: &Scope, columns: Option<usize>) -> Result<(Place, Type), SqlError>;
+
+    /// A place for the result of a function that waits, such as SLEEP. Its arguments name no columns.
+    fn call(&mut self, name: &str, args: Vec<Node>) -> Place;
+
+    /// A column of the queries around the one that is planned; `None`: there is none of the name.
+    ///
+    /// # Errors
+    /// 1052.
+    fn outer(&mut self, column: &ast::ColumnRef, clause: &str) -> Result<Option<(Node, Type)>, SqlError>;
 }
 
 /// Aggregate functions.
@@ -128,8 +133,8 @@ pub struct Resolver<'a> {
     pub scope: &'a Scope,
     /// For error messages: `field list`, `where clause` ...
     pub clause: &'static str,
-    /// Collects what must be run beforehand.
-    pub pending: &'a mut Vec<Pending>,
+    /// Takes what must be run apart.
+    pub subqueries: &'a mut dyn Subqueries,
     /// Collects aggregates; `None` where they are not allowed (1111).
     pub aggregates: Option<&'a mut Vec<Aggregate>>,
     /// Names that stand for selected expressions, where they may: (name, expression, type).
@@ -203,18 +208,35 @@ impl Resolver<'_> {
             }
             Expr::InList { expr, negated, list } => self.in_list(expr, *negated, list),
             Expr::InSelect { expr, negated, select } => {
+                let list = match &**expr {
+                    Expr::Row(list) => list.as_slice(),
+                    one => std::slice::from_ref(one),
+                };
+                let mut kind = None;
+                let mut exprs = Vec::with_capacity(list.len());
+                for expr in list {
+                    let (node, its) = self.resolve(expr)?;
+                    kind = kind.or(Some(its));
+                    exprs.push(node);
+                }
+                let (rows, found) = self.subqueries.subquery(select, self.scope, Some(list.len()))?;
+                let collation = deciding(&kind.unwrap_or_else(Type::null), &found);
+                Ok((Node::InPrepared { exprs, rows, negated: *negated, collation }, Type::int(1)))
+            }
+            Expr::Quantified { op, expr, all, select } => {
                 let (expr, kind) = self.resolve(expr)?;
-                let rows = self.pend(Pending::Select(Rc::new((**select).clone())));
-                let collation = deciding(&kind, &Type::text(0, self.collation, 4));
-                Ok((Node::InPrepared { expr: Box::new(expr), rows, negated: *negated, collation }, Type::int(1)))
+                let (rows, found) = self.subqueries.subquery(select, self.scope, Some(1))?;
+                let collation = deciding(&kind, &found);
+                let op = comparison(*op).unwrap_or(Comparison::Eq);
+                Ok((Node::Quantified { expr: Box::new(expr), op, all: *all, rows, collation }, Type::int(1)))
             }
             Expr::Exists { negated, select } => {
-                let rows = self.pend(Pending::Select(Rc::new((**select).clone())));
-                Ok((Node::ExistsPrepared { rows, negated: *negated }, Type::int(1)))
+                let (rows, _) = self.subqueries.subquery(select, self.scope, None)?;
+                Ok((Node::ExistsPrepared { rows, negated: *negated }, Type { not_null: true, ..Type::int(1) }))
             }
             Expr::Subquery(select) => {
-                let rows = self.pend(Pending::Select(Rc::new((**select).clone())));
-                Ok((Node::Prepared(rows), Type::text(1024, self.collation, 2)))
+                let (rows, kind) = self.subqueries.subquery(select, self.scope, Some(1))?;
+                Ok((Node::Prepared(rows), Type { not_null: false, ..kind }))
             }
             Expr::Like { expr, negated, pattern, escape } => {
                 let (expr, kind) = self.resolve(expr)?;
@@ -268,11 +290,6 @@ impl Resolver<'_> {
     /// See [`Resolver::resolve`].
     pub fn node(&mut self, expr: &Expr) -> Result<Node, SqlError> {
         self.resolve(expr).map(|(node, _)| node)
-    }
-
-    fn pend(&mut self, pending: Pending) -> usize {
-        self.pending.push(pending);
-        self.pending.len() - 1
     }
 
     fn literal(&self, literal: &Literal) -> Result<(Node, Type), SqlError> {
@@ -333,6 +350,10 @@ impl Resolver<'_> {
                 let kind = &self.scope.columns[at].kind;
                 Ok((Node::column(at, kind), kind.clone()))
             }
+            Err(error) if error.code == 1054 => match self.alias(column) {
+                Some(alias) => Ok(alias),
+                None => self.subqueries.outer(column, self.clause)?.ok_or(error),
+            },
             Err(error) => self.alias(column).ok_or(error),
         }
     }
@@ -374,17 +395,7 @@ impl Resolver<'_> {
                 _ => {}
             }
         }
-        let comparison = match op {
-            BinaryOp::Eq => Some(Comparison::Eq),
-            BinaryOp::NullSafeEq => Some(Comparison::NullSafeEq),
-            BinaryOp::Ne => Some(Comparison::Ne),
-            BinaryOp::Lt => Some(Comparison::Lt),
-            BinaryOp::Le => Some(Comparison::Le),
-            BinaryOp::Gt => Some(Comparison::Gt),
-            BinaryOp::Ge => Some(Comparison::Ge),
-            _ => None,
-        };
-        if let Some(comparison) = comparison {
+        if let Some(comparison) = comparison(op) {
             if let (Expr::Row(left), Expr::Row(right)) = (left, right) {
                 if left.len() != right.len() {
                     return Err(error(1241, format!("Operand should contain {} column(s)", left.len())));
@@ -587,7 +598,7 @@ impl Resolver<'_> {
                 let text = format!("This version of Quorate doesn't yet support '{name} of a column'");
                 return Err(error(1235, text));
             }
-            let at = self.pend(Pending::Call { name: name.to_owned(), args: nodes });
+            let at = self.subqueries.call(name, nodes);
             return Ok((Node::Prepared(at), function::waiting_type(name)));
         }
         let Some(known) = function::find(name) else {
@@ -670,6 +681,19 @@ impl Resolver<'_> {
         let order = order.collect::<Result<_, SqlError>>()?;
         Ok((args, kinds, order))
     }
+}
+
+fn comparison(op: BinaryOp) -> Option<Comparison> {
+    Some(match op {
+        BinaryOp::Eq => Comparison::Eq,
+        BinaryOp::NullSafeEq => Comparison::NullSafeEq,
+        BinaryOp::Ne => Comparison::Ne,
+        BinaryOp::Lt => Comparison::Lt,
+        BinaryOp::Le => Comparison::Le,
+        BinaryOp::Gt => Comparison::Gt,
+        BinaryOp::Ge => Comparison::Ge,
+        _ => return None,
+    })
 }
 
 fn aggregate_kind(call: &ast::Function) -> Option<AggregateKind> {

@@ -186,7 +186,12 @@ impl Parser<'_> {
             self.chain(&mut chain)?;
             self.advance();
             if (self.is_kw("ANY") || self.is_kw("SOME") || self.is_kw("ALL")) && self.is_op_at(1, Op::LParen) {
-                return self.unsupported("ANY/ALL subquery");
+                let all = self.is_kw("ALL");
+                self.at += 2;
+                let select = Box::new(self.nested(Self::query)?);
+                self.op(Op::RParen)?;
+                left = Expr::Quantified { op, expr: Box::new(left), all, select };
+                continue;
             }
             left = Expr::Binary(op, Box::new(left), Box::new(self.predicate()?));
         }

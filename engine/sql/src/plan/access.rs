@@ -37,19 +37,20 @@ struct Conditions<'a> {
     high: Option<(&'a Node, bool)>,
 }
 
-/// Collects what the conditions say of one column.
-fn conditions<'a>(table: &Table, conjuncts: &[&'a Node], column: usize) -> Conditions<'a> {
+/// Collects what the conditions say of one column; the table's columns begin at `first`.
+fn conditions<'a>(table: &Table, first: usize, conjuncts: &[&'a Node], column: usize) -> Conditions<'a> {
     let mut found = Conditions::default();
     let kind = &table.definition.columns[column];
     // A text compared under another collation than its key's is not found by the key.
     let usable = |collation: Collation| !kind.kind.is_text() || collation == kind.collation();
-    let is_column = |node: &Node| matches!(node, Node::Column(at) if *at == column);
+    let is_column = |node: &Node| matches!(node, Node::Column(at) if *at == first + column);
+    let is_known = |node: &Node| node.is_known(first);
     for node in conjuncts {
         match node {
             Node::Compare(left, op, right, collation) if usable(*collation) => {
-                let (value, op) = if is_column(left) && right.is_constant() {
+                let (value, op) = if is_column(left) && is_known(right) {
                     (&**right, *op)
-                } else if is_column(right) && left.is_constant() {
+                } else if is_column(right) && is_known(left) {
                     let mirrored = match op {
                         Comparison::Lt => Comparison::Gt,
                         Comparison::Le => Comparison::Ge,
@@ -71,13 +72,13 @@ fn conditions<'a>(table: &Table, conjuncts: &[&'a Node], column: usize) -> Condi
                 }
             }
             Node::Between { expr, low, high, negated: false, collation }
-                if usable(*collation) && is_column(expr) && low.is_constant() && high.is_constant() =>
+                if usable(*collation) && is_column(expr) && is_known(low) && is_known(high) =>
             {
                 found.low = found.low.or(Some((low, true)));
                 found.high = found.high.or(Some((high, true)));
             }
             Node::In { expr, list, negated: false, collation }
-                if usable(*collation) && is_column(expr) && list.iter().all(Node::is_constant) =>
+                if usable(*collation) && is_column(expr) && list.iter().all(is_known) =>
             {
                 found.among = found.among.or(Some(list));
             }
@@ -93,15 +94,15 @@ fn indexable(kind: &ColumnType, prefix: u32) -> bool {
     !matches!(kind, ColumnType::Double { single: true, .. }) && prefix == 0
 }
 
-/// Chooses the way to the rows that `filter` leaves.
+/// Chooses the way to the rows that `filters` leave. The table's columns begin at `first`; those before are of tables
+/// whose row is there when this one is looked into.
 #[must_use]
-pub fn choose(table: &Table, filter: Option<&Node>) -> Access {
-    let Some(filter) = filter else { return Access::Full };
+pub fn choose<'a>(table: &Table, first: usize, filters: impl IntoIterator<Item = &'a Node>) -> Access {
     let mut conjuncts = Vec::new();
-    filter.conjuncts(&mut conjuncts);
+    filters.into_iter().for_each(|filter| filter.conjuncts(&mut conjuncts));
     let mut best: Option<((u32, u32), Access)> = None;
     for key in &table.definition.keys {
-        let Some((score, access)) = by_key(table, key, &conjuncts) else { continue };
+        let Some((score, access)) = by_key(table, first, key, &conjuncts) else { continue };
         if best.as_ref().is_none_or(|(before, _)| score > *before) {
             best = Some((score, access));
         }
@@ -109,7 +110,7 @@ pub fn choose(table: &Table, filter: Option<&Node>) -> Access {
     best.map_or(Access::Full, |(_, access)| access)
 }
 
-fn by_key(table: &Table, key: &Key, conjuncts: &[&Node]) -> Option<((u32, u32), Access)> {
+fn by_key(table: &Table, first: usize, key: &Key, conjuncts: &[&Node]) -> Option<((u32, u32), Access)> {
     let mut equal = Vec::new();
     let mut among = None;
     let (mut low, mut high) = (None, None);
@@ -118,7 +119,7 @@ fn by_key(table: &Table, key: &Key, conjuncts: &[&Node]) -> Option<((u32, u32), 
         if !indexable(&table.definition.columns[column].kind, part.prefix) {
             break;
         }
-        let found = conditions(table, conjuncts, column);
+        let found = conditions(table, first, conjuncts, column);
         if let Some(value) = found.equal {
             equal.push(value.clone());
             continue;

@@ -4,8 +4,10 @@
 //! Choice is by rule, not by cost: a whole clustered key, a whole unique key, the index with most equal
 //! parts, a range of its next part, else everything. Joins are nested loops in the order written.
 //!
-//! Absent on purpose: correlated subqueries, recursive common table expressions, window functions, multi-table
-//! UPDATE and DELETE (1235, or 1054 for the outer column).
+//! A subquery is planned where it stands, and knows the columns of the queries around it: one that names any runs for
+//! each row that asks for it, all others once, before the statement.
+//!
+//! Absent on purpose: recursive common table expressions, window functions, multi-table UPDATE and DELETE (1235).
 
 mod access;
 mod select;
@@ -16,7 +18,8 @@ use crate::ast::{self, Expr, InsertSource, LockWait, ObjectName, SetOp, TableRef
 use crate::catalog::{Catalog, Column, ColumnType, Table};
 use crate::collate::Collation;
 use crate::error::{SqlError, error};
-use crate::expr::{Aggregate, Node, Pending, Resolver, Scope, ScopeColumn, Type};
+use crate::expr::{Aggregate, Node, Place, Resolver, Scope, ScopeColumn, Subqueries, Type};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use wire::client::constant::{ColumnType as WireType, column_flag};
 
@@ -25,7 +28,7 @@ use wire::client::constant::{ColumnType as WireType, column_flag};
 pub struct Plan {
     /// What it does.
     pub body: Body,
-    /// What runs before it, last first; [`Node::Prepared`] names the place.
+    /// What runs before it, last first, or when it is asked for; a [`Place`] is a number in this list.
     pub pending: Vec<PendingPlan>,
     /// Generation of the catalogue that it was made for.
     pub generation: u64,
@@ -44,11 +47,19 @@ pub enum Body {
     Delete(DeletePlan),
 }
 
-/// See [`Pending`].
+/// What runs apart from the expression that needs its result.
 #[derive(Debug)]
 pub enum PendingPlan {
-    /// An uncorrelated subquery.
-    Select(Box<SelectPlan>),
+    /// A subquery.
+    Select {
+        /// The query.
+        plan: Box<SelectPlan>,
+        /// Whether it depends on rows of queries around it: it then runs when it is asked for.
+        correlated: bool,
+        /// What it, or a subquery inside it, takes from the row of the query that it stands in: (place of
+        /// [`Node::Outer`], column).
+        takes: Vec<(usize, usize)>,
+    },
     /// A function that waits.
     Call {
         /// Its name.
@@ -136,12 +147,14 @@ pub enum Source {
     Join {
         /// Outer side.
         left: Box<Source>,
-        /// Inner side, read once.
+        /// Inner side: a table with a key to use is asked for each row of the outer side, all else is read once.
         right: Box<Source>,
         /// LEFT: rows without a partner stay, with so many NULLs.
         outer: Option<usize>,
         /// On what.
         on: Option<Node>,
+        /// What WHERE says of the outer side alone.
+        before: Option<Node>,
     },
     /// Columns in another order (the sides of a RIGHT JOIN were exchanged).
     Exchanged {
@@ -241,13 +254,91 @@ pub struct Planner<'a> {
     pub collation: Collation,
     /// No NO_BACKSLASH_ESCAPES.
     pub backslash: bool,
-    pending: Vec<Pending>,
+    /// What is `None` is being planned.
+    pending: Vec<Option<PendingPlan>>,
+    /// The query block around the subquery that is being planned.
+    enclosing: Option<Rc<Enclosing>>,
+    /// That subquery; `None`: the statement itself is.
+    subquery: Option<usize>,
+    /// What [`Node::Outer`] means: (subquery, column of the block that it stands in).
+    outer: Vec<(usize, usize)>,
+    /// Subqueries that depend on rows around them.
+    correlated: BTreeSet<usize>,
     /// Common table expressions in sight, innermost last.
     common: Vec<Rc<ast::CommonTable>>,
-    /// How many of `pending` know what was in sight where they stand.
-    bound: usize,
     /// How often a common table expression was planned where it is named.
     expanded: usize,
+}
+
+/// A query block, as the subqueries in it see it.
+struct Enclosing {
+    scope: Scope,
+    /// The subquery that the block belongs to.
+    subquery: Option<usize>,
+    /// The block around that one.
+    enclosing: Option<Rc<Self>>,
+}
+
+impl Subqueries for Planner<'_> {
+    fn subquery(
+        &mut self,
+        select: &ast::Select,
+        scope: &Scope,
+        columns: Option<usize>,
+    ) -> Result<(Place, Type), SqlError> {
+        let at = self.pending.len();
+        self.pending.push(None);
+        let (subquery, around) = (self.subquery, self.enclosing.take());
+        self.enclosing = Some(Rc::new(Enclosing { scope: scope.clone(), subquery, enclosing: around.clone() }));
+        self.subquery = Some(at);
+        let plan = self.select(select);
+        (self.subquery, self.enclosing) = (subquery, around);
+        let mut plan = plan?;
+        match columns {
+            Some(columns) if plan.output.len() != columns => {
+                return Err(error(1241, format!("Operand should contain {columns} column(s)")));
+            }
+            // One row is enough to exist.
+            None if plan.limit.is_none() && plan.arms.is_empty() => {
+                plan.limit = Some((Node::Const(crate::value::Value::Int(1)), None));
+            }
+            _ => {}
+        }
+        let kind = plan.output[0].kind.clone();
+        let correlated = self.correlated.contains(&at);
+        self.pending[at] = Some(PendingPlan::Select { plan: Box::new(plan), correlated, takes: Vec::new() });
+        Ok((Place { at, correlated }, kind))
+    }
+
+    fn call(&mut self, name: &str, args: Vec<Node>) -> Place {
+        self.pending.push(Some(PendingPlan::Call { name: name.to_owned(), args }));
+        Place { at: self.pending.len() - 1, correlated: false }
+    }
+
+    fn outer(&mut self, column: &ast::ColumnRef, clause: &str) -> Result<Option<(Node, Type)>, SqlError> {
+        let (mut subquery, mut enclosing) = (self.subquery, self.enclosing.clone());
+        let mut through = Vec::new();
+        while let (Some(number), Some(block)) = (subquery, enclosing) {
+            through.push(number);
+            match block.scope.find(column, clause) {
+                Ok(at) => {
+                    self.correlated.extend(through);
+                    let place = self.outer.iter().position(|known| *known == (number, at)).unwrap_or_else(|| {
+                        self.outer.push((number, at));
+                        self.outer.len() - 1
+                    });
+                    let kind = block.scope.columns[at].kind.clone();
+                    let node = Node::Outer(place);
+                    let node = if kind.kind == WireType::Timestamp { Node::Local(Box::new(node)) } else { node };
+                    return Ok(Some((node, kind)));
+                }
+                Err(fault) if fault.code != 1054 => return Err(fault),
+                Err(_) => {}
+            }
+            (subquery, enclosing) = (block.subquery, block.enclosing.clone());
+        }
+        Ok(None)
+    }
 }
 
 /// Most uses of common table expressions in one statement: each is planned anew, and may hold others twice.
@@ -276,8 +367,11 @@ impl<'a> Planner<'a> {
             collation,
             backslash,
             pending: Vec::new(),
+            enclosing: None,
+            subquery: None,
+            outer: Vec::new(),
+            correlated: BTreeSet::new(),
             common: Vec::new(),
-            bound: 0,
             expanded: 0,
         }
     }
@@ -325,43 +419,30 @@ impl<'a> Planner<'a> {
         self.finish(body)
     }
 
-    fn finish(mut self, body: Body) -> Result<Plan, SqlError> {
-        let mut pending = Vec::new();
-        // Planning a subquery may add further ones behind it.
-        while pending.len() < self.pending.len() {
-            let next = self.pending[pending.len()].clone();
-            pending.push(match next {
-                Pending::Select(select) => PendingPlan::Select(Box::new(self.select(&select)?)),
-                Pending::Call { name, args } => PendingPlan::Call { name, args },
-            });
+    fn finish(self, body: Body) -> Result<Plan, SqlError> {
+        let mut pending = Vec::with_capacity(self.pending.len());
+        for (number, planned) in self.pending.into_iter().enumerate() {
+            let mut planned = planned.expect("a subquery that cannot be planned ends the planning");
+            if let PendingPlan::Select { takes, .. } = &mut planned {
+                let own = self.outer.iter().enumerate().filter(|(_, (subquery, _))| *subquery == number);
+                takes.extend(own.map(|(place, (_, column))| (place, *column)));
+            }
+            pending.push(planned);
         }
         Ok(Plan { body, pending, generation: self.catalog.generation() })
-    }
-
-    /// Gives the subqueries that were found since the last call the common table expressions in sight: they are
-    /// planned later, alone.
-    fn bind_pending(&mut self) {
-        for pending in &mut self.pending[self.bound..] {
-            if let (Pending::Select(select), false) = (pending, self.common.is_empty()) {
-                let own = select.with.iter().cloned();
-                let with = self.common.iter().map(|common| (**common).clone()).chain(own).collect();
-                *select = Rc::new(ast::Select { with, ..(**select).clone() });
-            }
-        }
-        self.bound = self.pending.len();
     }
 
     fn resolver<'r>(&'r mut self, scope: &'r Scope, clause: &'static str) -> Resolver<'r> {
         Resolver {
             scope,
             clause,
-            pending: &mut self.pending,
+            collation: self.collation,
+            backslash: self.backslash,
+            subqueries: self,
             aggregates: None,
             aliases: &[],
             aliases_first: false,
             inserted: None,
-            collation: self.collation,
-            backslash: self.backslash,
         }
     }
 
@@ -506,7 +587,7 @@ impl<'a> Planner<'a> {
             order.push((node, item.descending, kind.collation));
         }
         let limit = limit.map(|limit| self.resolver(scope, "limit clause").node(limit)).transpose()?;
-        let access = choose(table, filter.as_ref());
+        let access = choose(table, 0, filter.as_ref());
         Ok((filter, access, order, limit))
     }
 }

@@ -13,7 +13,6 @@ impl Planner<'_> {
         if select.with.is_empty() {
             return self.query_block(select);
         }
-        self.bind_pending();
         let outside = self.common.len();
         for (at, common) in select.with.iter().enumerate() {
             if common.recursive {
@@ -25,7 +24,6 @@ impl Planner<'_> {
             self.common.push(Rc::new(common.clone()));
         }
         let plan = self.query_block(select);
-        self.bind_pending();
         self.common.truncate(outside);
         plan
     }
@@ -42,9 +40,7 @@ impl Planner<'_> {
             Some(filter) => Some(self.resolver(&scope, "where clause").node(filter)?),
             None => None,
         };
-        if let Source::Table { table, access } = &mut source {
-            *access = choose(table, filter.as_ref());
-        }
+        push_down(&mut source, filter.as_ref());
         let mut aggregates = Vec::new();
         let output = self.projection(select, &scope, &mut aggregates)?;
         if output.is_empty() {
@@ -198,7 +194,8 @@ impl Planner<'_> {
                 Some((left, left_scope)) => {
                     unique_names(&left_scope, &scope)?;
                     let scope = side_by_side(left_scope, scope);
-                    let join = Source::Join { left: Box::new(left), right: Box::new(source), outer: None, on: None };
+                    let (left, right) = (Box::new(left), Box::new(source));
+                    let join = Source::Join { left, right, outer: None, on: None, before: None };
                     (join, scope)
                 }
             });
@@ -242,11 +239,12 @@ impl Planner<'_> {
         if self.expanded > super::EXPANDED_MAX {
             return Err(unsupported("so many uses of common table expressions"));
         }
-        self.bind_pending();
         let later = self.common.split_off(at);
         let common = later[0].clone();
+        // It knows nothing of the queries around the place where it is named.
+        let around = self.enclosing.take();
         let plan = self.select(&common.select);
-        self.bind_pending();
+        self.enclosing = around;
         self.common.extend(later);
         derived(plan?, alias.unwrap_or(&common.name), &common.columns)
     }
@@ -305,13 +303,36 @@ impl Planner<'_> {
             condition = Some(self.resolver(&scope, "on clause").node(on)?);
         }
         let outer = (kind != JoinKind::Inner).then_some(right_width);
-        let join = Source::Join { left: Box::new(left), right: Box::new(right), outer, on: condition };
+        if let Source::Table { table, access } = &mut right {
+            *access = choose(table, left_width, condition.as_ref());
+        }
+        let (left, right) = (Box::new(left), Box::new(right));
+        let join = Source::Join { left, right, outer, on: condition, before: None };
         if kind != JoinKind::Right {
             return Ok((join, scope));
         }
         let mut columns = scope.columns;
         columns.rotate_left(left_width);
         Ok((Source::Exchanged { source: Box::new(join), front: left_width }, Scope { columns }))
+    }
+}
+
+/// Uses what WHERE says for the ways to the rows of tables, as far as their columns are the first of the row.
+fn push_down(source: &mut Source, filter: Option<&Node>) {
+    match source {
+        Source::Table { table, access } => *access = choose(table, 0, filter),
+        Source::Join { left, right, outer, on, before } => {
+            push_down(left, filter);
+            let width = left.width();
+            if let (Source::Table { table, access }, None) = (&mut **right, outer) {
+                *access = choose(table, width, on.as_ref().into_iter().chain(filter));
+            }
+            let mut conjuncts = Vec::new();
+            filter.into_iter().for_each(|filter| filter.conjuncts(&mut conjuncts));
+            let known = conjuncts.into_iter().filter(|node| node.is_known(width)).cloned();
+            *before = known.reduce(|one, other| Node::And(Box::new(one), Box::new(other)));
+        }
+        _ => {}
     }
 }
 
@@ -328,7 +349,13 @@ fn derived(plan: SelectPlan, alias: &str, columns: &[String]) -> Result<(Source,
         .iter()
         .enumerate()
         .map(|(at, output)| (columns.get(at).cloned().unwrap_or_else(|| output.name.clone()), output.kind.clone()));
-    let scope = named_scope("", "", alias, named.collect());
+    let named: Vec<_> = named.collect();
+    for (at, (name, _)) in named.iter().enumerate() {
+        if named[..at].iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+            return Err(error(1060, format!("Duplicate column name '{name}'")));
+        }
+    }
+    let scope = named_scope("", "", alias, named);
     Ok((Source::Derived(Box::new(plan)), scope))
 }
 

@@ -13,7 +13,7 @@ use crate::sysvar::sql_mode::SqlMode;
 use crate::sysvar::{SessionVars, Setting, time_zone_minutes};
 use crate::temporal::{self, DateRules};
 use crate::value::{Level, Value, Warning};
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use wire::gtid::GtidSet;
@@ -124,7 +124,9 @@ impl State {
 pub struct Statement {
     state: Rc<State>,
     params: Rc<[Value]>,
-    slots: Vec<OnceCell<Vec<Vec<Value>>>>,
+    slots: RefCell<Vec<Option<Rc<Vec<Vec<Value>>>>>>,
+    missing: Cell<Option<usize>>,
+    outer: RefCell<Vec<Value>>,
     inserted: RefCell<Vec<Value>>,
     now: Now,
     rules: DateRules,
@@ -146,8 +148,17 @@ impl Statement {
             allow_invalid_dates: mode.has(SqlMode::ALLOW_INVALID_DATES),
             today: temporal::date_of(local),
         };
-        let slots = (0..slots).map(|_| OnceCell::new()).collect();
-        Self { state, params, slots, inserted: RefCell::default(), now, rules, is_change }
+        Self {
+            state,
+            params,
+            slots: RefCell::new(vec![None; slots]),
+            missing: Cell::new(None),
+            outer: RefCell::default(),
+            inserted: RefCell::default(),
+            now,
+            rules,
+            is_change,
+        }
     }
 }
 
@@ -156,8 +167,15 @@ impl Env for Statement {
         self.params.get(usize::from(at)).ok_or_else(|| error(1210, "Incorrect arguments to EXECUTE"))
     }
 
-    fn prepared(&self, at: usize) -> &[Vec<Value>] {
-        self.slots.get(at).and_then(OnceCell::get).map_or(&[], Vec::as_slice)
+    fn prepared(&self, at: usize) -> Result<Rc<Vec<Vec<Value>>>, SqlError> {
+        self.slots.borrow().get(at).cloned().flatten().ok_or_else(|| {
+            self.missing.set(Some(at));
+            error(1815, "Internal error: a subquery that was not run")
+        })
+    }
+
+    fn outer(&self, at: usize) -> Value {
+        self.outer.borrow().get(at).cloned().unwrap_or_default()
     }
 
     fn inserted(&self, column: usize) -> Value {
@@ -240,8 +258,23 @@ impl Env for Statement {
 
 impl StatementEnv for Statement {
     fn set_prepared(&self, at: usize, rows: Vec<Vec<Value>>) {
-        let set = self.slots[at].set(rows);
-        assert!(set.is_ok(), "a place is filled once");
+        self.slots.borrow_mut()[at] = Some(Rc::new(rows));
+    }
+
+    fn forget_prepared(&self, at: usize) {
+        self.slots.borrow_mut()[at] = None;
+    }
+
+    fn missing(&self) -> Option<usize> {
+        self.missing.take()
+    }
+
+    fn set_outer(&self, at: usize, value: Value) {
+        let mut outer = self.outer.borrow_mut();
+        if outer.len() <= at {
+            outer.resize(at + 1, Value::Null);
+        }
+        outer[at] = value;
     }
 
     fn set_inserted(&self, row: Vec<Value>) {

@@ -221,7 +221,7 @@ impl Session {
         let statement = Statement::new(self.state.clone(), params, plan.pending.len(), change);
         let handle = self.state.handle.clone();
         let rules = self.change_rules();
-        let result = Exec::new(&handle, &statement, &mut txn, rules).run(plan, sink).await;
+        let result = Exec::new(plan, &handle, &statement, &mut txn, rules).run(plan, sink).await;
         let changed = match result {
             Ok(changed) => changed,
             Err(error) => {
@@ -321,7 +321,7 @@ impl Session {
         let handle = self.state.handle.clone();
         let rules = self.change_rules();
         let mut rows = Rows::default();
-        let result = Exec::new(&handle, &statement, &mut txn, rules).run(&plan, &mut rows).await;
+        let result = Exec::new(&plan, &handle, &statement, &mut txn, rules).run(&plan, &mut rows).await;
         self.txn = txn.explicit.then_some(txn);
         result?;
         Ok(rows.rows.into_iter().next().unwrap_or_default())
@@ -354,7 +354,7 @@ impl Session {
             _ => {}
         }
         selects.extend(plan.pending.iter().filter_map(|pending| match pending {
-            PendingPlan::Select(select) => Some(&**select),
+            PendingPlan::Select { plan, .. } => Some(&**plan),
             PendingPlan::Call { .. } => None,
         }));
         for select in selects {
