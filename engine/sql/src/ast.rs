@@ -147,6 +147,8 @@ pub enum Statement {
         /// User variables, without `@`.
         using: Vec<String>,
     },
+    /// `CALL name(..)`.
+    Call(ObjectName),
     /// `DEALLOCATE PREPARE name`.
     Deallocate(String),
     /// `CHECK`, `ANALYZE`, `OPTIMIZE`, `REPAIR TABLE`, `CHECKSUM TABLE`.
@@ -357,6 +359,13 @@ pub enum Expr {
         pattern: Box<Expr>,
         /// `None`: a backslash (none at all under NO_BACKSLASH_ESCAPES).
         escape: Option<String>,
+    },
+    /// `a MEMBER OF (array)`.
+    MemberOf {
+        /// What is looked for.
+        expr: Box<Expr>,
+        /// A document.
+        array: Box<Expr>,
     },
     /// `a [NOT] REGEXP|RLIKE pattern`.
     Regexp {
@@ -648,6 +657,8 @@ pub struct Select {
     pub with: Vec<CommonTable>,
     /// `DISTINCT`.
     pub distinct: bool,
+    /// `SQL_CALC_FOUND_ROWS`.
+    pub calc_found_rows: bool,
     /// What is selected.
     pub projection: Vec<SelectItem>,
     /// `FROM`; empty for none or DUAL. More than one: an inner join without a condition (comma).

@@ -63,7 +63,33 @@ pub struct Column {
     pub on_update_now: bool,
 }
 
+/// The column, and the key, that rows of a table without a key of their own lie by. Nobody sees either; no other
+/// column may have the name, as in MySQL.
+pub const ROW_ID: &str = "DB_ROW_ID";
+
 impl Column {
+    /// The hidden column of a table without a key.
+    #[must_use]
+    pub fn row_id() -> Self {
+        Self {
+            name: ROW_ID.into(),
+            kind: ColumnType::Int { bytes: 8, unsigned: true, width: None, zerofill: false },
+            nullable: false,
+            default: DefaultValue::None,
+            auto_increment: false,
+            comment: String::new(),
+            collation: Collation::BINARY.id(),
+            invisible: true,
+            on_update_now: false,
+        }
+    }
+
+    /// Whether it is the hidden one.
+    #[must_use]
+    pub fn is_row_id(&self) -> bool {
+        self.name == ROW_ID
+    }
+
     /// Its collation.
     #[must_use]
     pub fn collation(&self) -> Collation {
@@ -140,6 +166,12 @@ pub struct Key {
 }
 
 impl Key {
+    /// Whether it is that of the hidden column.
+    #[must_use]
+    pub fn is_row_id(&self) -> bool {
+        self.name == ROW_ID
+    }
+
     /// Whether it is the primary key.
     #[must_use]
     pub fn is_primary(&self) -> bool {
@@ -286,6 +318,8 @@ const SECOND_FORM: [u8; 4] = *b"QTD2";
 const THIRD_FORM: [u8; 4] = *b"QTD3";
 /// The same with CHECK constraints.
 const FOURTH_FORM: [u8; 4] = *b"QTD4";
+/// Ends the bytes of a definition, in any form, that the number of another table follows: its rows are taken over.
+const TAKES_OVER: [u8; 4] = *b"QTDT";
 
 impl TableDefinition {
     /// The bytes that travel.
@@ -298,9 +332,28 @@ impl TableDefinition {
         bytes
     }
 
+    /// The bytes of a table that takes the rows of another one over: its new name.
+    #[must_use]
+    pub fn to_bytes_taking_over(&self, from: TableId) -> Vec<u8> {
+        let mut bytes = self.to_bytes();
+        bytes.extend_from_slice(&from.0.to_le_bytes());
+        bytes.extend_from_slice(&TAKES_OVER);
+        bytes
+    }
+
+    /// Whose rows a table of these bytes takes over.
+    #[must_use]
+    pub fn taken_over(bytes: &[u8]) -> Option<TableId> {
+        let (_, from) = bytes.strip_suffix(&TAKES_OVER)?.split_last_chunk()?;
+        Some(TableId(u64::from_le_bytes(*from)))
+    }
+
     /// Reads them back, in any form; `None` when they are in none.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        if let Some((definition, _)) = bytes.strip_suffix(&TAKES_OVER).and_then(<[u8]>::split_last_chunk::<8>) {
+            return Self::from_bytes(definition);
+        }
         if let Some(archive) = bytes.strip_suffix(&SECOND_FORM) {
             return second_form::read(archive);
         }
@@ -315,6 +368,16 @@ impl TableDefinition {
 }
 
 impl TableDefinition {
+    /// Its columns with their places, but for the hidden one.
+    pub fn shown_columns(&self) -> impl Iterator<Item = (usize, &Column)> {
+        self.columns.iter().enumerate().filter(|(_, column)| !column.is_row_id())
+    }
+
+    /// Its keys, but for the hidden one.
+    pub fn shown_keys(&self) -> impl Iterator<Item = &Key> {
+        self.keys.iter().filter(|key| !key.is_row_id())
+    }
+
     /// A key whose first parts are these columns, whole and in this order.
     #[must_use]
     pub fn index_beginning_with(&self, columns: &[u16]) -> Option<&Key> {
@@ -379,7 +442,13 @@ impl Table {
     /// A column's place, by name without case.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<usize> {
-        self.definition.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
+        self.definition.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name) && !column.is_row_id())
+    }
+
+    /// The hidden column, of a table without a key of its own.
+    #[must_use]
+    pub fn row_id(&self) -> Option<usize> {
+        self.definition.columns.iter().position(Column::is_row_id)
     }
 
     /// The column that counts by itself.

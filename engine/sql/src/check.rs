@@ -8,17 +8,20 @@
 //! Absent on purpose: MySQL's check that a condition is of boolean type (3812), and that a column's own constraint
 //! names that column only (3813).
 
-use crate::ast::{BinaryOp, CastType, Expr, Function, Literal, Statement, SystemVariable, TemporalKind, UnaryOp};
+use crate::ast::{
+    BinaryOp, CastType, ColumnRef, Expr, Function, Literal, Select, Statement, SystemVariable, TemporalKind, UnaryOp,
+};
 use crate::catalog::Table;
 use crate::collate::Collation;
 use crate::error::{SqlError, error};
-use crate::expr::{Env, Node, Resolver};
+use crate::expr::{Env, Node, Place, Resolver, Scope, Subqueries, Type};
 use crate::host::Now;
 use crate::plan::unsupported;
 use crate::show::create::ident;
 use crate::sysvar::sql_mode::SqlMode;
 use crate::temporal::DateRules;
 use crate::value::{Value, Warning};
+use std::rc::Rc;
 
 /// A constraint of a table that is enforced.
 #[derive(Debug)]
@@ -118,11 +121,11 @@ pub(crate) fn compile(table: &Table) -> Vec<Compiled> {
 fn node(table: &Table, text: &str) -> Result<Option<Node>, SqlError> {
     let Some(expr) = parsed(text) else { return Ok(None) };
     let scope = crate::plan::table_scope(table, None);
-    let mut pending = Vec::new();
+    let mut elsewhere = Elsewhere { asked: false };
     let mut resolver = Resolver {
         scope: &scope,
         clause: "check constraint",
-        pending: &mut pending,
+        subqueries: &mut elsewhere,
         aggregates: None,
         aliases: &[],
         aliases_first: false,
@@ -131,7 +134,27 @@ fn node(table: &Table, text: &str) -> Result<Option<Node>, SqlError> {
         backslash: true,
     };
     let node = resolver.node(&expr)?;
-    Ok(pending.is_empty().then_some(node))
+    Ok((!elsewhere.asked).then_some(node))
+}
+
+/// A condition sees its row: whatever would have to run apart is noted, and makes it unusable.
+struct Elsewhere {
+    asked: bool,
+}
+
+impl Subqueries for Elsewhere {
+    fn subquery(&mut self, _: &Select, _: &Scope, _: Option<usize>) -> Result<(Place, Type), SqlError> {
+        Err(unsupported("a subquery in a CHECK constraint"))
+    }
+
+    fn call(&mut self, _: &str, _: Vec<Node>) -> Place {
+        self.asked = true;
+        Place { at: 0, correlated: false }
+    }
+
+    fn outer(&mut self, _: &ColumnRef, _: &str) -> Result<Option<(Node, Type)>, SqlError> {
+        Ok(None)
+    }
 }
 
 /// Whether the condition can be evaluated for rows of this table.
@@ -402,8 +425,12 @@ impl Env for NoSession {
         Err(error(1210, "Incorrect arguments to EXECUTE"))
     }
 
-    fn prepared(&self, _at: usize) -> &[Vec<Value>] {
-        &[]
+    fn prepared(&self, _at: usize) -> Result<Rc<Vec<Vec<Value>>>, SqlError> {
+        Ok(Rc::default())
+    }
+
+    fn outer(&self, _at: usize) -> Value {
+        Value::Null
     }
 
     fn inserted(&self, _column: usize) -> Value {

@@ -254,6 +254,12 @@ errors! {
     cannot_initialize_function(name, reason) = 1123, "Can't initialize function '{name}'; {reason}";
 }
 
+/// 1367 for a number that no double can hold.
+#[must_use]
+pub fn beyond_double(text: &str) -> SqlError {
+    error(1367, format!("Illegal double '{text}' value found during parsing"))
+}
+
 /// ER_PARSE_ERROR: `near` is the rest of the statement from the place of the error (cut here to 80
 /// characters, as MySQL does), `line` counts from 1.
 #[must_use]

@@ -369,8 +369,7 @@ impl Conversion<'_> {
                     Err(fault) => {
                         let valid = fault.utf8_error().valid_up_to();
                         let bytes = fault.into_bytes();
-                        let shown: String =
-                            bytes[valid..].iter().take(6).map(|byte| format!("\\x{byte:02X}")).collect();
+                        let shown: String = bytes[valid..].iter().take(6).map(|byte| shown_byte(*byte)).collect();
                         self.complain(
                             1366,
                             format!(
@@ -451,6 +450,11 @@ pub fn same(left: &[Value], right: &[Value]) -> bool {
         (Value::Text(left), Value::Text(right)) => left == right,
         (left, right) => left.compare(right, Collation::BINARY).is_some_and(std::cmp::Ordering::is_eq),
     })
+}
+
+/// A byte of a wrong string, as warnings show it.
+fn shown_byte(byte: u8) -> String {
+    if byte.is_ascii_graphic() || byte == b' ' { char::from(byte).to_string() } else { format!("\\x{byte:02X}") }
 }
 
 #[cfg(test)]

@@ -106,6 +106,10 @@ pub struct Server {
     next_session: Cell<u32>,
     /// Greatest value of each AUTO_INCREMENT column that was applied or handed out here.
     counters: RefCell<BTreeMap<TableId, u64>>,
+    /// Named locks: whose they are, and how often.
+    named_locks: RefCell<BTreeMap<String, (u32, u64)>>,
+    /// Last number given to a row of a table without a key.
+    row_ids: RefCell<BTreeMap<TableId, u64>>,
     /// What went wrong where a DDL was carried out, for the session that waits for it.
     ddl_failures: RefCell<BTreeMap<Csn, SqlError>>,
     /// Statements that clients sent, and when the server began to count, in microseconds of the monotonic clock.
@@ -171,6 +175,8 @@ impl Server {
             sessions: RefCell::default(),
             next_session: Cell::new(1),
             counters: RefCell::default(),
+            named_locks: RefCell::default(),
+            row_ids: RefCell::default(),
             ddl_failures: RefCell::default(),
             resets: Cell::new(0),
             shards,
@@ -319,6 +325,9 @@ impl Server {
                         self.counters.borrow_mut().insert(*id, parsed.auto_increment - 1);
                     }
                     let table = Table::new(schema.clone(), name.clone(), *id, *version, parsed);
+                    if let Some(from) = TableDefinition::taken_over(definition) {
+                        self.take_over(csn, from, &table)?;
+                    }
                     self.catalog.borrow_mut().put_table(table);
                 }
                 ObjectKind::Database => {
@@ -598,6 +607,62 @@ impl Server {
         let mut counters = self.counters.borrow_mut();
         let counter = counters.entry(table).or_insert(0);
         *counter = (*counter).max(value);
+    }
+
+    // ---- named locks ----
+
+    /// Who holds a named lock; one of a session that has ended is free.
+    pub(crate) fn lock_holder(&self, name: &str) -> Option<u32> {
+        let holder = self.named_locks.borrow().get(name).map(|(holder, _)| *holder)?;
+        self.sessions.borrow().contains_key(&holder).then_some(holder)
+    }
+
+    /// Takes a named lock, if nobody else has it.
+    pub(crate) fn take_lock(&self, name: &str, session: u32) -> bool {
+        match self.lock_holder(name) {
+            Some(holder) if holder != session => false,
+            holder => {
+                let mut locks = self.named_locks.borrow_mut();
+                let lock = locks.entry(name.to_owned()).or_insert((session, 0));
+                *lock = if holder.is_some() { (session, lock.1 + 1) } else { (session, 1) };
+                true
+            }
+        }
+    }
+
+    /// Gives a named lock back once: `Some(false)` when it is another's, `None` when nobody has it.
+    pub(crate) fn give_lock(&self, name: &str, session: u32) -> Option<bool> {
+        if self.lock_holder(name)? != session {
+            return Some(false);
+        }
+        let mut locks = self.named_locks.borrow_mut();
+        let lock = locks.get_mut(name)?;
+        lock.1 -= 1;
+        if lock.1 == 0 {
+            locks.remove(name);
+        }
+        Some(true)
+    }
+
+    /// Gives back all that a session has; how many times it had taken one.
+    pub(crate) fn release_locks(&self, session: u32) -> u64 {
+        let mut locks = self.named_locks.borrow_mut();
+        let count = locks.values().filter(|(holder, _)| *holder == session).map(|(_, count)| count).sum();
+        locks.retain(|_, (holder, _)| *holder != session);
+        count
+    }
+
+    /// The next number for a row without a key: above all that are stored or were given.
+    pub(crate) fn next_row_id(&self, table: TableId) -> u64 {
+        let space = Space { table, number: 0 };
+        let store = self.store.borrow();
+        let last = store.scan_newest(space, &engine_store::Range::all(), true).next();
+        let last = last.and_then(|entry| Some(u64::from_be_bytes(entry.key.try_into().ok()?))).unwrap_or(0);
+        let mut given = self.row_ids.borrow_mut();
+        let id = given.entry(table).or_insert(0);
+        // 2^64 rows are never made.
+        *id = last.max(*id) + 1;
+        *id
     }
 
     /// The next value of an AUTO_INCREMENT column: above everything seen, and `offset` modulo

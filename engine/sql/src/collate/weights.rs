@@ -144,8 +144,19 @@ pub(super) fn general(c: char) -> char {
         '\u{1f79}' => return '\u{1ff9}',
         '\u{1f7b}' => return '\u{1feb}',
         '\u{1f7d}' => return '\u{1ffb}',
-        'Й' | 'ϵ' | '\u{385}' | '\u{1fbb}' | '\u{1fc9}' | '\u{1fcb}' | '\u{1fdb}' | '\u{1feb}' | '\u{1ff9}'
-        | '\u{1ffb}' | '\u{1fd3}' | '\u{1fe3}' | '\u{1c80}'..='\u{1c88}' => return c,
+        'Й'
+        | 'ϵ'
+        | '\u{385}'
+        | '\u{1fbb}'
+        | '\u{1fc9}'
+        | '\u{1fcb}'
+        | '\u{1fdb}'
+        | '\u{1feb}'
+        | '\u{1ff9}'
+        | '\u{1ffb}'
+        | '\u{1fd3}'
+        | '\u{1fe3}'
+        | '\u{1c80}'..='\u{1c88}' => return c,
         _ => {}
     }
     let upper = |c: char| {
@@ -166,10 +177,26 @@ pub(super) fn general(c: char) -> char {
     let base = if decomposed { first } else { c };
     match upper(base) {
         // Letters that Unicode 3.0 did not have.
-        '\u{220}' | '\u{23a}'..='\u{24f}' | '\u{370}'..='\u{376}' | '\u{37f}' | '\u{3cf}' | '\u{3d8}'
-        | '\u{3f7}'..='\u{3ff}' | '\u{48a}' | '\u{4c0}' | '\u{4c5}' | '\u{4c9}' | '\u{4cd}' | '\u{4f6}'
-        | '\u{4fa}'..='\u{530}' | '\u{10a0}'..'\u{1e00}' | '\u{1efa}'..='\u{1eff}' | '\u{2132}' | '\u{2183}'
-        | '\u{2c00}'..='\u{2dff}' | '\u{a000}'..'\u{ff00}' => base,
+        '\u{220}'
+        | '\u{23a}'..='\u{24f}'
+        | '\u{370}'..='\u{376}'
+        | '\u{37f}'
+        | '\u{3cf}'
+        | '\u{3d8}'
+        | '\u{3f7}'..='\u{3ff}'
+        | '\u{48a}'
+        | '\u{4c0}'
+        | '\u{4c5}'
+        | '\u{4c9}'
+        | '\u{4cd}'
+        | '\u{4f6}'
+        | '\u{4fa}'..='\u{530}'
+        | '\u{10a0}'..'\u{1e00}'
+        | '\u{1efa}'..='\u{1eff}'
+        | '\u{2132}'
+        | '\u{2183}'
+        | '\u{2c00}'..='\u{2dff}'
+        | '\u{a000}'..'\u{ff00}' => base,
         upper => upper,
     }
 }
@@ -198,13 +225,13 @@ pub(super) fn swedish(byte: u8) -> u8 {
 pub(super) fn latin(byte: u8) -> u8 {
     /// Weights of A to Z.
     const LETTERS: [u8; 26] = [
-        0x41, 0x51, 0x53, 0x57, 0x5b, 0x65, 0x67, 0x69, 0x6b, 0x75, 0x77, 0x79, 0x7b, 0x7d, 0x81, 0x8f, 0x91, 0x93, 0x95,
-        0x98, 0x9a, 0xa4, 0xa6, 0xa8, 0xaa, 0xaf,
+        0x41, 0x51, 0x53, 0x57, 0x5b, 0x65, 0x67, 0x69, 0x6b, 0x75, 0x77, 0x79, 0x7b, 0x7d, 0x81, 0x8f, 0x91, 0x93,
+        0x95, 0x98, 0x9a, 0xa4, 0xa6, 0xa8, 0xaa, 0xaf,
     ];
     /// Weights of U+00C0 to U+00DF.
     const ACCENTED: [u8; 32] = [
-        0x43, 0x45, 0x47, 0x49, 0x4b, 0x4d, 0x4f, 0x55, 0x5d, 0x5f, 0x61, 0x63, 0x6d, 0x6f, 0x71, 0x73, 0x59, 0x7f, 0x83,
-        0x85, 0x87, 0x89, 0x8b, 0xbd, 0x8d, 0x9c, 0x9e, 0xa0, 0xa2, 0xac, 0xb1, 0x97,
+        0x43, 0x45, 0x47, 0x49, 0x4b, 0x4d, 0x4f, 0x55, 0x5d, 0x5f, 0x61, 0x63, 0x6d, 0x6f, 0x71, 0x73, 0x59, 0x7f,
+        0x83, 0x85, 0x87, 0x89, 0x8b, 0xbd, 0x8d, 0x9c, 0x9e, 0xa0, 0xa2, 0xac, 0xb1, 0x97,
     ];
     match byte {
         b'A'..=b'Z' => LETTERS[usize::from(byte - b'A')],

@@ -2,7 +2,7 @@
 
 use super::cursor::{Cursor, Found, decode};
 use super::{Exec, Rows};
-use crate::catalog::{DefaultValue, Key, ReferenceRule, Table};
+use crate::catalog::{ColumnType, DefaultValue, Key, ReferenceRule, Table};
 use crate::collate::Collation;
 use crate::error::{SqlError, error};
 use crate::expr::Node;
@@ -36,20 +36,23 @@ pub struct Changed {
 
 impl Exec<'_> {
     /// DML needs a key: 3098 in a group.
-    fn check_key(&self, table: &Table) -> Result<(), SqlError> {
+    pub(super) fn check_key(&self, table: &Table) -> Result<(), SqlError> {
         let cascades = |rule| matches!(rule, ReferenceRule::Cascade | ReferenceRule::SetNull);
         if self.rules.everywhere_checks
             && table.definition.foreign_keys.iter().any(|key| cascades(key.on_delete) || cascades(key.on_update))
         {
             return Err(error(3098, "The table does not comply with the requirements by an external plugin."));
         }
-        if table.clustered().is_some() {
+        if table.clustered().is_some() && !(self.rules.group_running && table.row_id().is_some()) {
             return Ok(());
         }
         Err(if self.rules.group_running {
             error(3098, "The table does not comply with the requirements by an external plugin.")
         } else {
-            error(1235, "This version of Quorate doesn't yet support 'changes of tables without a primary key'")
+            error(
+                1235,
+                "This version of Quorate doesn't yet support 'changes of tables that an earlier one made without a key'",
+            )
         })
     }
 
@@ -57,7 +60,14 @@ impl Exec<'_> {
         warnings.into_iter().for_each(|warning| self.env.warn(warning));
     }
 
-    fn convert(&self, table: &Table, at: usize, value: Value, row: u64, strict: bool) -> Result<Value, SqlError> {
+    pub(super) fn convert(
+        &self,
+        table: &Table,
+        at: usize,
+        value: Value,
+        row: u64,
+        strict: bool,
+    ) -> Result<Value, SqlError> {
         let mut warnings = Vec::new();
         let mut conversion =
             Conversion { strict, row, warnings: &mut warnings, table: &table.name, rules: self.env.date_rules() };
@@ -67,13 +77,15 @@ impl Exec<'_> {
     }
 
     /// The value of a column that a row does not give.
-    fn default(&self, table: &Table, at: usize, row: u64, strict: bool) -> Result<Value, SqlError> {
+    pub(super) fn default(&self, table: &Table, at: usize, row: u64, strict: bool) -> Result<Value, SqlError> {
         let column = &table.definition.columns[at];
         match &column.default {
             DefaultValue::Null => Ok(Value::Null),
             DefaultValue::Literal(_) => self.convert(table, at, column.default_value(), row, strict),
             DefaultValue::Now(digits) => self.convert(table, at, self.env.local_now(*digits), row, strict),
             DefaultValue::None if column.auto_increment => Ok(Value::Null),
+            // The first member is a default as good as any.
+            DefaultValue::None if matches!(column.kind, ColumnType::Enum(_)) => Ok(column.implicit_default()),
             DefaultValue::None => {
                 let message = format!("Field '{}' doesn't have a default value", column.name);
                 if strict {
@@ -113,7 +125,10 @@ impl Exec<'_> {
                             let so_far: Vec<Value> = if node.is_constant() {
                                 Vec::new()
                             } else {
-                                row.iter().map(|value| value.clone().unwrap_or_default()).collect()
+                                let defaults = &table.definition.columns;
+                                let own = row.iter().zip(defaults);
+                                own.map(|(value, column)| value.clone().unwrap_or_else(|| column.default_value()))
+                                    .collect()
                             };
                             Some(self.value(node, &so_far).await?)
                         }
@@ -122,12 +137,16 @@ impl Exec<'_> {
                 };
                 let Some(value) = value else { continue };
                 let automatic = table.definition.columns[at].auto_increment && value.is_null();
+                // A single row with a NULL too much is refused, however lax the mode.
+                let nulls = value.is_null() && count == 1 && plan.select.is_none() && !plan.ignore;
+                let strict = strict || nulls;
                 row[at] = Some(if automatic { Value::Null } else { self.convert(table, at, value, shown, strict)? });
             }
             let mut full = Vec::with_capacity(row.len());
             for (at, value) in row.into_iter().enumerate() {
                 full.push(match value {
                     Some(value) => value,
+                    None if Some(at) == table.row_id() => Value::UInt(self.server.next_row_id(table.id)),
                     None => self.default(table, at, shown, strict)?,
                 });
             }
@@ -146,7 +165,15 @@ impl Exec<'_> {
         if row[at].is_null() || (zero && !self.rules.zero_is_a_value) {
             let next = self.server.next_counter(table.id, self.rules.increment, self.rules.offset);
             let next = next.ok_or_else(|| error(1467, "Failed to read auto-increment value from storage engine"))?;
-            let value = self.convert(table, at, Value::uint(next), 1, true);
+            // Beyond the column's type it is its greatest value, again and again.
+            let conversion = &mut Conversion {
+                strict: false,
+                row: 1,
+                warnings: &mut Vec::new(),
+                table: &table.name,
+                rules: self.env.date_rules(),
+            };
+            let value = conversion.convert(&table.definition.columns[at], Value::uint(next));
             row[at] = value.map_err(|_| error(1467, "Failed to read auto-increment value from storage engine"))?;
             if changed.insert_id == 0 {
                 changed.insert_id = next;
@@ -263,7 +290,7 @@ impl Exec<'_> {
 
     /// Puts a row in the place of another (or of none), and does what foreign keys say. With `ignore` a row
     /// that they refuse stays as it was, with a warning: the answer is then false.
-    async fn put_row(
+    pub(super) async fn put_row(
         &mut self,
         table: &Rc<Table>,
         old: Option<&Found>,
@@ -373,7 +400,21 @@ impl Exec<'_> {
                 None => self.default(table, *at, number, strict)?,
             };
         }
-        if !row::same(old, &new) {
+        self.stamp(table, set, old, &mut new, number, strict)?;
+        Ok(new)
+    }
+
+    /// ON UPDATE CURRENT_TIMESTAMP, where a row differs and the column is not assigned.
+    pub(super) fn stamp(
+        &self,
+        table: &Table,
+        set: &[(usize, Option<Node>)],
+        old: &[Value],
+        new: &mut [Value],
+        number: u64,
+        strict: bool,
+    ) -> Result<(), SqlError> {
+        if !row::same(old, new) {
             let assigned = |at: usize| set.iter().any(|(other, _)| *other == at);
             for (at, column) in table.definition.columns.iter().enumerate() {
                 if column.on_update_now && !assigned(at) {
@@ -382,7 +423,7 @@ impl Exec<'_> {
                 }
             }
         }
-        Ok(new)
+        Ok(())
     }
 
     /// The rows that a change is of: locked, and re-read under the lock.
@@ -455,25 +496,38 @@ impl Exec<'_> {
             let old = &old;
             changed.matched += 1;
             let new = self.assign(table, &plan.set, &old.row, number as u64 + 1, strict).await?;
-            if row::same(&old.row, &new) {
-                let mut hashes = Vec::new();
-                write_set(table, &old.row, &mut Vec::new(), &mut hashes);
-                self.txn.note_read(&hashes[..hashes.len().min(1)]);
-                continue;
-            }
-            if let Err(duplicate) = self.check_duplicates(table, &new, Some(old)).await {
-                if plan.ignore && matches!(duplicate.code, 1062 | 3819) {
-                    self.env.warn(Warning { level: Level::Warning, code: duplicate.code, message: duplicate.message });
-                    continue;
-                }
-                return Err(duplicate);
-            }
-            if self.put_row(table, Some(old), Some(&new), plan.ignore).await? {
-                changed.changed += 1;
-            }
+            self.change_row(table, old, &new, plan.ignore, &mut changed).await?;
         }
         changed.affected = if self.rules.found_rows { changed.matched } else { changed.changed };
         Ok(changed)
+    }
+
+    /// Puts the new form of a row in the place of the old one, unless they are the same.
+    pub(super) async fn change_row(
+        &mut self,
+        table: &Rc<Table>,
+        old: &Found,
+        new: &[Value],
+        ignore: bool,
+        changed: &mut Changed,
+    ) -> Result<(), SqlError> {
+        if row::same(&old.row, new) {
+            let mut hashes = Vec::new();
+            write_set(table, &old.row, &mut Vec::new(), &mut hashes);
+            self.txn.note_read(&hashes[..hashes.len().min(1)]);
+            return Ok(());
+        }
+        if let Err(duplicate) = self.check_duplicates(table, new, Some(old)).await {
+            if ignore && matches!(duplicate.code, 1062 | 3819) {
+                self.env.warn(Warning { level: Level::Warning, code: duplicate.code, message: duplicate.message });
+                return Ok(());
+            }
+            return Err(duplicate);
+        }
+        if self.put_row(table, Some(old), Some(new), ignore).await? {
+            changed.changed += 1;
+        }
+        Ok(())
     }
 
     pub(super) async fn delete(&mut self, plan: &DeletePlan) -> Result<Changed, SqlError> {

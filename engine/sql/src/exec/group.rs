@@ -2,12 +2,14 @@
 
 use crate::collate::Collation;
 use crate::decimal::Decimal;
-use crate::error::SqlError;
+use crate::error::{SqlError, error};
 use crate::expr::{Aggregate, AggregateKind, BitOp, Env};
+use crate::json::Json;
 use crate::key::weigh_value;
-use crate::value::{Arithmetic, Value};
+use crate::value::{Arithmetic, Level, Value, Warning, text_number};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// `group_concat_max_len`.
 const CONCAT_BYTES_MAX: usize = 1024;
@@ -22,12 +24,25 @@ pub(super) struct Accumulator {
     best: Value,
     bits: u64,
     texts: Vec<(Vec<Value>, String)>,
+    /// Mean so far, and the sum of squared distances from it.
+    spread: (f64, f64),
+    documents: Vec<(String, Json)>,
 }
 
 impl Accumulator {
     pub(super) fn new(aggregate: &Aggregate) -> Self {
         let bits = if aggregate.kind == AggregateKind::Bits(BitOp::And) { u64::MAX } else { 0 };
-        Self { seen: BTreeSet::new(), count: 0, whole: 0, sum: None, best: Value::Null, bits, texts: Vec::new() }
+        Self {
+            seen: BTreeSet::new(),
+            count: 0,
+            whole: 0,
+            sum: None,
+            best: Value::Null,
+            bits,
+            texts: Vec::new(),
+            spread: (0.0, 0.0),
+            documents: Vec::new(),
+        }
     }
 
     /// Takes one row.
@@ -47,6 +62,22 @@ impl Accumulator {
             self.count += 1;
             return Ok(());
         }
+        match aggregate.kind {
+            AggregateKind::JsonArray => {
+                self.count += 1;
+                self.documents.push((String::new(), values[0].to_json()));
+                return Ok(());
+            }
+            AggregateKind::JsonObject => {
+                let Some(name) = values[0].to_text() else {
+                    return Err(error(3158, "JSON documents may not contain NULL member names."));
+                };
+                self.count += 1;
+                self.documents.push((name.into_owned(), values[1].to_json()));
+                return Ok(());
+            }
+            _ => {}
+        }
         if values.iter().any(|value| value.is_null()) {
             return Ok(());
         }
@@ -62,8 +93,26 @@ impl Accumulator {
         self.count += 1;
         let value = &*values[0];
         match aggregate.kind {
-            AggregateKind::Count | AggregateKind::CountAll | AggregateKind::Any => {}
-            AggregateKind::Sum | AggregateKind::Avg => self.add_number(value),
+            AggregateKind::Count
+            | AggregateKind::CountAll
+            | AggregateKind::Any
+            | AggregateKind::JsonArray
+            | AggregateKind::JsonObject => {}
+            AggregateKind::Variance { .. } => {
+                let number = value.to_f64().unwrap_or(0.0);
+                let (mean, squares) = self.spread;
+                let next = mean + (number - mean) / self.count as f64;
+                self.spread = (next, squares + (number - mean) * (number - next));
+            }
+            AggregateKind::Sum | AggregateKind::Avg => {
+                if let Value::Text(text) = value
+                    && !text_number(text).1
+                {
+                    let message = format!("Truncated incorrect DOUBLE value: '{text}'");
+                    env.warn(Warning { level: Level::Warning, code: 1292, message });
+                }
+                self.add_number(value);
+            }
             AggregateKind::Min | AggregateKind::Max => {
                 let wanted = if aggregate.kind == AggregateKind::Min { Ordering::Less } else { Ordering::Greater };
                 if self.best.is_null() || value.compare(&self.best, aggregate.collation) == Some(wanted) {
@@ -122,7 +171,16 @@ impl Accumulator {
             AggregateKind::Count | AggregateKind::CountAll => Value::uint(self.count),
             AggregateKind::Bits(_) => Value::UInt(self.bits),
             AggregateKind::Min | AggregateKind::Max | AggregateKind::Any => self.best,
+            AggregateKind::Variance { sample: true, .. } if self.count < 2 => Value::Null,
             _ if self.count == 0 => Value::Null,
+            AggregateKind::Variance { sample, root } => {
+                let variance = self.spread.1 / (self.count - u64::from(sample)) as f64;
+                Value::Double(if root { variance.sqrt() } else { variance })
+            }
+            AggregateKind::JsonArray => {
+                Value::Json(Rc::new(Json::Array(self.documents.into_iter().map(|(_, json)| json).collect())))
+            }
+            AggregateKind::JsonObject => Value::Json(Rc::new(crate::json::object(self.documents))),
             AggregateKind::Sum => self.total(),
             AggregateKind::Avg => {
                 let total = self.total();

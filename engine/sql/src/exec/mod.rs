@@ -5,6 +5,7 @@ mod change;
 mod cursor;
 mod foreign;
 mod group;
+mod joined;
 mod select;
 
 pub use change::Changed;
@@ -32,6 +33,8 @@ pub trait StatementEnv: Env {
     fn missing(&self) -> Option<usize>;
     /// Keeps a value for [`Env::outer`].
     fn set_outer(&self, at: usize, value: Value);
+    /// How many rows a SELECT SQL_CALC_FOUND_ROWS has without its LIMIT.
+    fn set_rows_without_limit(&self, rows: u64);
     /// The row that an INSERT wants, for [`Env::inserted`].
     fn set_inserted(&self, row: Vec<Value>);
     /// All rows of a computed table.
@@ -113,6 +116,17 @@ pub struct Exec<'a> {
     work: u32,
 }
 
+fn asks_a_subquery(node: &Node) -> bool {
+    let mut found = false;
+    node.visit(&mut |node| {
+        found |= matches!(
+            node,
+            Node::Prepared(_) | Node::InPrepared { .. } | Node::ExistsPrepared { .. } | Node::Quantified { .. }
+        );
+    });
+    found
+}
+
 impl<'a> Exec<'a> {
     /// A statement about to run.
     pub fn new(
@@ -122,7 +136,16 @@ impl<'a> Exec<'a> {
         txn: &'a mut Transaction,
         rules: ChangeRules,
     ) -> Self {
-        Self { server: txn.server().clone(), session, env, txn, rules, pending: &plan.pending, filled: Vec::new(), work: 0 }
+        Self {
+            server: txn.server().clone(),
+            session,
+            env,
+            txn,
+            rules,
+            pending: &plan.pending,
+            filled: Vec::new(),
+            work: 0,
+        }
     }
 
     /// Runs a plan. Rows of a SELECT go into `sink`; a data change says what it did.
@@ -131,8 +154,15 @@ impl<'a> Exec<'a> {
     /// What went wrong, with MySQL's numbers. The caller takes back what the statement changed.
     pub async fn run(&mut self, plan: &Plan, sink: &mut dyn Sink) -> Result<Option<Changed>, SqlError> {
         self.txn.check()?;
-        // A subquery inside another one was planned after it: last first.
-        for (at, pending) in plan.pending.iter().enumerate().rev() {
+        // Functions that wait run in the order in which they stand, unless they ask for a subquery's value. A subquery
+        // inside another one was planned after it: last first.
+        let stands_alone = |pending: &PendingPlan| match pending {
+            PendingPlan::Call { args, .. } => !args.iter().any(asks_a_subquery),
+            PendingPlan::Select { .. } => false,
+        };
+        let calls = plan.pending.iter().enumerate().filter(|(_, pending)| stands_alone(pending));
+        let others = plan.pending.iter().enumerate().rev().filter(|(_, pending)| !stands_alone(pending));
+        for (at, pending) in calls.chain(others) {
             let rows = match pending {
                 PendingPlan::Select { correlated: true, .. } => continue,
                 PendingPlan::Select { plan, .. } => {
@@ -157,6 +187,7 @@ impl<'a> Exec<'a> {
             Body::Insert(insert) => Some(self.insert(insert).await?),
             Body::Update(update) => Some(self.update(update).await?),
             Body::Delete(delete) => Some(self.delete(delete).await?),
+            Body::Joined(joined) => Some(self.joined(joined).await?),
         };
         self.txn.check()?;
         Ok(changed)

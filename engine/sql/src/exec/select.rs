@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// Rows of a source, one after another.
-enum Feed {
+pub(super) enum Feed {
     Table(Cursor),
     Locking(Cursor, Rc<Table>, Mode, LockWait),
     Rows(std::vec::IntoIter<Vec<Value>>),
@@ -100,12 +100,22 @@ impl Exec<'_> {
                     rows.rows.retain(|row| seen.insert(weigh(row)));
                 }
             }
+            for row in &mut rows.rows {
+                for (value, output) in row.iter_mut().zip(&plan.output) {
+                    if output.kind.is_string() && (value.is_number() || value.is_temporal()) {
+                        *value = Value::text(value.to_text().unwrap_or_default());
+                    }
+                }
+            }
             rows.rows.sort_by(|left, right| compare_rows(left, right, &plan.union_order));
             let env: &dyn Env = self.env;
             let limits = limits(plan.limit.as_ref(), env)?;
-            sink.columns(&rows.output);
+            sink.columns(&plan.output);
             let mut window = Window { limits, sink };
             rows.rows.iter().for_each(|row| window.push(row));
+            if plan.counts_all {
+                self.env.set_rows_without_limit(rows.rows.len() as u64);
+            }
             Ok(())
         })
     }
@@ -131,7 +141,8 @@ impl Exec<'_> {
         let mut announced = !bare;
         let mut window = Window { limits: limit, sink };
         let mut out = Vec::with_capacity(plan.output.len());
-        while !window.is_full() || bare {
+        let mut count = 0_u64;
+        while !window.is_full() || bare || plan.counts_all {
             let Some(row) = self.next(&mut feed, filter).await? else { break };
             if !self.passes(having, &row).await? {
                 continue;
@@ -156,6 +167,7 @@ impl Exec<'_> {
                     continue;
                 }
             }
+            count += 1;
             if sorts {
                 let mut keys = Vec::with_capacity(plan.order.len());
                 for (node, ..) in &plan.order {
@@ -187,11 +199,18 @@ impl Exec<'_> {
             }
             window.push(row);
         }
+        if plan.counts_all && limited {
+            self.env.set_rows_without_limit(count);
+        }
         Ok(())
     }
 
     /// The next row that passes the filter.
-    async fn next(&mut self, feed: &mut Feed, filter: Option<&Node>) -> Result<Option<Vec<Value>>, SqlError> {
+    pub(super) async fn next(
+        &mut self,
+        feed: &mut Feed,
+        filter: Option<&Node>,
+    ) -> Result<Option<Vec<Value>>, SqlError> {
         loop {
             match feed {
                 Feed::Rows(rows) => {
@@ -251,7 +270,7 @@ impl Exec<'_> {
         Ok(Some(row))
     }
 
-    async fn feed(
+    pub(super) async fn feed(
         &mut self,
         source: &Source,
         backward: bool,

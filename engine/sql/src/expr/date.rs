@@ -298,7 +298,7 @@ pub(super) fn call(name: &str, args: &Args<'_>, collation: Collation) -> Result<
         }
         "STR_TO_DATE" => str_to_date(args)?,
         "DATE_FORMAT" => {
-            let Some(format) = args.text(1)? else { return Ok(Value::Null) };
+            let Some(format) = args.text(1)?.filter(|format| !format.is_empty()) else { return Ok(Value::Null) };
             match moment(args, 0, true, "datetime")? {
                 Some((at, ..)) => format_date(&at, None, &format).map_or(Value::Null, Value::text),
                 None => Value::Null,
@@ -519,7 +519,11 @@ fn add_time(args: &Args<'_>, minus: bool) -> Result<Value, SqlError> {
     let text = matches!(&*value, Value::Text(_) | Value::Bytes(_));
     let dated = match &*value {
         Value::Date(_) | Value::DateTime(..) | Value::Timestamp(..) => true,
-        Value::Text(text) => temporal::read_date_time(text).is_some_and(|read| text.len() > 8 && read.at.month > 0),
+        // With colons and no dashes it is a time, however long.
+        Value::Text(text) => {
+            let is_time = text.contains(':') && !text.contains(['-', '/', ' ', 'T']);
+            !is_time && temporal::read_date_time(text).is_some_and(|read| text.len() > 8 && read.at.month > 0)
+        }
         _ => false,
     };
     if dated {

@@ -62,6 +62,10 @@ pub trait Env {
     fn version(&self) -> String;
     /// Whether a zero divisor is an error (a data change under ERROR_FOR_DIVISION_BY_ZERO and strict mode).
     fn zero_divisor_is_error(&self) -> bool;
+    /// Whether a zero divisor is worth a warning.
+    fn zero_divisor_is_noted(&self) -> bool {
+        true
+    }
     /// Notes something.
     fn warn(&self, warning: Warning);
     /// A function that only the session knows (`group_replication_...`); `None`: unknown.
@@ -157,7 +161,11 @@ impl Node {
                 calculate(&left, *op, &right, text, env)?
             }
             Self::Bits(left, op, right) => {
-                let (left, right) = (left.eval(row, env)?, right.eval(row, env)?);
+                let left = left.eval(row, env)?;
+                if left.is_null() {
+                    return Ok(Cow::Owned(Value::Null));
+                }
+                let right = right.eval(row, env)?;
                 warn_if_no_integer(&left, env);
                 warn_if_no_integer(&right, env);
                 match (left.to_bits(), right.to_bits()) {
@@ -283,6 +291,7 @@ fn truth(value: &Value, env: &dyn Env) -> Option<bool> {
 fn calculate(left: &Value, op: Arithmetic, right: &Value, text: &str, env: &dyn Env) -> Result<Value, SqlError> {
     match left.calculate(op, right) {
         Ok(value) => Ok(value),
+        Err(Fault::ZeroDivisor) if !env.zero_divisor_is_noted() => Ok(Value::Null),
         Err(Fault::ZeroDivisor) if !env.zero_divisor_is_error() => {
             env.warn(Warning { level: Level::Warning, code: 1365, message: "Division by 0".into() });
             Ok(Value::Null)
@@ -372,6 +381,10 @@ fn cast_json(value: &Value) -> Result<Value, SqlError> {
 }
 
 fn cast_temporal(value: &Value, to: Cast, env: &dyn Env) -> Value {
+    if let Value::UInt(beyond @ 0x8000_0000_0000_0000..) = value {
+        // Dates are made of signed numbers.
+        return cast_temporal(&Value::Int(*beyond as i64), to, env);
+    }
     let rules = env.date_rules();
     let refuse = |message: String| {
         env.warn(Warning { level: Level::Warning, code: 1292, message });
@@ -392,7 +405,7 @@ fn cast_temporal(value: &Value, to: Cast, env: &dyn Env) -> Value {
                 env.warn(Warning { level: Level::Warning, code: 1525, message });
                 return Value::Null;
             }
-            if !whole {
+            if !whole || !text_integer(&shown()).1 {
                 env.warn(Warning {
                     level: Level::Warning,
                     code: 1292,
@@ -456,7 +469,7 @@ fn cast_temporal(value: &Value, to: Cast, env: &dyn Env) -> Value {
         Cast::DateTime(digits) => temporal::round(at, digits).map(|at| Value::DateTime(at, digits)),
         _ => Some(Value::Date(temporal::date_of(at))),
     });
-    let text = matches!(value, Value::Text(_) | Value::Bytes(_) | Value::Decimal(_));
+    let text = matches!(value, Value::Text(_) | Value::Bytes(_) | Value::Decimal(_) | Value::Bit(..));
     result.unwrap_or_else(|| {
         refuse(if text && to == Cast::Date {
             format!("Truncated incorrect date value: '{}'", shown())

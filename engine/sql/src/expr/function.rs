@@ -2,7 +2,7 @@
 //!
 //! Those of dates are in `date`, those of documents in `json`. Absent on purpose: spatial functions.
 
-use super::{Cast, Env, Node, Type, date, json, math};
+use super::{Cast, Env, Node, Type, date, json, math, regexp};
 use crate::collate::Collation;
 use crate::decimal::Decimal;
 use crate::error::{SqlError, error};
@@ -49,6 +49,7 @@ const FUNCTIONS: &[(&str, usize, usize)] = &[
     ("FIELD", 2, ANY),
     ("FIND_IN_SET", 2, 2),
     ("FLOOR", 1, 1),
+    ("FORMAT_BYTES", 1, 1),
     ("FOUND_ROWS", 0, 0),
     ("GREATEST", 2, ANY),
     ("GTID_SUBSET", 2, 2),
@@ -64,6 +65,7 @@ const FUNCTIONS: &[(&str, usize, usize)] = &[
     ("LEFT", 2, 2),
     ("LENGTH", 1, 1),
     ("LN", 1, 1),
+    ("LOAD_FILE", 1, 1),
     ("LOCALTIME", 0, 1),
     ("LOCALTIMESTAMP", 0, 1),
     ("LOCATE", 2, 3),
@@ -108,11 +110,12 @@ const FUNCTIONS: &[(&str, usize, usize)] = &[
     ("UPPER", 1, 1),
     ("USER", 0, 0),
     ("UUID", 0, 0),
+    ("UUID_SHORT", 0, 0),
     ("VERSION", 0, 0),
 ];
 
 pub(super) fn find(name: &str) -> Option<Known> {
-    [FUNCTIONS, date::FUNCTIONS, json::FUNCTIONS, math::FUNCTIONS].into_iter().find_map(|table| {
+    [FUNCTIONS, date::FUNCTIONS, json::FUNCTIONS, math::FUNCTIONS, regexp::FUNCTIONS].into_iter().find_map(|table| {
         let at = table.binary_search_by_key(&name, |&(name, ..)| name).ok()?;
         let (name, least, most) = table[at];
         Some(Known { name, least, most })
@@ -149,7 +152,7 @@ pub(super) fn waiting_type(name: &str) -> Type {
 }
 
 /// A type that holds values of all of `kinds`.
-pub(super) fn common_type(kinds: &[Type]) -> Type {
+pub(crate) fn common_type(kinds: &[Type]) -> Type {
     let mut known = kinds.iter().filter(|kind| kind.kind != ColumnType::Null);
     let Some(first) = known.next() else { return Type::null() };
     let mut common = Type { not_null: kinds.iter().all(|kind| kind.not_null), ..first.clone() };
@@ -233,6 +236,9 @@ pub(super) fn result_type(name: &str, kinds: &[Type], collation: Collation) -> T
     if name.starts_with("JSON_") {
         return json::result_type(name);
     }
+    if name.starts_with("REGEXP_") {
+        return regexp::result_type(name, kinds, collation);
+    }
     if math::FUNCTIONS.binary_search_by_key(&name, |&(name, ..)| name).is_ok() {
         return math::result_type(name, kinds, collation);
     }
@@ -254,12 +260,14 @@ pub(super) fn result_type(name: &str, kinds: &[Type], collation: Collation) -> T
             },
             _ => Type::bigint(),
         },
-        "SQRT" | "POW" | "POWER" | "EXP" | "LN" | "LOG" | "LOG2" | "LOG10" | "RAND" | "PI" => Type::double(),
+        "SQRT" | "POW" | "POWER" | "EXP" | "LN" | "LOG" | "LOG2" | "LOG10" | "RAND" => Type::double(),
+        "PI" => Type { length: 8, decimals: 6, not_null: true, ..Type::double() },
         "COALESCE" | "IFNULL" | "GREATEST" | "LEAST" => common_type(kinds),
         "IF" => common_type(&kinds[1..]),
         "NULLIF" => Type { not_null: false, ..kinds[0].clone() },
         "VERSION" | "DATABASE" | "SCHEMA" | "USER" | "CURRENT_USER" | "SESSION_USER" | "SYSTEM_USER" => system(288),
         "UUID" => system(36),
+        "UUID_SHORT" => Type { unsigned: true, not_null: true, ..Type::bigint() },
         "CHARSET" | "COLLATION" => system(64),
         "CHAR" | "UNHEX" => Type::bytes(longest),
         "CONCAT" | "CONCAT_WS" => Type::text(sum, collation, 2),
@@ -270,7 +278,7 @@ pub(super) fn result_type(name: &str, kinds: &[Type], collation: Collation) -> T
 }
 
 /// Most bytes that a function may make of a few: `max_allowed_packet`, beyond which MySQL gives NULL.
-const RESULT_BYTES_MAX: usize = 64 << 20;
+pub(super) const RESULT_BYTES_MAX: usize = 64 << 20;
 
 pub(super) struct Args<'a> {
     pub(super) nodes: &'a [Node],
@@ -322,6 +330,9 @@ pub(super) fn call(
     }
     if name.starts_with("JSON_") {
         return json::call(name, &args);
+    }
+    if name.starts_with("REGEXP_") {
+        return regexp::call(name, &args, collation);
     }
     if math::FUNCTIONS.binary_search_by_key(&name, |&(name, ..)| name).is_ok() {
         return math::call(name, &args);
@@ -380,11 +391,29 @@ pub(super) fn call(
             Value::text(wire::id::Uuid::from_random(random).to_string())
         }
         "GTID_SUBSET" | "GTID_SUBTRACT" => gtid(name, &args)?,
-        "CHARSET" => Value::text(collation.charset()),
-        "COLLATION" => Value::text(collation.name()),
-        "COERCIBILITY" => Value::Int(if matches!(nodes[0], Node::Column(_)) { 2 } else { 4 }),
+        "UUID_SHORT" => Value::UInt(env.random() >> 1),
+        // secure_file_priv is NULL: no file may be read.
+        "LOAD_FILE" => Value::Null,
+        "FORMAT_BYTES" => match args.double(0)? {
+            Some(bytes) => Value::text(bytes_text(bytes)),
+            None => Value::Null,
+        },
         _ => string(name, &args, collation)?,
     })
+}
+
+/// `1.00 KiB`.
+fn bytes_text(bytes: f64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes.abs() < 1024.0 {
+        return format!("{bytes:>4.0} bytes");
+    }
+    let (mut amount, mut unit) = (bytes / 1024.0, 0);
+    while amount.abs() >= 1024.0 && unit + 1 < UNITS.len() {
+        amount /= 1024.0;
+        unit += 1;
+    }
+    if amount.abs() < 1e5 { format!("{amount:.2} {}", UNITS[unit]) } else { format!("{amount:.2e} {}", UNITS[unit]) }
 }
 
 fn gtid(name: &str, args: &Args<'_>) -> Result<Value, SqlError> {
@@ -573,6 +602,16 @@ fn string(name: &str, args: &Args<'_>, collation: Collation) -> Result<Value, Sq
     let Some(subject) = value.to_text() else {
         return Ok(if name == "QUOTE" { Value::text("NULL") } else { Value::Null });
     };
+    if let (Value::Bytes(bytes), "LEFT" | "RIGHT" | "SUBSTRING" | "SUBSTR" | "MID" | "REVERSE") = (&*value, name) {
+        // Each byte is a character, and stays what it is.
+        let characters: String = bytes.iter().map(|&byte| char::from(byte)).collect();
+        let part = match name {
+            "REVERSE" => Value::text(characters.chars().rev().collect::<String>()),
+            _ => slice(name, &characters, args)?,
+        };
+        let Value::Text(part) = part else { return Ok(part) };
+        return Ok(Value::bytes(part.chars().map(|c| c as u8).collect::<Vec<u8>>()));
+    }
     Ok(match name {
         "LENGTH" | "OCTET_LENGTH" => Value::Int(value.to_bytes().map_or(0, |bytes| bytes.len() as i64)),
         "BIT_LENGTH" => Value::Int(value.to_bytes().map_or(0, |bytes| bytes.len() as i64 * 8)),
@@ -729,7 +768,7 @@ fn slice(name: &str, subject: &str, args: &Args<'_>) -> Result<Value, SqlError> 
         "LPAD" | "RPAD" => {
             let Some(fill) = args.text(2)? else { return Ok(Value::Null) };
             if number < 0 || count > RESULT_BYTES_MAX / 4 || (fill.is_empty() && count > length) {
-                return Ok(if number >= 0 && fill.is_empty() { Value::text("") } else { Value::Null });
+                return Ok(if number >= 0 && fill.is_empty() { Value::text(subject) } else { Value::Null });
             }
             let kept: String = subject.chars().take(count).collect();
             let padding: String = fill.chars().cycle().take(count.saturating_sub(length)).collect();
@@ -782,7 +821,7 @@ mod tests {
 
     #[test]
     fn names_are_sorted_for_the_search() {
-        for table in [FUNCTIONS, date::FUNCTIONS, json::FUNCTIONS, math::FUNCTIONS] {
+        for table in [FUNCTIONS, date::FUNCTIONS, json::FUNCTIONS, math::FUNCTIONS, regexp::FUNCTIONS] {
             assert!(table.windows(2).all(|pair| pair[0].0 < pair[1].0));
         }
     }

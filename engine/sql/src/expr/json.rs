@@ -46,7 +46,7 @@ pub(super) fn result_type(name: &str) -> Type {
     match name {
         "JSON_UNQUOTE" | "JSON_QUOTE" | "JSON_PRETTY" | "JSON_VALUE" => Type::text(u32::MAX / 4, Collation::DEFAULT, 4),
         "JSON_TYPE" => Type::text(17, Collation::DEFAULT, 4),
-        "JSON_CONTAINS" | "JSON_CONTAINS_PATH" | "JSON_OVERLAPS" | "JSON_VALID" => Type::int(1),
+        "JSON_CONTAINS" | "JSON_CONTAINS_PATH" | "JSON_MEMBER_OF" | "JSON_OVERLAPS" | "JSON_VALID" => Type::int(1),
         "JSON_DEPTH" | "JSON_LENGTH" | "JSON_STORAGE_SIZE" => Type::int(10),
         _ => Type::json(),
     }
@@ -336,6 +336,18 @@ pub(super) fn call(name: &str, args: &Args<'_>) -> Result<Value, SqlError> {
                 members.push((name, json_of(&*args.get(at + 1)?)));
             }
             wrap(json::object(members))
+        }
+        "JSON_MEMBER_OF" => {
+            let Some(array) = document("member of", args, 1)? else { return Ok(Value::Null) };
+            let value = args.get(0)?;
+            if value.is_null() {
+                return Ok(Value::Null);
+            }
+            let wanted = value.to_json();
+            Value::bool(match &*array {
+                Json::Array(items) => items.iter().any(|item| item.compare(&wanted).is_eq()),
+                one => one.compare(&wanted).is_eq(),
+            })
         }
         "JSON_EXTRACT" => return extract(name, args),
         "JSON_VALUE" => match document(name, args, 0)? {

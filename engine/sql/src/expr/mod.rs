@@ -13,9 +13,11 @@ mod function;
 mod json;
 mod like;
 mod math;
+mod regexp;
 mod resolve;
 
 pub use eval::{Env, compare_rows};
+pub(crate) use function::common_type;
 pub use function::is_known;
 pub use like::like;
 pub use resolve::{Aggregate, AggregateKind, Resolver, Scope, ScopeColumn, Subqueries, describe};

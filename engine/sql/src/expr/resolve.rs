@@ -108,6 +108,17 @@ pub enum AggregateKind {
     Bits(BitOp),
     /// `ANY_VALUE(a)`
     Any,
+    /// `VAR_POP` and the like: of a sample, its root.
+    Variance {
+        /// `VAR_SAMP`: of a sample.
+        sample: bool,
+        /// `STD`: the root of it.
+        root: bool,
+    },
+    /// `JSON_ARRAYAGG(a)`
+    JsonArray,
+    /// `JSON_OBJECTAGG(name, a)`
+    JsonObject,
 }
 
 /// One aggregate of a query.
@@ -252,7 +263,16 @@ impl Resolver<'_> {
                 let (expr, pattern) = (Box::new(expr), Box::new(pattern));
                 Ok((Node::Like { expr, pattern, escape, negated: *negated, collation }, Type::int(1)))
             }
-            Expr::Regexp { .. } => Err(error(1235, "This version of Quorate doesn't yet support 'REGEXP'")),
+            Expr::Regexp { expr, negated, pattern } => {
+                let (expr, kind) = self.resolve(expr)?;
+                let (pattern, pattern_kind) = self.resolve(pattern)?;
+                let node = Node::Call("REGEXP_LIKE", vec![expr, pattern], deciding(&kind, &pattern_kind));
+                Ok((if *negated { Node::Not(Box::new(node)) } else { node }, Type::int(1)))
+            }
+            Expr::MemberOf { expr, array } => {
+                let (expr, array) = (self.node(expr)?, self.node(array)?);
+                Ok((Node::Call("JSON_MEMBER_OF", vec![expr, array], self.collation), Type::int(1)))
+            }
             Expr::Case { operand, arms, otherwise } => self.case(operand.as_deref(), arms, otherwise.as_deref()),
             Expr::Function(call) => self.function(call),
             Expr::Cast { expr, to } => self.cast(expr, to),
@@ -267,6 +287,12 @@ impl Resolver<'_> {
                 let found = Collation::from_name(collation)
                     .ok_or_else(|| error(1273, format!("Unknown collation: '{collation}'")))?;
                 let (node, kind) = self.resolve(expr)?;
+                let literal = matches!(node, Node::Const(Value::Text(_)));
+                if literal && kind.collation.charset() != found.charset() {
+                    let charset = kind.collation.charset();
+                    let text = format!("COLLATION '{}' is not valid for CHARACTER SET '{charset}'", found.name());
+                    return Err(error(1253, text));
+                }
                 Ok((node, Type { collation: found, coercibility: 0, ..Type::text(kind.length, found, 0) }))
             }
             Expr::BinaryOf(expr) => {
@@ -305,6 +331,11 @@ impl Resolver<'_> {
             Literal::Double(_) => return Err(error(1367, "Illegal double value found during parsing")),
             Literal::String { text, introducer } => match introducer.as_deref() {
                 Some("binary") => Value::bytes(text.as_bytes()),
+                Some(charset) if charset != "utf8mb4" => {
+                    let collation = Collation::of_charset(charset).unwrap_or(self.collation);
+                    let kind = Type { not_null: true, collation, ..Type::of(&Value::text(text.as_str())) };
+                    return Ok((Node::Const(Value::text(text.as_str())), kind));
+                }
                 _ => Value::text(text.as_str()),
             },
             // x'..' and b'..' are numbers where numbers are asked for.
@@ -368,6 +399,14 @@ impl Resolver<'_> {
             let kind = Type { not_null: true, ..Type::of(&value) };
             return Ok((Node::Const(value), kind));
         }
+        // Below the least BIGINT it is a DECIMAL.
+        if op == UnaryOp::Minus
+            && let Expr::Literal(Literal::UInt(value)) = operand
+        {
+            let value = Value::Decimal(Decimal::from_int(-i128::from(*value)));
+            let kind = Type { not_null: true, ..Type::of(&value) };
+            return Ok((Node::Const(value), kind));
+        }
         let (node, kind) = self.resolve(operand)?;
         let boxed = Box::new(node);
         Ok(match op {
@@ -406,6 +445,15 @@ impl Resolver<'_> {
             }
             let (left, left_kind) = self.resolve(left)?;
             let (right, right_kind) = self.resolve(right)?;
+            let explicit = |kind: &Type| kind.is_string() && kind.coercibility == 0;
+            if explicit(&left_kind) && explicit(&right_kind) && left_kind.collation != right_kind.collation {
+                let sign = ["=", "<=>", "<>", "<", "<=", ">", ">="][comparison as usize];
+                let (one, other) = (left_kind.collation.name(), right_kind.collation.name());
+                return Err(error(
+                    1267,
+                    format!("Illegal mix of collations ({one},EXPLICIT) and ({other},EXPLICIT) for operation '{sign}'"),
+                ));
+            }
             let collation = deciding(&left_kind, &right_kind);
             return Ok((Node::Compare(Box::new(left), comparison, Box::new(right), collation), Type::int(1)));
         }
@@ -530,7 +578,16 @@ impl Resolver<'_> {
             CastType::Float => (Cast::Float, Type { kind: ColumnType::Float, length: 12, ..Type::double() }),
             CastType::Decimal(digits, scale) => {
                 let (digits, scale) = (digits.unwrap_or(10), scale.unwrap_or(0));
-                if digits > 65 || scale > 30 || scale > digits {
+                let what = describe(expr, self.scope);
+                if digits > 65 {
+                    let text = format!("Too-big precision {digits} specified for '{what}'. Maximum is 65.");
+                    return Err(error(1426, text));
+                }
+                if scale > 30 {
+                    let text = format!("Too big scale {scale} specified for column '{what}'. Maximum is 30.");
+                    return Err(error(1425, text));
+                }
+                if scale > digits {
                     return Err(error(
                         1427,
                         "For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '').",
@@ -565,21 +622,35 @@ impl Resolver<'_> {
                 let name = if name.ends_with("SUB") || name.starts_with("SUB") { "DATE_SUB" } else { "DATE_ADD" };
                 return self.date_add(name, date, value, unit);
             }
+            ("GET_FORMAT", [Expr::Column(what), style]) if what.table.is_none() => {
+                let text = Literal::String { text: what.column.to_uppercase(), introducer: None };
+                let mut call = call.clone();
+                call.args = vec![Expr::Literal(text), style.clone()];
+                return self.function(&call);
+            }
             ("ADDDATE", [date, days]) => return self.date_add("DATE_ADD", date, days, "DAY"),
             ("SUBDATE", [date, days]) => return self.date_add("DATE_SUB", date, days, "DAY"),
             ("TIMESTAMPADD", [Expr::Literal(Literal::String { text, .. }), amount, date]) => {
                 return self.date_add("DATE_ADD", date, amount, text);
             }
             ("JSON_ARRAY" | "JSON_OBJECT" | "JSON_SET" | "JSON_INSERT" | "JSON_REPLACE", args)
-                if args.iter().any(|arg| matches!(arg, Expr::Literal(Literal::Bool(_)))) =>
+                if args.iter().any(is_truth) =>
             {
-                // TRUE and FALSE stay what they are in a document.
+                // TRUE, FALSE and what is either stay so in a document.
+                let constant = |value: bool| {
+                    let text = Literal::String { text: value.to_string(), introducer: None };
+                    Expr::Cast { expr: Box::new(Expr::Literal(text)), to: CastType::Json }
+                };
                 let mut call = call.clone();
-                for arg in &mut call.args {
-                    if let Expr::Literal(Literal::Bool(value)) = arg {
-                        let text = Literal::String { text: value.to_string(), introducer: None };
-                        *arg = Expr::Cast { expr: Box::new(Expr::Literal(text)), to: CastType::Json };
-                    }
+                for arg in call.args.iter_mut().filter(|arg| is_truth(arg)) {
+                    *arg = match &*arg {
+                        Expr::Literal(Literal::Bool(value)) => constant(*value),
+                        arg => {
+                            let not = Expr::Unary(UnaryOp::Not, Box::new(arg.clone()));
+                            let arms = vec![(arg.clone(), constant(true)), (not, constant(false))];
+                            Expr::Case { operand: None, arms, otherwise: None }
+                        }
+                    };
                 }
                 return self.function(&call);
             }
@@ -593,6 +664,19 @@ impl Resolver<'_> {
             kinds.push(kind);
         }
         let name = call.name.as_str();
+        if let ("CHARSET" | "COLLATION" | "COERCIBILITY", [kind]) = (name, kinds.as_slice()) {
+            let collation = if kind.is_string() { kind.collation } else { Collation::BINARY };
+            let value = match name {
+                "CHARSET" => Value::text(collation.charset()),
+                "COLLATION" => Value::text(collation.name()),
+                _ => Value::Int(i64::from(kind.coercibility)),
+            };
+            let kind = match value {
+                Value::Int(_) => Type::int(10),
+                _ => Type::text(64, Collation::METADATA, 3),
+            };
+            return Ok((Node::Const(value), kind));
+        }
         if function::waits(name) {
             if !nodes.iter().all(Node::is_constant) {
                 let text = format!("This version of Quorate doesn't yet support '{name} of a column'");
@@ -644,11 +728,12 @@ impl Resolver<'_> {
         let arg = kinds.first().cloned().unwrap_or_else(Type::null);
         let result = match kind {
             AggregateKind::CountAll | AggregateKind::Count => Type { not_null: true, ..Type::bigint() },
-            AggregateKind::Sum if arg.is_string() || arg.kind == ColumnType::Double => Type::double(),
+            AggregateKind::Sum | AggregateKind::Avg if arg.is_string() || approximate(&arg) => Type::double(),
             AggregateKind::Sum => Type::decimal(arg.length + 22, if arg.decimals == 31 { 0 } else { arg.decimals }),
-            AggregateKind::Avg if arg.is_string() || arg.kind == ColumnType::Double => Type::double(),
             AggregateKind::Avg => Type::decimal(arg.length + 4, arg.decimals.min(26) + 4),
             AggregateKind::Bits(_) => Type { unsigned: true, ..Type::bigint() },
+            AggregateKind::Variance { .. } => Type::double(),
+            AggregateKind::JsonArray | AggregateKind::JsonObject => Type::json(),
             AggregateKind::GroupConcat => Type::text(1024, arg.collation, 2),
             AggregateKind::Min | AggregateKind::Max | AggregateKind::Any => Type { not_null: false, ..arg.clone() },
         };
@@ -673,13 +758,31 @@ impl Resolver<'_> {
             args.push(node);
             kinds.push(kind);
         }
-        if args.is_empty() && !call.star {
+        let wanted = if call.name == "JSON_OBJECTAGG" { 2 } else { 1 };
+        if args.len() < wanted && !call.star {
             let text = format!("Incorrect parameter count in the call to native function '{}'", call.name);
             return Err(error(1582, text));
         }
         let order = call.order_by.iter().map(|item| Ok((self.node(&item.expr)?, item.descending)));
         let order = order.collect::<Result<_, SqlError>>()?;
         Ok((args, kinds, order))
+    }
+}
+
+/// Whether an expression is true or false by its form.
+fn is_truth(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(Literal::Bool(_))
+        | Expr::IsNull { .. }
+        | Expr::IsTruth { .. }
+        | Expr::Between { .. }
+        | Expr::InList { .. }
+        | Expr::InSelect { .. }
+        | Expr::Exists { .. }
+        | Expr::Like { .. }
+        | Expr::Unary(UnaryOp::Not, _) => true,
+        Expr::Binary(op, ..) => comparison(*op).is_some() || matches!(op, BinaryOp::And | BinaryOp::Or | BinaryOp::Xor),
+        _ => false,
     }
 }
 
@@ -709,6 +812,12 @@ fn aggregate_kind(call: &ast::Function) -> Option<AggregateKind> {
         "BIT_OR" => AggregateKind::Bits(BitOp::Or),
         "BIT_XOR" => AggregateKind::Bits(BitOp::Xor),
         "ANY_VALUE" => AggregateKind::Any,
+        "STD" | "STDDEV" | "STDDEV_POP" => AggregateKind::Variance { sample: false, root: true },
+        "STDDEV_SAMP" => AggregateKind::Variance { sample: true, root: true },
+        "VARIANCE" | "VAR_POP" => AggregateKind::Variance { sample: false, root: false },
+        "VAR_SAMP" => AggregateKind::Variance { sample: true, root: false },
+        "JSON_ARRAYAGG" => AggregateKind::JsonArray,
+        "JSON_OBJECTAGG" => AggregateKind::JsonObject,
         _ => return None,
     })
 }
@@ -736,10 +845,21 @@ fn temporal_literal(kind: ast::TemporalKind, text: &str) -> Result<Value, SqlErr
     }
 }
 
+/// FLOAT and DOUBLE.
+fn approximate(kind: &Type) -> bool {
+    matches!(kind.kind, ColumnType::Double | ColumnType::Float)
+}
+
 fn arithmetic_type(left: &Type, right: &Type, op: Arithmetic) -> Type {
-    let approximate = |kind: &Type| kind.is_string() || matches!(kind.kind, ColumnType::Double | ColumnType::Float);
+    let approximate = |kind: &Type| kind.is_string() || approximate(kind);
     if approximate(left) || approximate(right) {
-        return Type::double();
+        let digits = left.decimals.max(right.decimals);
+        let fixed = matches!(op, Arithmetic::Add | Arithmetic::Sub) && digits < 31;
+        return if fixed && !left.is_string() && !right.is_string() {
+            Type { decimals: digits, ..Type::double() }
+        } else {
+            Type::double()
+        };
     }
     let decimal = left.kind == ColumnType::NewDecimal || right.kind == ColumnType::NewDecimal;
     let (longest, scale) = (left.length.max(right.length), left.decimals.max(right.decimals));
@@ -762,7 +882,12 @@ pub fn describe(expr: &Expr, scope: &Scope) -> String {
     match expr {
         Expr::Literal(Literal::UInt(value)) => value.to_string(),
         Expr::Literal(Literal::Decimal(digits)) => digits.clone(),
-        Expr::Literal(Literal::Double(value)) => value.to_string(),
+        Expr::Literal(Literal::Double(value)) => Value::Double(*value).to_text().unwrap_or_default().into_owned(),
+        Expr::Literal(Literal::Bytes { bytes, .. }) => {
+            format!("0x{}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        }
+        Expr::Cast { expr, to: CastType::Unsigned } => format!("cast({} as unsigned)", describe(expr, scope)),
+        Expr::Cast { expr, to: CastType::Signed } => format!("cast({} as signed)", describe(expr, scope)),
         Expr::Literal(Literal::String { text, .. }) => format!("'{text}'"),
         Expr::Literal(Literal::Bool(value)) => value.to_string(),
         Expr::Literal(_) => "NULL".into(),

@@ -114,8 +114,17 @@ impl Parser<'_> {
                 self.ident().map(Statement::UninstallPlugin)
             }
             "ANALYZE" | "CHECK" | "OPTIMIZE" | "REPAIR" | "CHECKSUM" => self.maintenance(upper),
-            "CALL" | "LOAD" | "HANDLER" | "XA" | "SIGNAL" | "RESIGNAL" | "GET" | "HELP" | "CACHE" | "CLONE"
-            | "BINLOG" | "IMPORT" => self.unsupported(upper),
+            "CALL" => {
+                self.advance();
+                let name = self.object_name()?;
+                if self.op_if(Op::LParen) && !self.op_if(Op::RParen) {
+                    self.comma_list(Self::expr)?;
+                    self.op(Op::RParen)?;
+                }
+                Ok(Statement::Call(name))
+            }
+            "LOAD" | "HANDLER" | "XA" | "SIGNAL" | "RESIGNAL" | "GET" | "HELP" | "CACHE" | "CLONE" | "BINLOG"
+            | "IMPORT" => self.unsupported(upper),
             _ => Err(self.unexpected()),
         }
     }
@@ -428,6 +437,10 @@ impl Parser<'_> {
         self.kw("SET")?;
         if self.is_kw("PASSWORD") && (self.is_op_at(1, Op::Eq) || self.is_kw_at(1, "FOR") || self.is_kw_at(1, "TO")) {
             return self.set_password();
+        }
+        if self.kws_if(&["ROLE", "NONE"]) || self.kws_if(&["ROLE", "DEFAULT"]) {
+            // There are no roles: nobody has one to begin with.
+            return Ok(Statement::Empty);
         }
         if self.is_kw("ROLE") || (self.is_kw("DEFAULT") && self.is_kw_at(1, "ROLE")) {
             return self.unsupported("SET ROLE");

@@ -465,6 +465,13 @@ impl Parser<'_> {
         Ok(Some(length))
     }
 
+    fn unsigned_is_deprecated(&mut self, unsigned: bool) {
+        if unsigned {
+            let text = "UNSIGNED for decimal and floating point data types is deprecated and support for it will be removed in a future release.";
+            self.deprecated(1681, text);
+        }
+    }
+
     fn unsigned_zerofill(&mut self) -> (bool, bool) {
         let (mut unsigned, mut zerofill) = (false, false);
         while let Some(word) = self.one_of(&["UNSIGNED", "SIGNED", "ZEROFILL"]) {
@@ -490,21 +497,29 @@ impl Parser<'_> {
         if int_bytes != 0 {
             let width = self.length(255)?.map(|width| width as u8);
             let (unsigned, zerofill) = self.unsigned_zerofill();
+            if width.is_some_and(|width| int_bytes > 1 || width > 1) {
+                self.deprecated(1681, "Integer display width is deprecated and will be removed in a future release.");
+            }
+            if zerofill {
+                let text = "The ZEROFILL attribute is deprecated and will be removed in a future release. Use the LPAD function to zero-pad numbers, or store the formatted numbers in a CHAR column.";
+                self.deprecated(1681, text);
+            }
             return Ok(DataType::Int { bytes: int_bytes, unsigned, width, zerofill });
         }
         Ok(match word.as_str() {
             "BOOL" | "BOOLEAN" => DataType::Int { bytes: 1, unsigned: false, width: Some(1), zerofill: false },
-            "BIT" => DataType::Bit(self.length(64)?.unwrap_or(1) as u8),
+            "BIT" => DataType::Bit(self.length(255)?.unwrap_or(1) as u8),
             "DECIMAL" | "DEC" | "NUMERIC" | "FIXED" => {
                 let (mut precision, mut scale) = (10, 0);
                 if self.op_if(Op::LParen) {
-                    precision = self.uint_up_to(65)? as u8;
+                    precision = self.uint_up_to(255)? as u8;
                     if self.op_if(Op::Comma) {
-                        scale = self.uint_up_to(30)? as u8;
+                        scale = self.uint_up_to(255)? as u8;
                     }
                     self.op(Op::RParen)?;
                 }
                 let (unsigned, _) = self.unsigned_zerofill();
+                self.unsigned_is_deprecated(unsigned);
                 DataType::Decimal { precision, scale, unsigned }
             }
             "FLOAT" | "FLOAT4" | "DOUBLE" | "FLOAT8" | "REAL" => {
@@ -523,6 +538,7 @@ impl Parser<'_> {
                     self.op(Op::RParen)?;
                 }
                 let (unsigned, _) = self.unsigned_zerofill();
+                self.unsigned_is_deprecated(unsigned);
                 if double { DataType::Double { unsigned } } else { DataType::Float { unsigned } }
             }
             "CHAR" | "CHARACTER" | "NCHAR" | "NATIONAL" => {
@@ -564,9 +580,9 @@ impl Parser<'_> {
             "MEDIUMBLOB" => DataType::Blob(3),
             "LONGBLOB" => DataType::Blob(4),
             "DATE" => DataType::Date,
-            "TIME" => DataType::Time(self.length(6)?.unwrap_or(0) as u8),
-            "DATETIME" => DataType::DateTime(self.length(6)?.unwrap_or(0) as u8),
-            "TIMESTAMP" => DataType::Timestamp(self.length(6)?.unwrap_or(0) as u8),
+            "TIME" => DataType::Time(self.length(255)?.unwrap_or(0) as u8),
+            "DATETIME" => DataType::DateTime(self.length(255)?.unwrap_or(0) as u8),
+            "TIMESTAMP" => DataType::Timestamp(self.length(255)?.unwrap_or(0) as u8),
             "YEAR" => {
                 self.length(4)?;
                 DataType::Year

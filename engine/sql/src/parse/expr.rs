@@ -92,6 +92,11 @@ fn balanced(op: BinaryOp, mut operands: Vec<Expr>) -> Expr {
     Expr::Binary(op, Box::new(balanced(op, operands)), Box::new(balanced(op, right)))
 }
 
+const NATIONAL: &str = "NATIONAL/NCHAR/NVARCHAR implies the character set UTF8MB3, which will be replaced by UTF8MB4 in a future release. Please consider using CHAR(x) CHARACTER SET UTF8MB4 in order to be unambiguous.";
+
+/// Units that may be written with `SQL_TSI_` before them.
+const UNITS_OF_OLD: [&str; 8] = ["SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR"];
+
 impl Parser<'_> {
     /// An expression.
     pub(crate) fn expr(&mut self) -> Result1<Expr> {
@@ -101,6 +106,10 @@ impl Parser<'_> {
     fn expr_or(&mut self) -> Result1<Expr> {
         let mut operands = vec![self.expr_xor()?];
         while self.is_kw("OR") || (self.is_op(Op::PipePipe) && !self.mode.has(SqlMode::PIPES_AS_CONCAT)) {
+            if self.is_op(Op::PipePipe) {
+                let text = "'|| as a synonym for OR' is deprecated and will be removed in a future release. Please use OR instead";
+                self.deprecated(1287, text);
+            }
             self.advance();
             operands.push(self.expr_xor()?);
         }
@@ -235,7 +244,12 @@ impl Parser<'_> {
             return self.unsupported("SOUNDS LIKE");
         }
         if self.is_kw("MEMBER") && (self.is_kw_at(1, "OF") || self.is_op_at(1, Op::LParen)) {
-            return self.unsupported("MEMBER OF");
+            self.advance();
+            self.kw_if("OF");
+            self.op(Op::LParen)?;
+            let array = Box::new(self.expr()?);
+            self.op(Op::RParen)?;
+            return Ok(Expr::MemberOf { expr, array });
         }
         Ok(*expr)
     }
@@ -279,11 +293,18 @@ impl Parser<'_> {
             Tok::Op(Op::Minus) => UnaryOp::Minus,
             Tok::Op(Op::Plus) => UnaryOp::Plus,
             Tok::Op(Op::Tilde) => UnaryOp::BitNot,
-            Tok::Op(Op::Bang) => UnaryOp::Not,
+            Tok::Op(Op::Bang) => {
+                let text = "'!' is deprecated and will be removed in a future release. Please use NOT instead";
+                self.deprecated(1287, text);
+                UnaryOp::Not
+            }
             Tok::Word if self.is_kw("NOT") && self.mode.has(SqlMode::HIGH_NOT_PRECEDENCE) => UnaryOp::Not,
             Tok::Word if self.is_kw("BINARY") => {
                 self.advance();
                 let operand = self.nested(Self::unary)?;
+                let text =
+                    "'BINARY expr' is deprecated and will be removed in a future release. Please use CAST instead";
+                self.deprecated(1287, text);
                 return Ok(Expr::BinaryOf(Box::new(operand)));
             }
             _ => return self.postfix(),
@@ -339,6 +360,8 @@ impl Parser<'_> {
                 self.advance();
                 if self.op_if(Op::Assign) {
                     let value = self.expr()?;
+                    let text = "Setting user variables within expressions is deprecated and will be removed in a future release. Consider alternatives: 'SET variable=expression, ...', or 'SELECT expression(s) INTO variables(s)'.";
+                    self.deprecated(1287, text);
                     return Ok(Expr::AssignUserVariable(name.clone(), Box::new(value)));
                 }
                 Ok(Expr::UserVariable(name.clone()))
@@ -402,6 +425,9 @@ impl Parser<'_> {
             Tok::Number(kind) => {
                 let text = self.text_of(token);
                 let literal = number(text, *kind);
+                if matches!(literal, Literal::Double(value) if !value.is_finite()) {
+                    return Err(error::beyond_double(text));
+                }
                 self.advance();
                 Ok(literal)
             }
@@ -452,6 +478,7 @@ impl Parser<'_> {
             }
             "N" if matches!(self.peek_at(1).tok, Tok::Str(_)) && self.peek().end == self.peek_at(1).start => {
                 self.advance();
+                self.deprecated(3720, NATIONAL);
                 return Ok(Expr::Literal(self.literal()?));
             }
             "CASE" => return self.case(),
@@ -481,6 +508,8 @@ impl Parser<'_> {
                 self.at += 2;
                 let column = self.column_ref()?;
                 self.op(Op::RParen)?;
+                let text = "'VALUES function' is deprecated and will be removed in a future release. Please use an alias (INSERT INTO ... VALUES (...) AS alias) and replace VALUES(col) in the ON DUPLICATE KEY UPDATE clause with alias.col instead";
+                self.deprecated(1287, text);
                 return Ok(Expr::InsertedValue(column));
             }
             "MATCH" if called => return self.unsupported("MATCH ... AGAINST"),
@@ -579,13 +608,24 @@ impl Parser<'_> {
                         call.args.push(self.expr()?);
                     }
                 } else {
+                    self.op(Op::Comma)?;
+                    call.args.push(self.expr()?);
                     while self.op_if(Op::Comma) {
                         call.args.push(self.expr()?);
                     }
                 }
             }
             "TIMESTAMPADD" | "TIMESTAMPDIFF" => {
-                let unit = self.unit()?;
+                let old_name = self
+                    .word_at(0)
+                    .and_then(|word| word.to_ascii_uppercase().strip_prefix("SQL_TSI_").map(str::to_owned));
+                let unit = match old_name.filter(|unit| UNITS_OF_OLD.contains(&unit.as_str())) {
+                    Some(unit) => {
+                        self.advance();
+                        unit
+                    }
+                    None => self.unit()?,
+                };
                 call.args.push(text_literal(unit));
                 while self.op_if(Op::Comma) {
                     call.args.push(self.expr()?);
@@ -596,6 +636,14 @@ impl Parser<'_> {
                 call.star = true;
             }
             _ => self.plain_arguments(&mut call)?,
+        }
+        if matches!(call.name.as_str(), "LEFT" | "RIGHT") && call.args.len() == 1 {
+            return Err(self.unexpected());
+        }
+        if call.name == "JSON_VALUE" && self.kw_if("RETURNING") {
+            let to = self.cast_type()?;
+            self.op(Op::RParen)?;
+            return Ok(Expr::Cast { expr: Box::new(Expr::Function(call)), to });
         }
         self.op(Op::RParen)?;
         if self.is_kw("OVER") {
@@ -733,6 +781,9 @@ impl Parser<'_> {
         Ok(match word.as_str() {
             "BINARY" => CastType::Binary(self.precision(u64::from(u32::MAX))?.map(|n| n as u32)),
             "CHAR" | "CHARACTER" | "NCHAR" => {
+                if word == "NCHAR" {
+                    self.deprecated(3720, NATIONAL);
+                }
                 let length = self.precision(u64::from(u32::MAX))?.map(|n| n as u32);
                 let charset = if self.kws_if(&["CHARACTER", "SET"]) || self.kw_if("CHARSET") {
                     Some(self.name_or_string()?.to_ascii_lowercase())
@@ -748,9 +799,9 @@ impl Parser<'_> {
             "DECIMAL" | "DEC" | "NUMERIC" => {
                 let (mut precision, mut scale) = (None, None);
                 if self.op_if(Op::LParen) {
-                    precision = Some(self.uint_up_to(65)? as u8);
+                    precision = Some(self.uint_up_to(255)? as u8);
                     if self.op_if(Op::Comma) {
-                        scale = Some(self.uint_up_to(30)? as u8);
+                        scale = Some(self.uint_up_to(255)? as u8);
                     }
                     self.op(Op::RParen)?;
                 }

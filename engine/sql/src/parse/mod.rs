@@ -22,6 +22,7 @@ mod tests;
 use crate::ast::{ObjectName, Statement};
 use crate::error::{self, SqlError};
 use crate::sysvar::sql_mode::SqlMode;
+use crate::value::{Level, Warning};
 use lex::{Lexer, Op, Tok, Token};
 
 pub(crate) use expr::number;
@@ -41,6 +42,8 @@ pub struct Parsed {
     pub statement: Statement,
     /// Number of parameters.
     pub params: u16,
+    /// What MySQL says of its words each time that it is run.
+    pub notes: Vec<Warning>,
 }
 
 /// Parses one statement; a single `;` may end it.
@@ -52,6 +55,11 @@ pub fn parse(text: &[u8], mode: SqlMode) -> Result<Statement, SqlError> {
     parse_with_params(text, mode).map(|parsed| parsed.statement)
 }
 
+/// A warning that a piece of syntax is deprecated.
+pub(crate) fn deprecated(code: u16, message: impl Into<String>) -> Warning {
+    Warning { level: Level::Warning, code, message: message.into() }
+}
+
 /// As [`parse`], with the number of `?`.
 ///
 /// # Errors
@@ -60,18 +68,19 @@ pub fn parse_with_params(text: &[u8], mode: SqlMode) -> Result<Parsed, SqlError>
     let lexed = lex::lex(text, mode)?;
     if lexed.tokens.len() == 1 {
         return if lexed.comments {
-            Ok(Parsed { statement: Statement::Empty, params: 0 })
+            Ok(Parsed { statement: Statement::Empty, params: 0, notes: Vec::new() })
         } else {
             Err(error::empty_query())
         };
     }
-    let mut parser = Parser { text, tokens: &lexed.tokens, at: 0, mode, depth: 0 };
+    let mut parser = Parser { text, tokens: &lexed.tokens, at: 0, mode, depth: 0, notes: Vec::new() };
     let statement = parser.statement()?;
     parser.op_if(Op::Semicolon);
     if parser.peek().tok != Tok::End {
         return Err(parser.unexpected());
     }
-    Ok(Parsed { statement, params: lexed.params })
+    let notes = std::mem::take(&mut parser.notes);
+    Ok(Parsed { statement, params: lexed.params, notes })
 }
 
 /// Where the first statement of a multi-statement text ends: byte offsets of the end of its text
@@ -125,6 +134,7 @@ pub(crate) struct Parser<'a> {
     at: usize,
     mode: SqlMode,
     depth: usize,
+    notes: Vec<Warning>,
 }
 
 impl<'a> Parser<'a> {
@@ -342,6 +352,13 @@ impl<'a> Parser<'a> {
 
     fn if_not_exists(&mut self) -> bool {
         self.kws_if(&["IF", "NOT", "EXISTS"])
+    }
+
+    /// Notes that a piece of syntax is deprecated.
+    fn deprecated(&mut self, code: u16, message: &str) {
+        if self.notes.len() < CHAIN_MAX {
+            self.notes.push(deprecated(code, message));
+        }
     }
 
     fn unsupported<T>(&self, what: &str) -> Result1<T> {

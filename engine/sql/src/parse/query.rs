@@ -95,7 +95,11 @@ impl Parser<'_> {
                 "SQL_CALC_FOUND_ROWS",
             ]) {
                 Some("DISTINCT" | "DISTINCTROW") => select.distinct = true,
-                Some("SQL_CALC_FOUND_ROWS") => return self.unsupported("SQL_CALC_FOUND_ROWS"),
+                Some("SQL_CALC_FOUND_ROWS") => {
+                    select.calc_found_rows = true;
+                    let text = "SQL_CALC_FOUND_ROWS is deprecated and will be removed in a future release. Consider using two separate queries instead.";
+                    self.deprecated(1287, text);
+                }
                 Some(_) => {}
                 None => break,
             }
@@ -141,7 +145,7 @@ impl Parser<'_> {
             return self.unsupported("SELECT ... INTO");
         }
         if self.is_kw("PROCEDURE") {
-            return self.unsupported("PROCEDURE");
+            return Err(self.unexpected());
         }
         while self.is_kw("FOR") || (self.is_kw("LOCK") && self.is_kw_at(1, "IN")) {
             if self.kws_if(&["LOCK", "IN", "SHARE", "MODE"]) {
@@ -187,6 +191,11 @@ impl Parser<'_> {
         let expr = self.expr()?;
         let heading = match &expr {
             Expr::Column(column) => column.column.clone(),
+            // Of several that stand together it is the first.
+            Expr::Literal(Literal::String { introducer: None, text }) => match &self.tokens[from].tok {
+                Tok::Str(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                _ => text.clone(),
+            },
             Expr::Literal(Literal::String { text, .. }) => text.clone(),
             _ => self.text_since(from),
         };

@@ -173,7 +173,7 @@ fn other_errors_have_their_numbers() {
         (&b""[..], 1065),
         (b"  \n ;"[..].split_last().unwrap().1, 1065),
         (b"create view v as select 1", 1235),
-        (b"call p()", 1235),
+        (b"handler t open", 1235),
         (b"select row_number() over ()", 1235),
         (b"select `\xff`", 1300),
         (b"select \xff\xfe from t", 1300),

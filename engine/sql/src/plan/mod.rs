@@ -7,9 +7,10 @@
 //! A subquery is planned where it stands, and knows the columns of the queries around it: one that names any runs for
 //! each row that asks for it, all others once, before the statement.
 //!
-//! Absent on purpose: recursive common table expressions, window functions, multi-table UPDATE and DELETE (1235).
+//! Absent on purpose: recursive common table expressions, window functions (1235).
 
 mod access;
+mod joined;
 mod select;
 
 pub use access::{Access, Bound, choose};
@@ -19,6 +20,7 @@ use crate::catalog::{Catalog, Column, ColumnType, Table};
 use crate::collate::Collation;
 use crate::error::{SqlError, error};
 use crate::expr::{Aggregate, Node, Place, Resolver, Scope, ScopeColumn, Subqueries, Type};
+use crate::value::Warning;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use wire::client::constant::{ColumnType as WireType, column_flag};
@@ -32,6 +34,8 @@ pub struct Plan {
     pub pending: Vec<PendingPlan>,
     /// Generation of the catalogue that it was made for.
     pub generation: u64,
+    /// What is said of the statement's syntax each time that it runs.
+    pub notes: Vec<Warning>,
 }
 
 /// What a plan does.
@@ -45,6 +49,8 @@ pub enum Body {
     Update(UpdatePlan),
     /// DELETE.
     Delete(DeletePlan),
+    /// UPDATE and DELETE of joined tables.
+    Joined(JoinedPlan),
 }
 
 /// What runs apart from the expression that needs its result.
@@ -84,6 +90,8 @@ pub struct SelectPlan {
     pub output: Vec<Output>,
     /// DISTINCT.
     pub distinct: bool,
+    /// SQL_CALC_FOUND_ROWS: rows beyond the LIMIT are counted.
+    pub counts_all: bool,
     /// ORDER BY: expressions over the source's (or group's) row.
     pub order: Vec<(Node, bool, Collation)>,
     /// Rows come in the right order by themselves; true: read backward.
@@ -234,6 +242,32 @@ pub struct DeletePlan {
     pub order: Vec<(Node, bool, Collation)>,
     /// LIMIT.
     pub limit: Option<Node>,
+}
+
+/// UPDATE or DELETE of tables that are joined.
+#[derive(Debug)]
+pub struct JoinedPlan {
+    /// UPDATE, not DELETE.
+    pub is_update: bool,
+    /// IGNORE.
+    pub ignore: bool,
+    /// The join.
+    pub source: Source,
+    /// WHERE.
+    pub filter: Option<Node>,
+    /// The tables that are changed.
+    pub targets: Vec<Target>,
+}
+
+/// A table that a joined UPDATE or DELETE changes.
+#[derive(Debug)]
+pub struct Target {
+    /// Which.
+    pub table: Rc<Table>,
+    /// Where its columns begin in a joined row.
+    pub first: usize,
+    /// Which of its columns become what, over the joined row; `None` is DEFAULT.
+    pub set: Vec<(usize, Option<Node>)>,
 }
 
 /// Tables that are computed: what the planner asks about them.
@@ -396,8 +430,8 @@ impl<'a> Planner<'a> {
         let body = match statement {
             ast::Statement::Select(select) => Body::Select(self.select(select)?),
             ast::Statement::Insert(insert) => Body::Insert(self.insert(insert)?),
-            ast::Statement::Update(update) => Body::Update(self.update(update)?),
-            ast::Statement::Delete(delete) => Body::Delete(self.delete(delete)?),
+            ast::Statement::Update(update) => self.update(update)?,
+            ast::Statement::Delete(delete) => self.delete(delete)?,
             _ => return Err(unsupported("this statement here")),
         };
         self.finish(body)
@@ -429,7 +463,7 @@ impl<'a> Planner<'a> {
             }
             pending.push(planned);
         }
-        Ok(Plan { body, pending, generation: self.catalog.generation() })
+        Ok(Plan { body, pending, generation: self.catalog.generation(), notes: Vec::new() })
     }
 
     fn resolver<'r>(&'r mut self, scope: &'r Scope, clause: &'static str) -> Resolver<'r> {
@@ -462,6 +496,9 @@ impl<'a> Planner<'a> {
         let schema = self.schema_of(name)?;
         if let Some(table) = self.catalog.table(&schema, &name.name) {
             return Ok(table.clone());
+        }
+        if schema.eq_ignore_ascii_case("information_schema") && self.tables.columns(&schema, &name.name).is_none() {
+            return Err(error(1109, format!("Unknown table '{}' in information_schema", name.name.to_uppercase())));
         }
         if self.tables.columns(&schema, &name.name).is_some() {
             return Err(error(1142, format!("Changes are denied for table '{}'", name.name)));
@@ -553,22 +590,25 @@ impl<'a> Planner<'a> {
         Ok(InsertPlan { table, replace: insert.replace, ignore: insert.ignore, columns, rows, select, on_duplicate })
     }
 
-    fn update(&mut self, update: &ast::Update) -> Result<UpdatePlan, SqlError> {
-        let (table, scope) = self.target(&update.from, "multi-table UPDATE")?;
+    fn update(&mut self, update: &ast::Update) -> Result<Body, SqlError> {
+        if !matches!(update.from.as_slice(), [TableRef::Table { .. }]) {
+            return self.joined_update(update).map(Body::Joined);
+        }
+        let (table, scope) = self.target(&update.from, "this UPDATE")?;
         let set = self.assignments(&table, &scope, &update.set, None)?;
         let (filter, access, order, limit) =
             self.changed_rows(&table, &scope, update.filter.as_ref(), &update.order_by, update.limit.as_ref())?;
-        Ok(UpdatePlan { table, access, ignore: update.ignore, set, filter, order, limit })
+        Ok(Body::Update(UpdatePlan { table, access, ignore: update.ignore, set, filter, order, limit }))
     }
 
-    fn delete(&mut self, delete: &ast::Delete) -> Result<DeletePlan, SqlError> {
+    fn delete(&mut self, delete: &ast::Delete) -> Result<Body, SqlError> {
         if !delete.targets.is_empty() {
-            return Err(unsupported("multi-table DELETE"));
+            return self.joined_delete(delete).map(Body::Joined);
         }
-        let (table, scope) = self.target(&delete.from, "multi-table DELETE")?;
+        let (table, scope) = self.target(&delete.from, "this DELETE")?;
         let (filter, access, order, limit) =
             self.changed_rows(&table, &scope, delete.filter.as_ref(), &delete.order_by, delete.limit.as_ref())?;
-        Ok(DeletePlan { ignore: delete.ignore, table, access, filter, order, limit })
+        Ok(Body::Delete(DeletePlan { ignore: delete.ignore, table, access, filter, order, limit }))
     }
 
     #[allow(clippy::type_complexity, reason = "four parts of a plan, taken apart at once")]
@@ -705,7 +745,8 @@ pub fn table_scope(table: &Table, alias: Option<&str>) -> Scope {
         schema: schema.clone(),
         table: name.clone(),
         org_table: org_table.clone(),
-        name: column.name.clone(),
+        // What nobody can name.
+        name: if column.is_row_id() { String::new() } else { column.name.clone() },
         kind: column_type(column),
         flags: column_flags(table, at),
         hidden: column.invisible,

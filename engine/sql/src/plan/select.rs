@@ -33,7 +33,7 @@ impl Planner<'_> {
             return Err(unsupported("WITH ROLLUP"));
         }
         if !select.values.is_empty() {
-            return Err(unsupported("VALUES ROW"));
+            return self.query_block(&rows_as_arms(select)?);
         }
         let (mut source, scope) = self.from(&select.from)?;
         let filter = match &select.filter {
@@ -42,7 +42,7 @@ impl Planner<'_> {
         };
         push_down(&mut source, filter.as_ref());
         let mut aggregates = Vec::new();
-        let output = self.projection(select, &scope, &mut aggregates)?;
+        let mut output = self.projection(select, &scope, &mut aggregates)?;
         if output.is_empty() {
             return Err(error(1096, "No tables used"));
         }
@@ -77,6 +77,12 @@ impl Planner<'_> {
             let plan = self.select(&union.select)?;
             if plan.output.len() != output.len() {
                 return Err(error(1222, "The used SELECT statements have a different number of columns"));
+            }
+            for (own, other) in output.iter_mut().zip(&plan.output) {
+                if own.kind.kind != other.kind.kind || own.kind.length < other.kind.length {
+                    own.kind = crate::expr::common_type(&[own.kind.clone(), other.kind.clone()]);
+                }
+                own.kind.not_null &= other.kind.not_null;
             }
             arms.push((union.op, union.all, plan));
         }
@@ -120,6 +126,7 @@ impl Planner<'_> {
             having,
             output,
             distinct: select.distinct,
+            counts_all: select.calc_found_rows,
             order,
             ordered,
             limit,
@@ -185,7 +192,7 @@ impl Planner<'_> {
         Ok(output)
     }
 
-    fn from(&mut self, from: &[TableRef]) -> Result<(Source, Scope), SqlError> {
+    pub(super) fn from(&mut self, from: &[TableRef]) -> Result<(Source, Scope), SqlError> {
         let mut joined: Option<(Source, Scope)> = None;
         for table in from {
             let (source, scope) = self.table_ref(table)?;
@@ -205,13 +212,20 @@ impl Planner<'_> {
 
     fn table_ref(&mut self, table: &TableRef) -> Result<(Source, Scope), SqlError> {
         match table {
-            TableRef::Table { name, alias, .. } => {
+            TableRef::Table { name, alias, hints } => {
                 let named = |common: &Rc<ast::CommonTable>| common.name.eq_ignore_ascii_case(&name.name);
                 if let (None, Some(at)) = (&name.schema, self.common.iter().rposition(named)) {
                     return self.common_table(at, alias.as_deref());
                 }
                 let schema = self.schema_of(name)?;
                 if let Some(table) = self.catalog.table(&schema, &name.name) {
+                    for index in hints.iter().flat_map(|hint| &hint.names) {
+                        let known = |key: &crate::catalog::Key| key.name.eq_ignore_ascii_case(index);
+                        if !table.definition.shown_keys().any(known) {
+                            let text = format!("Key '{index}' doesn't exist in table '{}'", name.name);
+                            return Err(error(1176, text));
+                        }
+                    }
                     let scope = table_scope(table, alias.as_deref());
                     return Ok((Source::Table { table: table.clone(), access: Access::Full }, scope));
                 }
@@ -317,8 +331,30 @@ impl Planner<'_> {
     }
 }
 
+/// `VALUES ROW(..), ROW(..)` as SELECTs of a UNION ALL.
+fn rows_as_arms(select: &Select) -> Result<Select, SqlError> {
+    let mut arms = select.values.iter().map(|row| {
+        let item = |(at, expr): (usize, &Expr)| {
+            let name = format!("column_{at}");
+            SelectItem::Expr { expr: expr.clone(), alias: Some(name.clone()), heading: name }
+        };
+        Select { projection: row.iter().enumerate().map(item).collect(), ..Select::default() }
+    });
+    let mut first = arms.next().unwrap_or_default();
+    for (number, arm) in arms.enumerate() {
+        if arm.projection.len() != first.projection.len() {
+            return Err(error(1136, format!("Column count doesn't match value count at row {}", number + 2)));
+        }
+        first.unions.push(ast::Union { op: ast::SetOp::Union, all: true, select: arm });
+    }
+    first.unions.extend(select.unions.iter().cloned());
+    first.order_by.clone_from(&select.order_by);
+    first.limit.clone_from(&select.limit);
+    Ok(first)
+}
+
 /// Uses what WHERE says for the ways to the rows of tables, as far as their columns are the first of the row.
-fn push_down(source: &mut Source, filter: Option<&Node>) {
+pub(super) fn push_down(source: &mut Source, filter: Option<&Node>) {
     match source {
         Source::Table { table, access } => *access = choose(table, 0, filter),
         Source::Join { left, right, outer, on, before } => {

@@ -95,6 +95,31 @@ impl Server {
         Ok(())
     }
 
+    /// Rows and index entries of a table that is renamed, under its new number. (A checkpoint that is put back holds
+    /// them there already, and the old table is none of it.)
+    pub(super) fn take_over(&self, csn: Csn, from: TableId, table: &Table) -> Result<(), ApplyError> {
+        if self.catalog.borrow().table_by_id(from).is_none() {
+            return Ok(());
+        }
+        let mut store = self.store.borrow_mut();
+        for key in &table.definition.keys {
+            let old = Space { table: from, number: key.space };
+            let stored: Vec<(Vec<u8>, Vec<u8>)> = store
+                .scan_newest(old, &Range::all(), false)
+                .filter_map(|entry| Some((entry.key.to_vec(), entry.row?.to_vec())))
+                .collect();
+            let space = Space { table: table.id, number: key.space };
+            for (key, row) in stored {
+                store.apply(csn, &Change { space, key: &key, before: None, after: Some(&row) })?;
+            }
+        }
+        let mut counters = self.counters.borrow_mut();
+        if let Some(last) = counters.get(&from).copied() {
+            counters.insert(table.id, last);
+        }
+        Ok(())
+    }
+
     /// 1452 when rows that are there now have no parent by a new foreign key of `new`: the early word about what
     /// is decided where the change is carried out.
     pub(crate) fn find_orphan(&self, catalog: &Catalog, old: &Table, new: &TableDefinition) -> Result<(), SqlError> {

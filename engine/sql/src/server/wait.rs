@@ -239,6 +239,7 @@ impl Server {
     }
 
     pub(crate) fn unregister(&self, session: &SessionHandle) {
+        self.release_locks(session.id);
         self.sessions.borrow_mut().remove(&session.id);
     }
 

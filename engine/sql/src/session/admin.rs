@@ -10,6 +10,7 @@ use crate::error::{SqlError, error};
 use crate::exec::Sink;
 use crate::host::{GroupCommand, LocalChange};
 use crate::plan::{Output, unsupported};
+use crate::show::Shown;
 use crate::sysvar::{self, Input, SetContext, Setting};
 use crate::value::{Level, Value};
 use std::future::poll_fn;
@@ -126,10 +127,22 @@ impl Session {
             Statement::Prepare { name, from } => {
                 let values = self.values(std::slice::from_ref(from), params.clone()).await?;
                 let text = values.first().and_then(Value::to_text).unwrap_or_default().into_owned();
-                crate::parse::parse_with_params(text.as_bytes(), self.state.sql_mode())?;
+                // One of the name is gone, whatever becomes of the new one.
+                self.named.remove(&name.to_lowercase());
+                let parsed = crate::parse::parse_with_params(text.as_bytes(), self.state.sql_mode())?;
+                if let Statement::Select(_) | Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) =
+                    parsed.statement
+                {
+                    self.make_plan(&parsed.statement)?;
+                }
                 self.named.insert(name.to_lowercase(), text);
             }
             Statement::Execute { name, using } => return self.execute_named(name, using, conn, binary, more).await,
+            Statement::Call(name) => {
+                let database = self.state.database.borrow().clone();
+                let schema = name.schema.clone().or(database).ok_or_else(|| error(1046, "No database selected"))?;
+                return Err(error(1305, format!("PROCEDURE {schema}.{} does not exist", name.name)).into());
+            }
             Statement::Deallocate(name) => {
                 if self.named.remove(&name.to_lowercase()).is_none() {
                     let text = format!("Unknown prepared statement handler ({name}) given to DEALLOCATE PREPARE");
@@ -178,6 +191,11 @@ impl Session {
             }
             Statement::ResetPersist { if_exists, name } => self.reset_persist(*if_exists, name.as_deref())?,
             Statement::Show(show) => return self.show(show, conn, binary, more).await,
+            Statement::TableMaintenance { what, names } => {
+                self.implicit_commit().await?;
+                let shown = self.maintained(*what, names)?;
+                return self.answer_shown(&shown, conn, binary, more).await;
+            }
             Statement::CreateDatabase(_)
             | Statement::AlterDatabase { .. }
             | Statement::DropDatabase { .. }
@@ -589,8 +607,55 @@ impl Session {
 
     // ---- SHOW ----
 
+    /// ANALYZE TABLE and its like: there is nothing to do, and that is what they say.
+    fn maintained(&self, what: ast::Maintenance, names: &[ast::ObjectName]) -> Result<Shown, SqlError> {
+        let word = match what {
+            ast::Maintenance::Analyze => "analyze",
+            ast::Maintenance::Check => "check",
+            ast::Maintenance::Optimize => "optimize",
+            ast::Maintenance::Repair => "repair",
+            ast::Maintenance::Checksum => return Err(unsupported("CHECKSUM TABLE")),
+        };
+        let catalog = self.state.server.catalog.borrow();
+        let mut rows = Vec::new();
+        for name in names {
+            let schema = match &name.schema {
+                Some(schema) => schema.clone(),
+                None => self.state.database.borrow().clone().ok_or_else(|| error(1046, "No database selected"))?,
+            };
+            let table = format!("{schema}.{}", name.name);
+            let mut say = |kind: &str, text: &str| {
+                rows.push([table.as_str(), word, kind, text].map(Value::text).to_vec());
+            };
+            if catalog.table(&schema, &name.name).is_none() {
+                say("Error", &format!("Table '{table}' doesn't exist"));
+                say("status", "Operation failed");
+                continue;
+            }
+            match what {
+                ast::Maintenance::Optimize => {
+                    say("note", "Table does not support optimize, doing recreate + analyze instead");
+                    say("status", "OK");
+                }
+                ast::Maintenance::Repair => say("note", "The storage engine for the table doesn't support repair"),
+                _ => say("status", "OK"),
+            }
+        }
+        Ok(crate::show::maintenance(rows))
+    }
+
     async fn show(&mut self, show: &ast::Show, conn: &mut Connection, binary: bool, more: bool) -> Result<(), Stop> {
         let shown = super::tables::show(&self.state, show)?;
+        self.answer_shown(&shown, conn, binary, more).await
+    }
+
+    async fn answer_shown(
+        &mut self,
+        shown: &Shown,
+        conn: &mut Connection,
+        binary: bool,
+        more: bool,
+    ) -> Result<(), Stop> {
         let output: Vec<Output> = shown
             .columns
             .iter()

@@ -257,6 +257,13 @@ impl Session {
                 if list.is_empty() {
                     return Ok(None);
                 }
+                if let [ast::AlterTable::RenameTo(to)] = list.as_slice() {
+                    self.rename(&catalog, &table, to, &mut changes)?;
+                    return Ok(Some((changes, 0)));
+                }
+                if list.iter().any(|change| matches!(change, ast::AlterTable::RenameTo(_))) {
+                    return Err(unsupported("RENAME TO beside other changes of a table"));
+                }
                 self.alter(&catalog, &table, list, &mut changes)?;
             }
             Statement::CreateIndex { table, key } => {
@@ -271,7 +278,15 @@ impl Session {
                 let change = [ast::AlterTable::DropKey(name.clone())];
                 self.alter(&catalog, &table, &change, &mut changes)?;
             }
-            Statement::RenameTable(_) => return Err(unsupported("RENAME TABLE")),
+            Statement::RenameTable(list) => {
+                if list.len() > 1 {
+                    return Err(unsupported("RENAME TABLE of several at once"));
+                }
+                for (from, to) in list {
+                    let table = self.table(&catalog, from)?;
+                    self.rename(&catalog, &table, to, &mut changes)?;
+                }
+            }
             _ => return Err(unsupported("this statement")),
         }
         Ok(Some((changes, affected)))
@@ -280,6 +295,58 @@ impl Session {
     /// `foreign_key_checks`.
     fn checks_foreign_keys(&self) -> bool {
         self.state.vars.borrow().named("foreign_key_checks").to_text() == "ON"
+    }
+
+    /// Another name for a table: a new table takes the rows of the old one over, at the statement's place in the order.
+    fn rename(
+        &self,
+        catalog: &Catalog,
+        table: &Rc<Table>,
+        to: &ObjectName,
+        changes: &mut Vec<CatalogChange>,
+    ) -> Result<(), SqlError> {
+        let schema = self.schema(to)?;
+        check_name(&to.name)?;
+        for privilege in ["ALTER", "DROP"] {
+            self.may(privilege, &table.schema, Some(&table.name))?;
+        }
+        for privilege in ["CREATE", "INSERT"] {
+            self.may(privilege, &schema, Some(&to.name))?;
+        }
+        self.writable_database(catalog, &schema)?;
+        if catalog.table(&schema, &to.name).is_some() {
+            return Err(error(1050, format!("Table '{}' already exists", to.name)));
+        }
+        // Whoever used the table under its old name is refused.
+        changes.push(same_table(table));
+        let mut moved = table.definition.clone();
+        moved.origins = Vec::new();
+        for key in &mut moved.foreign_keys {
+            if key.parent_schema == table.schema && key.parent_table == table.name {
+                key.parent_schema.clone_from(&schema);
+                key.parent_table.clone_from(&to.name);
+            }
+        }
+        changes.push(create(ObjectKind::Table, &schema, &to.name, moved.to_bytes_taking_over(table.id), false));
+        changes.push(drop_object(ObjectKind::Table, &table.schema, &table.name, false));
+        // Children know their parent by name.
+        let mut seen = Vec::new();
+        for reference in &catalog.references(table.id).children {
+            let child = &reference.child;
+            if child.id == table.id || seen.contains(&child.id) {
+                continue;
+            }
+            seen.push(child.id);
+            let mut definition = TableDefinition { origins: Vec::new(), ..child.definition.clone() };
+            for key in &mut definition.foreign_keys {
+                if key.parent_schema == table.schema && key.parent_table == table.name {
+                    key.parent_schema.clone_from(&schema);
+                    key.parent_table.clone_from(&to.name);
+                }
+            }
+            changes.push(replace_table(child, &definition));
+        }
+        Ok(())
     }
 
     /// REFERENCES on the parents that are new, whose versions change too.

@@ -3,7 +3,7 @@
 use super::constraint;
 use super::foreign::{self, Surroundings};
 use crate::ast::{self, AlterTable, ColumnPlace, DataType, Expr, KeyDef, KeyKind, Literal, UnaryOp};
-use crate::catalog::{Column, ColumnType, DefaultValue, Key, KeyPart, Table, TableDefinition};
+use crate::catalog::{Column, ColumnType, DefaultValue, Key, KeyPart, ROW_ID, Table, TableDefinition};
 use crate::collate::Collation;
 use crate::error::{SqlError, error};
 use crate::plan::unsupported;
@@ -145,6 +145,9 @@ fn default_text(column: &str, expr: &Expr) -> Result<Option<String>, SqlError> {
 }
 
 fn column(def: &ast::ColumnDef, table_collation: Collation) -> Result<Column, SqlError> {
+    if def.name.is_empty() || def.name.ends_with(' ') || def.name.eq_ignore_ascii_case(ROW_ID) {
+        return Err(error(1166, format!("Incorrect column name '{}'", def.name)));
+    }
     check_name(&def.name)?;
     if def.generated.is_some() {
         return Err(unsupported("generated columns"));
@@ -175,7 +178,22 @@ fn column(def: &ast::ColumnDef, table_collation: Collation) -> Result<Column, Sq
                 format!("Column length too big for column '{}' (max = {most}); use BLOB or TEXT instead", def.name);
             return Err(error(1074, text));
         }
-        ColumnType::Decimal { precision, scale, .. } if precision > 65 || scale > 30 || scale > precision => {
+        ColumnType::Decimal { precision, .. } if precision > 65 => {
+            let text = format!("Too-big precision {precision} specified for '{}'. Maximum is 65.", def.name);
+            return Err(error(1426, text));
+        }
+        ColumnType::Decimal { scale, .. } if scale > 30 => {
+            let text = format!("Too big scale {scale} specified for column '{}'. Maximum is 30.", def.name);
+            return Err(error(1425, text));
+        }
+        ColumnType::Time(digits) | ColumnType::DateTime(digits) | ColumnType::Timestamp(digits) if digits > 6 => {
+            let text = format!("Too-big precision {digits} specified for '{}'. Maximum is 6.", def.name);
+            return Err(error(1426, text));
+        }
+        ColumnType::Bit(count) if count > 64 => {
+            return Err(error(1439, format!("Display width out of range for column '{}' (max = 64)", def.name)));
+        }
+        ColumnType::Decimal { precision, scale, .. } if scale > precision => {
             return Err(error(
                 1427,
                 format!("For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '{}').", def.name),
@@ -306,8 +324,20 @@ pub(super) fn table(
                     .all(|part| !definition.columns[usize::from(part.column)].nullable && part.prefix == 0)
     });
     let primary = definition.keys.iter().position(Key::is_primary).or(first);
-    if let Some(at) = primary {
-        definition.keys[at].space = 0;
+    match primary {
+        Some(at) => definition.keys[at].space = 0,
+        None => {
+            let part = KeyPart { column: definition.columns.len() as u16, prefix: 0, descending: false };
+            definition.columns.push(Column::row_id());
+            definition.keys.push(Key {
+                name: ROW_ID.into(),
+                unique: true,
+                parts: vec![part],
+                space: 0,
+                comment: String::new(),
+                invisible: true,
+            });
+        }
     }
     for key in &create.foreign_keys {
         foreign::add(&mut definition, at, key)?;
@@ -377,7 +407,7 @@ pub(super) fn add_key(
     let mut parts: Vec<KeyPart> = Vec::with_capacity(key.parts.len());
     let mut bytes = 0_u64;
     for part in &key.parts {
-        let found = definition.columns.iter().position(|column| column.name.eq_ignore_ascii_case(&part.column));
+        let found = find(definition, &part.column);
         let at = found.ok_or_else(|| error(1072, format!("Key column '{}' doesn't exist in table", part.column)))?;
         if parts.iter().any(|other| usize::from(other.column) == at) {
             return Err(error(1060, format!("Duplicate column name '{}'", part.column)));
@@ -400,6 +430,13 @@ pub(super) fn add_key(
             }
             Some(prefix) if Some(prefix) == whole => 0,
             Some(prefix) => prefix,
+            None if column.kind == ColumnType::Json => {
+                let text = format!(
+                    "JSON column '{}' supports indexing only via generated columns on a specified JSON path.",
+                    column.name
+                );
+                return Err(error(3152, text));
+            }
             None if column.kind.is_blob() => {
                 let text = format!("BLOB/TEXT column '{}' used in key specification without a key length", column.name);
                 return Err(error(1170, text));
@@ -479,13 +516,18 @@ pub(super) fn altered(
                     return Err(error(1060, format!("Duplicate column name '{}'", def.name)));
                 }
                 let at = definition.columns.len();
+                let hidden = definition.columns.last().is_some_and(Column::is_row_id);
                 definition.columns.push(column);
                 definition.origins.push(None);
-                move_column(&mut definition, at, place)?;
+                match place {
+                    // The hidden column stays the last one.
+                    ColumnPlace::Default if hidden => move_to(&mut definition, at, at - 1),
+                    place => move_column(&mut definition, at, place)?,
+                }
             }
             AlterTable::DropColumn(name) => {
                 let at = find(&definition, name).ok_or_else(|| missing(name))?;
-                if definition.columns.len() == 1 {
+                if definition.shown_columns().count() == 1 {
                     return Err(error(1090, "You can't delete all columns with ALTER TABLE; use DROP TABLE instead"));
                 }
                 if let Some(key) = definition.foreign_keys.iter().find(|key| key.columns.contains(&(at as u16))) {
@@ -552,7 +594,8 @@ pub(super) fn altered(
             }
             AlterTable::AddKey(key) => add_key(&mut definition, key, &[])?,
             AlterTable::DropKey(name) => {
-                let at = definition.keys.iter().position(|key| key.name.eq_ignore_ascii_case(name));
+                let named = |key: &Key| key.name.eq_ignore_ascii_case(name) && !key.is_row_id();
+                let at = definition.keys.iter().position(named);
                 let at = at.ok_or_else(|| missing(name))?;
                 if definition.keys[at].space == 0 {
                     return Err(unsupported("changes of the primary key"));
@@ -583,7 +626,8 @@ pub(super) fn altered(
                 let at = definition.foreign_keys.iter().position(|key| key.name.eq_ignore_ascii_case(name));
                 definition.foreign_keys.remove(at.ok_or_else(|| missing(name))?);
             }
-            AlterTable::RenameTo(_) => return Err(unsupported("RENAME TABLE")),
+            // Of the table as a whole: the caller's.
+            AlterTable::RenameTo(_) => {}
             AlterTable::Options(options) => {
                 check_engine(options)?;
                 let asked = collation(options.charset.as_deref(), options.collation.as_deref(), default)?;
@@ -628,7 +672,7 @@ fn missing(name: &str) -> SqlError {
 }
 
 fn find(definition: &TableDefinition, name: &str) -> Option<usize> {
-    definition.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
+    definition.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name) && !column.is_row_id())
 }
 
 /// Moves a column, and what keys say of columns with it.
@@ -642,6 +686,11 @@ fn move_column(definition: &mut TableDefinition, from: usize, place: &ColumnPlac
             if after < from { after + 1 } else { after }
         }
     };
+    move_to(definition, from, to);
+    Ok(())
+}
+
+fn move_to(definition: &mut TableDefinition, from: usize, to: usize) {
     let mut places: Vec<usize> = (0..definition.columns.len()).collect();
     let moved = places.remove(from);
     places.insert(to, moved);
@@ -655,5 +704,4 @@ fn move_column(definition: &mut TableDefinition, from: usize, place: &ColumnPlac
     }
     definition.columns = columns;
     definition.origins = origins;
-    Ok(())
 }

@@ -45,6 +45,10 @@ pub struct State {
     pub row_count: Cell<i64>,
     /// FOUND_ROWS().
     pub found_rows: Cell<u64>,
+    /// What FOUND_ROWS() will be after a SELECT SQL_CALC_FOUND_ROWS.
+    pub rows_without_limit: Cell<Option<u64>>,
+    /// How many warnings, and errors among them, the statement before left.
+    pub before: Cell<(u16, u16)>,
 }
 
 impl State {
@@ -54,6 +58,15 @@ impl State {
         if warnings.len() < WARNINGS_MAX {
             warnings.push(Warning { level, code, message: message.into() });
         }
+    }
+
+    /// Forgets the last statement's warnings, but for how many there were.
+    pub fn clear_warnings(&self) {
+        let mut warnings = self.warnings.borrow_mut();
+        let errors = warnings.iter().filter(|warning| warning.level == Level::Error).count();
+        let count = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
+        self.before.set((count(warnings.len()), count(errors)));
+        warnings.clear();
     }
 
     /// How many warnings the statement has.
@@ -103,11 +116,8 @@ impl State {
                 return Ok(Value::text(self.server.host.status().gtid_executed.as_str()));
             }
             "last_insert_id" | "identity" if session => return Ok(Value::uint(self.last_insert_id.get())),
-            "warning_count" if session => return Ok(Value::Int(i64::from(self.warning_count()))),
-            "error_count" if session => {
-                let errors = self.warnings.borrow().iter().filter(|warning| warning.level == Level::Error).count();
-                return Ok(Value::Int(errors as i64));
-            }
+            "warning_count" if session => return Ok(Value::Int(i64::from(self.before.get().0))),
+            "error_count" if session => return Ok(Value::Int(i64::from(self.before.get().1))),
             "timestamp" if session => {
                 let set = self.set_timestamp();
                 return Ok(Value::Double(set.unwrap_or_else(|| self.server.host.now().unix_us) as f64 / 1e6));
@@ -247,6 +257,10 @@ impl Env for Statement {
         self.is_change && self.state.strict() && self.state.sql_mode().has(SqlMode::ERROR_FOR_DIVISION_BY_ZERO)
     }
 
+    fn zero_divisor_is_noted(&self) -> bool {
+        self.state.sql_mode().has(SqlMode::ERROR_FOR_DIVISION_BY_ZERO)
+    }
+
     fn warn(&self, warning: Warning) {
         self.state.warn(warning.level, warning.code, warning.message);
     }
@@ -277,6 +291,10 @@ impl StatementEnv for Statement {
         outer[at] = value;
     }
 
+    fn set_rows_without_limit(&self, rows: u64) {
+        self.state.rows_without_limit.set(Some(rows));
+    }
+
     fn set_inserted(&self, row: Vec<Value>) {
         *self.inserted.borrow_mut() = row;
     }
@@ -294,6 +312,9 @@ impl StatementEnv for Statement {
                     Ok(Value::Int(0))
                 }
                 "WAIT_FOR_EXECUTED_GTID_SET" => self.wait_for_gtids(&args).await,
+                "GET_LOCK" | "RELEASE_LOCK" | "RELEASE_ALL_LOCKS" | "IS_FREE_LOCK" | "IS_USED_LOCK" => {
+                    self.named_lock(name, &args).await
+                }
                 "GROUP_REPLICATION_GET_WRITE_CONCURRENCY" => {
                     Ok(Value::uint(self.state.server.host.status().write_concurrency))
                 }
@@ -306,7 +327,49 @@ impl StatementEnv for Statement {
     }
 }
 
+/// Longest name of a lock, in characters.
+const LOCK_CHARS_MAX: usize = 64;
+
 impl Statement {
+    /// GET_LOCK and its family. Such locks are this member's own; nobody else in the group sees them.
+    async fn named_lock(&self, function: &str, args: &[Value]) -> Result<Value, SqlError> {
+        let (server, session) = (&self.state.server, self.state.handle.id());
+        if function == "RELEASE_ALL_LOCKS" {
+            return Ok(Value::uint(server.release_locks(session)));
+        }
+        let wrong = |name: &str| error(3057, format!("Incorrect user-level lock name '{name}'."));
+        let Some(name) = args.first().and_then(Value::to_text) else { return Err(wrong("NULL")) };
+        if name.is_empty() || name.chars().count() > LOCK_CHARS_MAX {
+            return Err(wrong(&name));
+        }
+        let name = name.to_lowercase();
+        match function {
+            "IS_FREE_LOCK" => return Ok(Value::bool(server.lock_holder(&name).is_none())),
+            "IS_USED_LOCK" => {
+                return Ok(server.lock_holder(&name).map_or(Value::Null, |holder| Value::uint(u64::from(holder))));
+            }
+            "RELEASE_LOCK" => return Ok(server.give_lock(&name, session).map_or(Value::Null, Value::bool)),
+            _ => {}
+        }
+        let begun = server.host.now().monotonic_us;
+        let deadline = match args.get(1).and_then(Value::to_f64) {
+            Some(seconds) if seconds >= 0.0 => begun.saturating_add((seconds.min(1e9) * 1e6) as u64),
+            // NULL is 0; less is without end.
+            None => begun,
+            Some(_) => u64::MAX,
+        };
+        loop {
+            if server.take_lock(&name, session) {
+                return Ok(Value::Int(1));
+            }
+            let now = server.host.now().monotonic_us;
+            if now >= deadline {
+                return Ok(Value::Int(0));
+            }
+            server.sleep(&self.state.handle, (deadline - now).min(10_000)).await?;
+        }
+    }
+
     async fn wait_for_gtids(&self, args: &[Value]) -> Result<Value, SqlError> {
         let Some(text) = args.first().and_then(Value::to_text) else { return Ok(Value::Null) };
         let parse = |text: &str| {

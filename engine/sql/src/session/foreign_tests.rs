@@ -1,20 +1,8 @@
 //! Foreign keys: what they refuse, what follows a change, who waits for whom. CHECK constraints.
 
-use super::tests::{Client, poll, with_table};
+use super::tests::{Client, all, poll, with_table};
 use crate::testing::FakeHost;
 use std::task::Poll;
-
-/// Runs statements and compares their answers, all of them before it complains.
-fn all(client: &mut Client, cases: &[(&str, &str)]) {
-    let mut failures = Vec::new();
-    for (sql, expected) in cases {
-        let found = client.run(sql);
-        if found != *expected {
-            failures.push(format!("{sql}\n  expected {expected}\n  found    {found}"));
-        }
-    }
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
-}
 
 fn family() -> (std::rc::Rc<FakeHost>, std::rc::Rc<crate::server::Server>, Client) {
     let (host, server, mut client) = with_table();

@@ -19,6 +19,8 @@ mod foreign_tests;
 mod prepared;
 mod query;
 mod result;
+#[cfg(test)]
+mod statement_tests;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -30,7 +32,7 @@ use crate::normalize::Normal;
 use crate::server::{Ended, Server, SessionInfo, UNAUTHENTICATED};
 use crate::sysvar::{SessionVars, Setting};
 use crate::txn::{ReadRules, Transaction};
-use crate::value::Level;
+use crate::value::{Level, Warning};
 use env::State;
 use prepared::Prepared;
 use std::cell::{Cell, RefCell};
@@ -77,6 +79,8 @@ pub struct Session {
     next_prepared: u32,
     named: BTreeMap<String, String>,
     normal: Normal,
+    /// What the parser said of the statement that is about to run.
+    notes: Vec<Warning>,
     /// What the client and this server agreed on.
     capabilities: Capabilities,
     multi_statements: bool,
@@ -112,6 +116,8 @@ impl Session {
             last_insert_id: Cell::new(0),
             row_count: Cell::new(0),
             found_rows: Cell::new(0),
+            rows_without_limit: Cell::new(None),
+            before: Cell::new((0, 0)),
         };
         Self {
             state: Rc::new(state),
@@ -122,6 +128,7 @@ impl Session {
             next_prepared: 1,
             named: BTreeMap::new(),
             normal: Normal::default(),
+            notes: Vec::new(),
             capabilities: Capabilities::default(),
             multi_statements: false,
             authenticated: false,
@@ -358,6 +365,7 @@ impl Session {
     /// COM_RESET_CONNECTION: as if newly logged in.
     fn reset(&mut self) {
         self.txn = None;
+        self.state.server.release_locks(self.state.handle.id());
         self.prepared.clear();
         self.named.clear();
         self.next_isolation = None;

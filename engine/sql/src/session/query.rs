@@ -59,10 +59,17 @@ impl Session {
         let cached = self.cached_plan(bytes, &mut normal);
         self.normal = normal;
         if let Some((plan, params)) = cached? {
-            self.state.warnings.borrow_mut().clear();
-            return self.run_plan(&plan, params, conn, false, more).await;
+            self.state.clear_warnings();
+            plan.notes.iter().for_each(|note| self.state.warn(note.level, note.code, note.message.as_str()));
+            match self.run_plan(&plan, params, conn, false, more).await {
+                // Out of range in an expression: told of the text as it was written.
+                Err(Stop::Error(fault)) if fault.code == 1690 && fault.message.contains('?') => {}
+                result => return result,
+            }
         }
-        let statement = parse::parse(bytes, self.state.sql_mode())?;
+        let parsed = parse::parse_with_params(bytes, self.state.sql_mode())?;
+        let statement = parsed.statement;
+        self.notes = parsed.notes;
         self.run(&statement, None, &text, Rc::from([]), conn, false, more).await
     }
 
@@ -88,7 +95,8 @@ impl Session {
                     return Ok(None);
                 }
                 // An error is better told of the text as it was written.
-                let Ok(plan) = self.make_plan(&parsed.statement) else { return Ok(None) };
+                let Ok(mut plan) = self.make_plan(&parsed.statement) else { return Ok(None) };
+                plan.notes = parsed.notes;
                 let plan = Rc::new(plan);
                 server.plans.borrow_mut().put(fingerprint, &normal.stripped, &place, mode, generation, plan.clone());
                 plan
@@ -125,7 +133,10 @@ impl Session {
         let diagnostic =
             matches!(statement, ast::Statement::Show(ast::Show::Warnings { .. } | ast::Show::WarningCount { .. }));
         if !diagnostic {
-            self.state.warnings.borrow_mut().clear();
+            self.state.clear_warnings();
+        }
+        for note in std::mem::take(&mut self.notes) {
+            self.state.warn(note.level, note.code, note.message);
         }
         match statement {
             ast::Statement::Select(_)
@@ -269,7 +280,7 @@ impl Session {
         let track: Vec<Track<'_>> = gtid.as_deref().map(Track::Gtids).into_iter().collect();
         let Some(changed) = changed else {
             self.state.row_count.set(-1);
-            self.state.found_rows.set(rows);
+            self.state.found_rows.set(self.state.rows_without_limit.take().unwrap_or(rows));
             conn.answer().end_rows(&Done { status, warnings, ..Done::default() });
             return;
         };
@@ -346,6 +357,13 @@ impl Session {
             }
             Body::Update(update) => target("UPDATE", &update.table),
             Body::Delete(delete) => target("DELETE", &delete.table),
+            Body::Joined(joined) => {
+                let privilege = if joined.is_update { "UPDATE" } else { "DELETE" };
+                joined.targets.iter().for_each(|changed| target(privilege, &changed.table));
+                source_tables(&joined.source, &mut |schema, table| {
+                    needed.push(("SELECT", schema.to_owned(), table.to_owned()));
+                });
+            }
         }
         let mut selects: Vec<&SelectPlan> = Vec::new();
         match &plan.body {
@@ -377,22 +395,24 @@ impl Session {
 }
 
 /// Calls `f` for each base table that a query reads.
-fn tables_of(select: &SelectPlan, f: &mut impl FnMut(&str, &str)) {
-    fn source(from: &Source, f: &mut impl FnMut(&str, &str)) {
-        match from {
-            Source::Nothing | Source::Virtual { .. } => {}
-            Source::Table { table, .. } => f(&table.schema, &table.name),
-            Source::Derived(select) => tables_of(select, f),
-            Source::Join { left, right, .. } => {
-                source(left, f);
-                source(right, f);
-            }
-            Source::Exchanged { source: inner, .. } => source(inner, f),
-        }
-    }
-    source(&select.source, f);
+fn tables_of(select: &SelectPlan, f: &mut dyn FnMut(&str, &str)) {
+    source_tables(&select.source, f);
     for (_, _, arm) in &select.arms {
         tables_of(arm, f);
+    }
+}
+
+/// Calls `f` for each base table that a source reads.
+fn source_tables(from: &Source, f: &mut dyn FnMut(&str, &str)) {
+    match from {
+        Source::Nothing | Source::Virtual { .. } => {}
+        Source::Table { table, .. } => f(&table.schema, &table.name),
+        Source::Derived(select) => tables_of(select, f),
+        Source::Join { left, right, .. } => {
+            source_tables(left, f);
+            source_tables(right, f);
+        }
+        Source::Exchanged { source, .. } => source_tables(source, f),
     }
 }
 

@@ -95,6 +95,15 @@ impl Sink for ResultSink<'_> {
                 Value::Null => writer.null(),
                 Value::Int(value) => writer.i64(*value),
                 Value::UInt(value) => writer.u64(*value),
+                // A double with a number of digits of its own, such as PI().
+                Value::Double(value)
+                    if !self.binary
+                        && kind == ColumnType::Double
+                        && self.columns.get(at).is_some_and(|column| column.decimals < 31) =>
+                {
+                    let digits = usize::from(self.columns[at].decimals);
+                    writer.bytes(format!("{value:.digits$}").as_bytes());
+                }
                 Value::Double(value) => writer.f64(*value),
                 Value::Text(text) => writer.bytes(text.as_bytes()),
                 Value::Bytes(bytes) => writer.bytes(bytes),

@@ -106,6 +106,18 @@ impl Client {
     }
 }
 
+/// Runs statements and compares their answers, all of them before it complains.
+pub(super) fn all(client: &mut Client, cases: &[(&str, &str)]) {
+    let mut failures = Vec::new();
+    for (sql, expected) in cases {
+        let found = client.run(sql);
+        if found != *expected {
+            failures.push(format!("{sql}\n  expected {expected}\n  found    {found}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
 fn start() -> (Rc<FakeHost>, Rc<Server>) {
     let (host, server) = FakeHost::start();
     let root = CatalogChange::Create {

@@ -114,8 +114,8 @@ pub fn reference_text(reference: &Reference) -> String {
 /// The CREATE TABLE that makes this table. `next` is the next value of its AUTO_INCREMENT column, shown from 2 on.
 #[must_use]
 pub fn table_text(schema: &str, name: &str, table: &TableDefinition, next: Option<u64>) -> String {
-    let mut lines: Vec<String> = table.columns.iter().map(|column| column_text(column, table)).collect();
-    for key in &table.keys {
+    let mut lines: Vec<String> = table.shown_columns().map(|(_, column)| column_text(column, table)).collect();
+    for key in table.shown_keys() {
         let part = |part: &crate::catalog::KeyPart| {
             let mut out = ident(&table.columns[usize::from(part.column)].name);
             if part.prefix != 0 {

@@ -57,6 +57,12 @@ fn shown(columns: &[Col], rows: Vec<Vec<Value>>) -> Shown {
     Shown { columns: columns.iter().map(virtual_table::column_of).collect(), rows }
 }
 
+/// What ANALYZE TABLE and its like answer: table, operation, kind of message, message.
+#[must_use]
+pub fn maintenance(rows: Vec<Vec<Value>>) -> Shown {
+    shown(MAINTENANCE, rows)
+}
+
 /// Renames the only or first column: `Tables_in_db`.
 fn heading(mut shown: Shown, name: String) -> Shown {
     shown.columns[0].name = name;
@@ -393,12 +399,12 @@ fn columns(at: &ShowSource<'_>, full: bool, name: &ObjectName, filter: Option<&S
         }
         row
     };
-    filtered(shown(all, definition.columns.iter().enumerate().map(row).collect()), filter)
+    filtered(shown(all, definition.shown_columns().map(row).collect()), filter)
 }
 
 fn index(table: &catalog::Table, source: &Source<'_>) -> Shown {
     let mut rows = Vec::new();
-    for key in &table.definition.keys {
+    for key in table.definition.shown_keys() {
         for (place, part) in key.parts.iter().enumerate() {
             let column = &table.definition.columns[usize::from(part.column)];
             rows.push(vec![
@@ -428,6 +434,12 @@ pub(crate) fn collation(id: u16) -> Collation {
     Collation::from_id(id).unwrap_or(Collation::DEFAULT)
 }
 
+const MAINTENANCE: &[Col] = &[
+    ("Table", T::C(128), true),
+    ("Op", T::C(10), true),
+    ("Msg_type", T::C(10), true),
+    ("Msg_text", T::C(131_072), true),
+];
 const PAIR: &[Col] = &[("Variable_name", T::C(64), false), ("Value", T::C(1024), true)];
 const WARNINGS: &[Col] = &[("Level", T::C(7), false), ("Code", T::I, false), ("Message", T::C(512), false)];
 const PROCESSES: &[Col] = &[
@@ -562,6 +574,7 @@ const ROUTINES: &[Col] = &[
     ("Db", T::C(64), false),
     ("Name", T::C(64), false),
     ("Type", T::C(10), false),
+    ("Language", T::C(64), false),
     ("Definer", T::C(288), false),
     ("Modified", T::C(26), false),
     ("Created", T::C(26), false),

@@ -460,7 +460,7 @@ pub(crate) fn extra(column: &catalog::Column) -> String {
 fn columns(source: &Source<'_>) -> Vec<Vec<Value>> {
     let mut rows = Vec::new();
     for table in seen_tables(source) {
-        for (place, column) in table.definition.columns.iter().enumerate() {
+        for (place, column) in table.definition.shown_columns() {
             let collation = column.kind.is_text().then(|| column.collation());
             let per_char = collation.map_or(1, |collation| u64::from(collation.bytes_per_char()));
             let characters = match &column.kind {
@@ -584,7 +584,7 @@ pub(crate) fn processes(source: &Source<'_>) -> Vec<Vec<Value>> {
 fn key_usage(source: &Source<'_>) -> Vec<Vec<Value>> {
     let mut rows = Vec::new();
     for table in seen_tables(source) {
-        for key in table.definition.keys.iter().filter(|key| key.unique) {
+        for key in table.definition.shown_keys().filter(|key| key.unique) {
             for (place, part) in key.parts.iter().enumerate() {
                 let mut row = vec![
                     def(),
@@ -661,7 +661,7 @@ fn references(source: &Source<'_>) -> Vec<Vec<Value>> {
 fn constraints(source: &Source<'_>) -> Vec<Vec<Value>> {
     let mut rows = Vec::new();
     for table in seen_tables(source) {
-        for key in table.definition.keys.iter().filter(|key| key.unique) {
+        for key in table.definition.shown_keys().filter(|key| key.unique) {
             rows.push(vec![
                 def(),
                 text(table.schema.as_str()),
@@ -701,7 +701,7 @@ fn constraints(source: &Source<'_>) -> Vec<Vec<Value>> {
 fn statistics(source: &Source<'_>) -> Vec<Vec<Value>> {
     let mut rows = Vec::new();
     for table in seen_tables(source) {
-        for key in &table.definition.keys {
+        for key in table.definition.shown_keys() {
             for (place, part) in key.parts.iter().enumerate() {
                 let column = &table.definition.columns[usize::from(part.column)];
                 rows.push(vec![
