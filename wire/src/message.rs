@@ -226,6 +226,8 @@ pub struct Heartbeat {
     pub misses: Vec<Incarnation>,
     /// The leader: whom it asks to be expelled. Any other: to whose expulsion it agrees, under `promised`.
     pub expels: Vec<Incarnation>,
+    /// Members whose heartbeats reach the sender late time and again: links that lose packets.
+    pub rough: Vec<Incarnation>,
     /// A lease: the sender leads, a quorum answers it, and the receiver is ONLINE (`design.md` §9).
     pub assures: bool,
 }

@@ -36,6 +36,7 @@ fn samples() -> Vec<(Message, Vec<u8>)> {
         hears: vec![Incarnation(1), Incarnation(2)],
         waiting_us: 5,
         misses: vec![Incarnation(4)],
+        rough: vec![Incarnation(5)],
         expels: vec![],
         assures: true,
     };

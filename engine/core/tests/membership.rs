@@ -49,6 +49,31 @@ fn a_leader_that_misses_a_member_hands_over_to_who_hears_most() {
     assert!(world.member(best).group().is_some_and(|group| group.leads()), "{}", world.describe());
 }
 
+/// A leader whose links lose packets, which the others' links do not, hands over to one of those; it leads again only
+/// when it is asked to.
+#[test]
+fn a_leader_whose_links_lose_packets_hands_over() {
+    let mut world = World::new(3);
+    world.single = false;
+    world.form();
+    let leader = world.leader().expect("there is one");
+    world.rough = Some(leader);
+    let other = |world: &World| world.leader().is_some_and(|now| now != leader);
+    world.run_until("a member with smooth links to lead", 20_000_000, other);
+    world.run_for(20_000_000);
+    assert!(other(&world), "{}", world.describe());
+}
+
+/// Where all links lose packets nobody leads better, and leadership stays where it is.
+#[test]
+fn no_leader_hands_over_where_all_links_are_alike() {
+    let mut world = World::formed(2);
+    let leader = world.leader().expect("there is one");
+    world.rough = Some(1 - leader);
+    world.run_for(20_000_000);
+    assert_eq!(world.leader(), Some(leader), "{}", world.describe());
+}
+
 fn unreachable_at(world: &World, at: usize, other: usize) -> bool {
     let listed = world.listed(at);
     listed.iter().position(|&node| node == other).is_some_and(|place| world.states(at)[place] == State::Unreachable)

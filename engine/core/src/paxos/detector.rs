@@ -10,6 +10,8 @@ use wire::message::{Channel, Heartbeat, Message};
 
 /// How many sent heartbeats are remembered by their time, to know how old an echo is.
 const REMEMBERED: usize = 32;
+/// So many of the last 64 heartbeats, some four seconds of them, were late: the link is rough.
+const ROUGH: u32 = 3;
 /// A member that does nothing for longer than this was stopped itself.
 const PAUSE_US: u64 = 1_000_000;
 
@@ -34,6 +36,11 @@ struct Heard {
     hears: Vec<Incarnation>,
     decided: Index,
     waiting_us: u64,
+    /// When its last heartbeat came, and which of the last 64 were late, the newest in bit 0.
+    beat_at: Option<Instant>,
+    late: u64,
+    /// Whose links it calls rough, by its last word.
+    rough: Vec<Incarnation>,
     /// Whom it misses, and to whose expulsion it agrees under which ballot, by its last word.
     misses: Vec<Incarnation>,
     expels: (Ballot, Vec<Incarnation>),
@@ -55,6 +62,21 @@ pub(super) struct Detector {
     advanced: Instant,
     /// Largest gap lately seen between heartbeats, decaying: the adaptive part of the suspicion time.
     slowest_us: u64,
+}
+
+impl Heard {
+    /// A heartbeat has come: late when more than one and a half of its period passed since the one before, as
+    /// where a packet was lost and only what followed it told so.
+    fn note_pace(&mut self, now: Instant, period_us: u64) {
+        if let Some(before) = self.beat_at.replace(now) {
+            let late = now.since(before) > period_us + period_us / 2;
+            self.late = self.late << 1 | u64::from(late);
+        }
+    }
+
+    fn is_rough(&self) -> bool {
+        self.late.count_ones() >= ROUGH
+    }
 }
 
 impl Detector {
@@ -163,6 +185,37 @@ impl Group {
         self.views.is_empty() || reachable >= self.quorum()
     }
 
+    /// Whether `one` says that heartbeats of `other` reach it in time.
+    fn calls_smooth(&self, one: Incarnation, other: Incarnation) -> bool {
+        let heard = |who: Incarnation| self.detector.peers.get(&who);
+        if one == self.me() {
+            return heard(other).is_some_and(|heard| heard.up && !heard.is_rough());
+        }
+        heard(one).is_some_and(|heard| heard.up && heard.hears.contains(&other) && !heard.rough.contains(&other))
+    }
+
+    /// Voters with whom `who` exchanges heartbeats in time, itself among them: what they say of one another.
+    fn smooth_voters(&self, who: Incarnation) -> usize {
+        let smooth = |other: Incarnation| self.calls_smooth(who, other) && self.calls_smooth(other, who);
+        self.voters().filter(|voter| voter.incarnation == who || smooth(voter.incarnation)).count()
+    }
+
+    /// Who should lead instead of this member, whose links lose packets so that it lacks a quorum within easy
+    /// reach, by the others' word: a voter that has one.
+    pub(super) fn smoother_leader(&self, now: Instant) -> Option<Incarnation> {
+        let (me, quorum) = (self.me(), self.quorum());
+        let called_rough = |by: Incarnation| {
+            by != me && self.detector.peers.get(&by).is_some_and(|heard| heard.up && heard.rough.contains(&me))
+        };
+        let rough = self.voters().filter(|voter| called_rough(voter.incarnation)).count();
+        if self.voters().count() - rough >= quorum {
+            return None;
+        }
+        let others = self.voters().map(|voter| voter.incarnation).filter(|&voter| voter != me);
+        let reach = others.filter(|&voter| self.hears(voter, now)).map(|voter| (self.smooth_voters(voter), voter));
+        reach.max().filter(|&(reach, _)| reach >= quorum).map(|(_, voter)| voter)
+    }
+
     pub(super) fn heard_decided(&self) -> Index {
         self.detector.peers.values().map(|heard| heard.decided).max().unwrap_or_default()
     }
@@ -247,6 +300,7 @@ impl Group {
         let heard = self.detector.peers.entry(peer).or_default();
         heard.up = true;
         heard.at = now;
+        (heard.beat_at, heard.late) = (None, 0);
         // Perhaps another process, which counts from 1, and the first ones may be lost.
         heard.received = 0;
         if self.promised.node == peer {
@@ -259,16 +313,16 @@ impl Group {
         self.send_heartbeat(now, peer, out);
     }
 
-    pub(super) fn on_peer_down(&mut self, now: Instant, peer: Incarnation) {
+    pub(super) fn on_peer_down(&mut self, peer: Incarnation) {
         if let Some(heard) = self.detector.peers.get_mut(&peer) {
             heard.up = false;
             heard.both_ways = None;
             heard.hears.clear();
             heard.misses.clear();
             heard.expels = Default::default();
+            heard.rough.clear();
             heard.at = heard.at.max(Instant(1));
         }
-        let _ = now;
         self.restart_replication(peer);
     }
 
@@ -280,6 +334,7 @@ impl Group {
             return;
         }
         heard.received = heartbeat.sequence;
+        heard.note_pace(now, self.config.timing.heartbeat_us);
         if let Some(&(_, at)) = heard.sent.iter().find(|&&(sequence, _)| sequence == heartbeat.echo) {
             heard.both_ways = Some(heard.both_ways.map_or(at, |before| before.max(at)));
             heard.contact = heard.contact.max(at);
@@ -298,6 +353,7 @@ impl Group {
         heard.decided = heartbeat.decided;
         heard.waiting_us = heartbeat.waiting_us;
         heard.misses = heartbeat.misses;
+        heard.rough = heartbeat.rough;
         heard.expels = (heartbeat.promised, heartbeat.expels);
         if heartbeat.leader == from && heartbeat.promised == self.promised {
             self.leader_decided = self.leader_decided.max(heartbeat.decided);
@@ -318,6 +374,7 @@ impl Group {
         let misses = self.missed();
         let expels = self.expels(now);
         let assures = self.assures(to, now);
+        let rough = self.detector.peers.iter().filter(|(_, heard)| heard.is_rough()).map(|(&peer, _)| peer).collect();
         let Some(heard) = self.detector.peers.get_mut(&to) else { return };
         heard.sequence += 1;
         heard.sent.push_back((heard.sequence, now));
@@ -326,7 +383,7 @@ impl Group {
         }
         let (sequence, echo) = (heard.sequence, heard.received);
         let heartbeat =
-            Heartbeat { sequence, echo, promised, leader, decided, hears, waiting_us, misses, expels, assures };
+            Heartbeat { sequence, echo, promised, leader, decided, hears, waiting_us, misses, expels, rough, assures };
         let message = Message::Heartbeat(heartbeat);
         out.post(Peer::Member(to), Channel::Liveness, message, Payload::None);
     }

@@ -303,6 +303,7 @@ impl Group {
         self.change_view(now, out);
         self.care_for_primary(now, out);
         self.care_for_reach(now);
+        self.care_for_links(now);
         self.flush(out);
         self.replicate_all(now, out);
         self.hand_over(now, out);
@@ -696,6 +697,24 @@ impl Group {
             self.handover_wanted = now;
             leading.handover = Some((to, until));
         }
+    }
+
+    /// Links of this leader lose packets, and each batch waits for what is sent again: a voter whose links with a
+    /// quorum are well leads better. Not so where this is the primary: all that is written comes from here.
+    fn care_for_links(&mut self, now: Instant) {
+        let primary = self.primary.single && self.primary.primary == Some(self.me());
+        let since_last = now.since(self.handover_wanted);
+        let Role::Leader(leading) = &self.role else { return };
+        if primary || leading.handover.is_some() || since_last <= HANDOVER_US {
+            return;
+        }
+        let Some(to) = self.smoother_leader(now) else { return };
+        rare!("a leader with rough links hands over");
+        self.handover_wanted = now;
+        // What it has to send first may be lost and sent again.
+        let until = now.plus(self.suspicion_us() * 4);
+        let Role::Leader(leading) = &mut self.role else { return };
+        leading.handover = Some((to, until));
     }
 
     pub(super) fn drive_leave(&mut self, now: Instant, out: &mut Effects) {

@@ -285,7 +285,7 @@ impl Group {
                 self.on_message(now, from, message, payload, out);
             }
             Input::PeerUp(peer) => self.on_peer_up(now, peer, out),
-            Input::PeerDown(peer) => self.on_peer_down(now, peer),
+            Input::PeerDown(peer) => self.on_peer_down(peer),
             Input::Synced { index, cuts } => self.log.on_synced(index, cuts),
             // A joiner's business.
             Input::Refused { .. } => {}

@@ -66,6 +66,10 @@ pub struct World {
     flying: Vec<Parcel>,
     /// Directions in which nothing arrives.
     silent: BTreeSet<(usize, usize)>,
+    /// Around this member each twentieth heartbeat is lost, and sent again a heartbeat's time later.
+    pub rough: Option<usize>,
+    /// Of each rough link: heartbeats so far, and until when it stalls.
+    stalls: BTreeMap<(usize, usize), (u64, Instant)>,
     /// Every message that arrived, in words, where the script asks for it.
     pub heard: Option<Vec<(usize, usize, String)>>,
 }
@@ -97,7 +101,8 @@ impl World {
         };
         let nodes = (0..members).map(|_| node()).collect();
         let (flying, silent) = (Vec::new(), BTreeSet::new());
-        let mut world = Self { now: Instant(100_000_000), nodes, single: true, flying, silent, heard: None };
+        let (now, stalls) = (Instant(100_000_000), BTreeMap::new());
+        let mut world = Self { now, nodes, single: true, flying, silent, rough: None, stalls, heard: None };
         (0..members).for_each(|at| world.boot(at, false));
         world
     }
@@ -105,14 +110,20 @@ impl World {
     /// A group of all, ONLINE; the first bootstrapped it.
     pub fn formed(members: usize) -> Self {
         let mut world = Self::new(members);
+        world.form();
+        world
+    }
+
+    /// The first bootstraps, the others join; all ONLINE.
+    pub fn form(&mut self) {
+        let members = self.nodes.len();
         for at in 0..members {
-            world.start(at);
-            world.run_until("a member to be ONLINE", 20_000_000, |world| world.state(at) == State::Online);
+            self.start(at);
+            self.run_until("a member to be ONLINE", 20_000_000, |world| world.state(at) == State::Online);
         }
-        world.run_until("all to see all ONLINE", 20_000_000, |world| {
+        self.run_until("all to see all ONLINE", 20_000_000, |world| {
             (0..members).all(|at| world.states(at) == vec![State::Online; members])
         });
-        world
     }
 
     pub fn options(&mut self, at: usize) -> StartOptions {
@@ -354,6 +365,10 @@ impl World {
             if node.member.is_none() || self.silent.contains(&(parcel.from, parcel.to)) {
                 continue;
             }
+            if self.stalls(&parcel) {
+                self.flying.push(parcel);
+                continue;
+            }
             if let Some(heard) = &mut self.heard {
                 heard.push((parcel.from, parcel.to, format!("{:?}", parcel.message)));
             }
@@ -372,6 +387,22 @@ impl World {
             self.perform(at, out);
         }
         self.check();
+    }
+
+    /// Whether a parcel is lost for now, or waits behind one that is.
+    fn stalls(&mut self, parcel: &Parcel) -> bool {
+        let link = (parcel.from, parcel.to);
+        if !self.rough.is_some_and(|rough| [link.0, link.1].contains(&rough)) {
+            return false;
+        }
+        let (beats, until) = self.stalls.entry(link).or_insert((link.0 as u64 * 7, Instant(0)));
+        if matches!(parcel.message, Message::Heartbeat(_)) && *until < self.now {
+            *beats += 1;
+            if beats.is_multiple_of(20) {
+                *until = self.now.plus(60_000);
+            }
+        }
+        *until > self.now
     }
 
     /// Agreement: delivered logs of one birth are prefixes of one another.
