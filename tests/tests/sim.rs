@@ -29,6 +29,7 @@ fn thirty_seeds_pass() {
     assert!(sum(|report| report.crashes) > 10);
     assert!(sum(|report| report.checkpoints) > 50);
     assert!(sum(|report| report.restored) > 10);
+    assert!(sum(|report| report.installed) > 3);
 }
 
 /// Same seed, same run: every event at the same time, to the same end.
@@ -129,4 +130,14 @@ fn three_hundred_walks_of_the_order_pass() {
     assert!(sum(|report| report.acknowledged) > 1000);
     assert!(sum(|report| report.elections) > 1000);
     assert!(sum(|report| report.crashes) > 500);
+}
+
+/// A bit of a resident row changes: the scrub finds it within a pass, the others' digests prove the member wrong, and it
+/// comes back with what they have.
+#[test]
+fn a_flipped_row_is_found_and_repaired() {
+    let reports: Vec<_> = (1..=8).map(|seed| pass(&setup(seed, "bad-memory", 4000))).collect();
+    let (damaged, diverged) = reports.iter().fold((0, 0), |sum, r| (sum.0 + r.damaged, sum.1 + r.diverged));
+    assert!(damaged >= 4, "{damaged}");
+    assert_eq!(diverged, damaged);
 }

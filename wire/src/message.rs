@@ -122,6 +122,12 @@ pub enum Message {
     /// The leader of `ballot` has stopped, promised `next` to the receiver, whose log it made level, and
     /// asks it to stand with that at once; its promise follows.
     Handover { ballot: Ballot, next: Ballot },
+    /// The leader of `ballot` holds no log any more that begins where the receiver's ends: recover from a donor.
+    Behind { ballot: Ballot },
+    /// A recovering member asks a donor; [`Message::Recovered`] answers under the same token.
+    Recover { token: u64, want: Want },
+    /// What a donor gives; the payload is what [`Given`] says.
+    Recovered { token: u64, given: Given },
     /// Sent on [`Channel::Liveness`].
     Heartbeat(Heartbeat),
     /// To who speaks as a member and is none: the view decided at `view` lists it no more.
@@ -150,6 +156,39 @@ pub struct Fork {
     pub parent: Birth,
     /// Whether the sender's birth has a leader and a quorum.
     pub quorum: bool,
+}
+
+/// What a recovering member asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub enum Want {
+    /// Whatever leads from `after`, whose chain is `chain`, to the present.
+    State {
+        after: Index,
+        chain: u64,
+        /// A checkpoint below this index will not do.
+        least: Index,
+        /// Entries missing from which on a checkpoint is wanted (`group_replication_clone_threshold`).
+        threshold: u64,
+    },
+    /// A block of a checkpoint.
+    Block { checkpoint: Index, number: u64 },
+    /// Decided frames after `after`.
+    Log { after: Index, chain: u64 },
+}
+
+/// What a donor answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub enum Given {
+    /// Decided frames (payload) that continue the asker's log; `decided` is the last that the donor knows.
+    Log { decided: Index },
+    /// The checkpoint that it has: where it lies, its bytes, and (payload) the hash of each block, u64 each.
+    Checkpoint { index: Index, ballot: Ballot, chain: u64, bytes: u64, decided: Index },
+    /// The block (payload), of so many bytes.
+    Block { bytes: u64 },
+    /// Ask again in a moment.
+    Busy,
+    /// It has that no more, or never had it.
+    Gone,
 }
 
 /// Who connects, and to what.

@@ -5,10 +5,12 @@
 //! in order, is correct.
 
 use crate::certify::Judged;
+use crate::checkpoint::Checkpoint;
 use crate::paxos::tail::Point;
 use wire::entry::ViewMember;
 use wire::frame::{Buffer, Frame};
-use wire::id::{Ballot, Birth, Incarnation, Index, Run};
+use wire::gtid::GtidSet;
+use wire::id::{Ballot, Birth, Csn, Incarnation, Index, Run};
 use wire::message::{Channel, Label, Message};
 
 /// Microseconds of the member's monotonic clock since some start.
@@ -123,11 +125,36 @@ pub enum Input {
         /// The index that it is of.
         index: Index,
     },
+    /// What [`Effect::ReadCheckpoint`] asked for.
+    CheckpointRead {
+        /// As asked.
+        token: u64,
+        /// What there is.
+        part: CheckpointPart,
+    },
     /// A checkpoint could not be written; what there was of it is gone.
     CheckpointFailed {
         /// What the disk said.
         reason: String,
     },
+}
+
+/// A part of a stored checkpoint.
+#[derive(Debug)]
+pub enum CheckpointPart {
+    /// Where it lies, its bytes, and the hash of each block.
+    Head {
+        /// The place in the log that it is of.
+        point: Point,
+        /// Bytes of all blocks.
+        bytes: u64,
+        /// Of each block.
+        hashes: Vec<u64>,
+    },
+    /// A block.
+    Block(Vec<u8>),
+    /// There is none, or it is damaged.
+    Gone,
 }
 
 /// What is to be done with the file of a checkpoint, in this order.
@@ -177,6 +204,36 @@ pub enum Effect {
     StoreVote(Vote),
     /// Write a checkpoint; [`Input::CheckpointFailed`] may follow any of it.
     Checkpoint(CheckpointWrite),
+    /// Read a stored checkpoint; [`Input::CheckpointRead`] follows.
+    ReadCheckpoint {
+        /// Comes back with the answer.
+        token: u64,
+        /// Which.
+        index: Index,
+        /// A block by its number; without, the head.
+        block: Option<u64>,
+    },
+    /// Drop the whole log and begin behind the incoming checkpoint, which is durable: it is the only one now.
+    RestartLog {
+        /// The place that it is of.
+        base: Point,
+    },
+    /// Load the head of a checkpoint beside what is served.
+    RestoreBegin(Box<Checkpoint>),
+    /// Load a piece of its rows.
+    RestoreRows(Vec<u8>),
+    /// All rows came: are they those that the checkpoint was cut of? [`crate::member::Member::restore_failed`] is to
+    /// be told if not, as after any failure before.
+    RestoreCheck,
+    /// Put what was loaded in the place of what is served.
+    RestoreEnd {
+        /// The CSN that it is as of.
+        csn: Csn,
+        /// GTIDs executed up to there.
+        executed: Box<GtidSet>,
+    },
+    /// Give up what was loaded.
+    RestoreAbandon,
     /// Checkpoints and log that are no longer needed may go.
     Retain {
         /// The checkpoints to keep; all others go.

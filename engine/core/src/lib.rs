@@ -8,5 +8,6 @@ pub mod effect;
 pub mod gtid_assign;
 pub mod member;
 pub mod paxos;
+pub mod recovery;
 pub mod rng;
 pub mod sequencer;

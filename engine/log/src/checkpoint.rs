@@ -202,6 +202,12 @@ impl CheckpointWriter {
         self.base
     }
 
+    /// Whether it comes from a peer.
+    #[must_use]
+    pub fn is_incoming(&self) -> bool {
+        self.name == INCOMING
+    }
+
     /// Writes the next block. Not yet on disk when this returns.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use engine_core::certify::{Certifier, Judged, Verdict};
 use engine_core::checkpoint::Checkpoint;
 use engine_core::checkpoint::cut::RowsHead;
 use engine_core::effect::{CommandError, Effect, Effects, ExitAction, Input, Instant, Level, Note, Vote};
-use engine_core::member::{Command, Limits, Member, MemberConfig, Memory, StartOptions, State, replay};
+use engine_core::member::{Cause, Command, Limits, Member, MemberConfig, Memory, StartOptions, State, replay};
 use engine_sql::catalog::Effect as SqlEffect;
 use engine_sql::host::{GroupCommand, GroupStatus, Host, LocalChange, LoggedEntry, Now, Outcome, Ticket};
 use engine_sql::server::{RowsCut, RowsState, Server};
@@ -32,6 +32,8 @@ const REPORT_US: u64 = 1_000_000;
 const COLLECT_STEPS: usize = 256;
 /// Slices of a checkpoint per turn: each looks at some hundred rows.
 const CUT_SLICES: usize = 2;
+/// Keys that a scrub reads at once: some 30 us.
+const SCRUB_KEYS: usize = 200;
 
 /// What the engine asks of the world at once, without waiting.
 pub trait World {
@@ -73,6 +75,8 @@ pub struct StartSettings {
     pub seeds: Vec<String>,
     /// `group_replication_member_weight`.
     pub weight: u8,
+    /// `group_replication_clone_threshold`.
+    pub clone_threshold: u64,
 }
 
 /// Reads [`StartSettings`] from the system variables, or says why START is refused.
@@ -130,6 +134,19 @@ impl Logged {
     }
 }
 
+/// A pass over all rows that compares them with their digest.
+#[derive(Default)]
+struct Scrub {
+    /// Rows being read, the digest that they should have, and that of those read so far.
+    pass: Option<(RowsCut, u64, u64)>,
+    /// When the next slice is due, how far apart slices are, when the next pass begins; microseconds.
+    next: u64,
+    every: u64,
+    again: u64,
+    /// By how much the rows differ from their digest, as the last pass found.
+    found: u64,
+}
+
 enum Waiting {
     For(Option<Waker>),
     Done(Outcome),
@@ -181,6 +198,12 @@ pub struct Engine {
     next_report: Cell<u64>,
     reported: Cell<Csn>,
     failed: Cell<bool>,
+    /// Digests of the last place that the order named: CSN, verdicts, rows.
+    named: Cell<Option<(Csn, u64, u64)>>,
+    /// What was applied is not what the group has: nothing more is applied before all is forgotten.
+    spoiled: Cell<bool>,
+    /// Rows that are being read again, to compare them with their digest.
+    scrub: RefCell<Scrub>,
     /// Rows that a checkpoint is reading.
     cut: RefCell<Option<RowsCut>>,
 }
@@ -223,6 +246,9 @@ impl Engine {
             next_report: Cell::new(0),
             reported: Cell::default(),
             failed: Cell::new(false),
+            named: Cell::new(None),
+            spoiled: Cell::new(false),
+            scrub: RefCell::default(),
             cut: RefCell::default(),
         }
     }
@@ -270,17 +296,25 @@ impl Engine {
         self.server.restore_rows(piece).map_err(|error| error.to_string())
     }
 
-    /// The checkpoint is whole: rows, catalogue and positions are as of it.
+    /// The checkpoint is whole: rows, catalogue and positions are as of `csn`, with `executed`.
     ///
     /// # Errors
     /// What does not fit: nothing has changed, or the server is empty.
-    pub fn finish_restore(&self, certifier: &Certifier) -> Result<(), String> {
+    pub fn finish_restore(&self, csn: Csn, executed: GtidSet) -> Result<(), String> {
         self.server.finish_restore().map_err(|error| error.to_string())?;
-        let (base, purged) = (certifier.csn(), certifier.executed().clone());
-        *self.inner.logged.borrow_mut() = Logged { base, purged, entries: VecDeque::new() };
-        self.inner.visible.set(base);
+        *self.inner.logged.borrow_mut() = Logged { base: csn, purged: executed, entries: VecDeque::new() };
+        self.inner.visible.set(csn);
+        self.forget_digests();
         self.inner.held.borrow_mut().clear();
         Ok(())
+    }
+
+    /// What was fetched of a donor's checkpoint cannot be used.
+    fn restore_failed(&self, reason: &str) {
+        let mut out = Effects::default();
+        let now = instant(self.inner.now.get());
+        self.inner.member().restore_failed(now, reason, &mut out);
+        self.take(out);
     }
 
     /// Begins a process life over what the disk gave back. With `start`, it also begins START GROUP_REPLICATION.
@@ -326,6 +360,7 @@ impl Engine {
         if !self.inner.held.borrow().is_empty() {
             self.show();
         }
+        self.scrub(now);
         let stable = self.inner.member().certifier().stable();
         self.server.gc(stable, COLLECT_STEPS);
         self.show_role();
@@ -345,17 +380,13 @@ impl Engine {
                 Some(cut) => self.server.read_cut(cut, out),
                 None => true,
             };
-            for _ in 0..CUT_SLICES {
-                if !member.checkpoint_slice(&mut rows, &mut out) {
-                    break;
-                }
-            }
+            let more = (0..CUT_SLICES).all(|_| member.checkpoint_slice(&mut rows, &mut out));
             if !member.keeper().reads_rows()
                 && let Some(done) = cut.take()
             {
                 self.server.end_cut(&done);
             }
-            if cut.is_some() {
+            if more {
                 self.inner.want_turn();
             }
         }
@@ -515,41 +546,131 @@ impl Engine {
             let member = self.inner.member();
             (member.own_state() == State::Online, member.is_lone())
         };
-        let (digest_at, rows) = self.server.digest();
-        if !(online || lone && digest_at > self.reported.get()) {
+        let (applied, _) = self.server.digest();
+        if !(online || lone && applied > self.reported.get()) {
             return;
         }
-        self.reported.set(digest_at);
+        self.reported.set(applied);
         let report = {
             let member = self.inner.member();
             let (proposed, rolled_back, applied) = member.counts();
-            let (least_snapshot, verdicts) = (self.server.least_snapshot(), member.certifier().digest());
+            let least_snapshot = self.server.least_snapshot();
+            let (digest_at, verdicts, rows) = self.named.get().unwrap_or_default();
+            // A row that is not what was stored shows as digests that differ.
+            let rows = rows.wrapping_add(self.scrub.borrow().found);
             Report { least_snapshot, digest_at, verdicts, rows, applier_queue: 0, applied, proposed, rolled_back }
         };
         // Nobody waits for it: the order is the answer.
         let _ = self.inner.propose_body(Body::Report(report));
     }
 
+    /// Reads some rows again, and compares all of them with the digest once in each period.
+    fn scrub(&self, now: Now) {
+        let mut scrub = self.scrub.borrow_mut();
+        let scrub = &mut *scrub;
+        if now.monotonic_us < scrub.next || self.spoiled.get() {
+            return;
+        }
+        let Some((cut, expected, sum)) = &mut scrub.pass else {
+            let period = self.server.globals.borrow().number("quorate_scrub_period");
+            if period == 0 {
+                scrub.next = now.monotonic_us + 1_000_000;
+                return;
+            }
+            let (cut, rows) = self.server.begin_cut();
+            let keys = self.server.key_count() as u64;
+            // Spread over half of the period: a pass is over before the next begins.
+            let slices = keys / SCRUB_KEYS as u64 + 1;
+            scrub.every = (period * 500_000 / slices).clamp(1_000, 1_000_000);
+            scrub.again = now.monotonic_us + period * 1_000_000;
+            scrub.pass = Some((cut, rows.digest, 0));
+            return;
+        };
+        scrub.next = now.monotonic_us + scrub.every;
+        let whole = self.server.cut_is_whole(cut);
+        if whole && !self.server.scrub(cut, SCRUB_KEYS, sum) {
+            return;
+        }
+        if whole {
+            scrub.found = sum.wrapping_sub(*expected);
+            if scrub.found != 0 {
+                let text = "a row in memory is not what was stored there: this member's digest says so from now on";
+                self.inner.world.note(Note { level: Level::Warning, code: 0, text: text.into() });
+            }
+            scrub.next = scrub.again;
+        }
+        self.server.end_cut(cut);
+        scrub.pass = None;
+    }
+
+    /// What is applied here is not what the group has: nothing more is, before the member begins anew.
+    fn diverged(&self, fault: String) {
+        let mut out = Effects::default();
+        let now = instant(self.inner.now.get());
+        let text = format!("what the group decided cannot be applied here: {fault}");
+        self.spoiled.set(true);
+        self.inner.member().leave_with_error(now, Cause::Diverged(fault), &mut out);
+        if self.inner.member().trouble().is_none() {
+            // There is nobody else to rebuild from.
+            self.inner.world.note(Note { level: Level::Error, code: 11453, text });
+            self.failed.set(true);
+        }
+        self.take(out);
+    }
+
+    /// All rows are new: what was found of the old ones is void.
+    fn forget_digests(&self) {
+        self.spoiled.set(false);
+        self.named.set(None);
+        let before = self.scrub.take();
+        if let Some((cut, ..)) = before.pass {
+            self.server.end_cut(&cut);
+        }
+    }
+
     /// Takes what the member wants: applies what was delivered, keeps the rest for the driver.
     fn take(&self, mut effects: Effects) {
         while let Some(effect) = effects.pop() {
             match effect {
+                Effect::Apply { .. } if self.spoiled.get() => {}
                 Effect::Apply { frame, judged } => {
                     let identity = self.inner.member().identity();
                     if let Err(fault) = self.apply(&frame, &judged, Some(identity)) {
-                        let text = format!("what the group decided cannot be applied here: {fault}");
+                        self.diverged(fault);
+                        if self.failed.get() {
+                            return;
+                        }
+                    }
+                }
+                Effect::CutRows if self.spoiled.get() => {}
+                Effect::CutRows => self.cut_rows(),
+                Effect::RestoreBegin(head) => self.begin_restore(&head),
+                Effect::RestoreRows(piece) => {
+                    if let Err(reason) = self.restore_rows(&piece) {
+                        self.restore_failed(&reason);
+                    }
+                }
+                Effect::RestoreCheck => {
+                    if let Err(error) = self.server.check_restore() {
+                        self.restore_failed(&error.to_string());
+                    }
+                }
+                Effect::RestoreAbandon => self.server.abandon_restore(),
+                Effect::RestoreEnd { csn, executed } => {
+                    if let Err(fault) = self.finish_restore(csn, *executed) {
+                        let text = format!("the state that a donor gave cannot be used here: {fault}");
                         self.inner.world.note(Note { level: Level::Error, code: 11453, text });
                         self.failed.set(true);
                         return;
                     }
                 }
-                Effect::CutRows => self.cut_rows(),
                 Effect::ResetState => {
                     self.server.reset();
                     *self.inner.logged.borrow_mut() = Logged::default();
                     self.inner.stable.take();
                     self.inner.held.borrow_mut().clear();
                     self.inner.unfinished.borrow_mut().clear();
+                    self.forget_digests();
                     self.inner.visible.set(Csn(0));
                 }
                 Effect::CommandDone(result) => {
@@ -604,6 +725,10 @@ impl Engine {
         let mut unfinished = self.inner.unfinished.borrow_mut();
         for ((_, entry), judged) in frame.entries().zip(judged) {
             let is_own = own == Some((judged.stamp.origin, judged.stamp.run)) && judged.stamp.number > 0;
+            if let Verdict::Named { csn, verdicts } = judged.verdict {
+                // Everything before it is applied: the rows are as of this CSN.
+                self.named.set(Some((csn, verdicts, self.server.digest().1)));
+            }
             let Verdict::Committed { csn, gtid, effects } = &judged.verdict else {
                 if is_own {
                     unfinished.push_back((self.server.applied(), judged.clone()));
@@ -677,6 +802,8 @@ impl Engine {
             let single = certifier.options().is_some_and(|options| options.single_primary);
             match member.own_state() {
                 _ if !member.is_running() => Role::Offline,
+                // Nobody knows whose rows are right.
+                State::Online if certifier.alarm().is_some() => Role::ReadOnly,
                 State::Online if !single && !member.has_lowest_version() => Role::ReadOnly,
                 State::Online if !single || certifier.primary() == Some(member.identity().0) => Role::Writable,
                 _ => Role::ReadOnly,
@@ -726,10 +853,10 @@ impl Inner {
     }
 
     fn start_options(&self, settings: StartSettings) -> StartOptions {
-        let StartSettings { bootstrap, options, address, seeds, weight } = settings;
+        let StartSettings { bootstrap, options, address, seeds, weight, clone_threshold } = settings;
         let birth = self.fresh_birth();
         let incarnation = Incarnation(self.world.random().max(1));
-        StartOptions { bootstrap, options, address, seeds, weight, incarnation, birth }
+        StartOptions { bootstrap, options, address, seeds, weight, incarnation, clone_threshold, birth }
     }
 
     /// 100 ns units since 1970 and a small random part, as MySQL's view ids have.
@@ -749,7 +876,14 @@ impl Inner {
             view_change_events: false,
         };
         let (address, seeds) = (String::new(), Vec::new());
-        self.start_options(StartSettings { bootstrap: true, options, address, seeds, weight: 50 })
+        self.start_options(StartSettings {
+            bootstrap: true,
+            options,
+            address,
+            seeds,
+            weight: 50,
+            clone_threshold: u64::MAX,
+        })
     }
 
     fn propose_body(&self, body: Body) -> Result<u64, Box<Body>> {
@@ -770,7 +904,7 @@ impl Inner {
             Verdict::Conflict(_) => Outcome::Conflict,
             Verdict::Refused(refusal) => Outcome::Refused(refusal.clone()),
             Verdict::Void => Outcome::Void,
-            Verdict::Noted => Outcome::Committed { csn: self.visible.get(), gtid: None },
+            Verdict::Noted | Verdict::Named { .. } => Outcome::Committed { csn: self.visible.get(), gtid: None },
             Verdict::Repeat => return,
         };
         self.settle(ticket, outcome);

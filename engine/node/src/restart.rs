@@ -60,16 +60,23 @@ pub enum Lost {
     Replay(String),
 }
 
-/// Rebuilds the state up to `decided`. `log_bytes` is the setting of how much log makes a checkpoint.
+/// Rebuilds the state up to `decided`. `log_bytes` is the setting of how much log makes a checkpoint. With a log that
+/// is `damaged`, a checkpoint counts although the log no longer leads there: the caller begins the log behind it.
 ///
 /// # Errors
 /// [`Lost`]: the engine is to be thrown away.
-pub fn restart(engine: &Engine, shelf: &dyn Shelf, decided: Index, log_bytes: u64) -> Result<Memory, Lost> {
+pub fn restart(
+    engine: &Engine,
+    shelf: &dyn Shelf,
+    decided: Index,
+    log_bytes: u64,
+    damaged: bool,
+) -> Result<Memory, Lost> {
     let stored = shelf.checkpoints();
     let mut keeper_stored = Vec::new();
     let mut begin = None;
     for &index in stored.iter().rev() {
-        match load(engine, shelf, index) {
+        match load(engine, shelf, index, damaged) {
             Ok(restored) => {
                 shelf.note(format!("state taken from the checkpoint at index {index}"));
                 begin = Some(restored);
@@ -120,11 +127,12 @@ pub fn restart(engine: &Engine, shelf: &dyn Shelf, decided: Index, log_bytes: u6
     Ok(Memory { log, certifier, keeper })
 }
 
-fn load(engine: &Engine, shelf: &dyn Shelf, index: Index) -> Result<(Point, Certifier), String> {
+fn load(engine: &Engine, shelf: &dyn Shelf, index: Index, damaged: bool) -> Result<(Point, Certifier), String> {
     let place = shelf.place(index)?;
     match shelf.point(index) {
         Some(found) if found.chain == place.chain => {}
         Some(_) => return Err("it is not of this log".into()),
+        None if damaged => {}
         None => return Err("no frame of the log ends there".into()),
     }
     let mut restore = Restore::default();
@@ -139,6 +147,6 @@ fn load(engine: &Engine, shelf: &dyn Shelf, index: Index) -> Result<(Point, Cert
     if head.point() != place {
         return Err("its head names another place than its file".into());
     }
-    engine.finish_restore(&certifier)?;
+    engine.finish_restore(certifier.csn(), certifier.executed().clone())?;
     Ok((place, certifier))
 }

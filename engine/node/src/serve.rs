@@ -239,6 +239,7 @@ fn read_settings(net: Rc<Net>, uuid: Uuid) -> ReadSettings {
             address: address.clone(),
             seeds: seeds.map(str::to_owned).collect(),
             weight: globals.number("group_replication_member_weight").min(100) as u8,
+            clone_threshold: globals.number("group_replication_clone_threshold"),
         })
     })
 }

@@ -55,12 +55,18 @@ pub fn of(member: &Member, uuid: Uuid, stable: &str) -> GroupStatus {
         gtid_executed: executed,
         write_concurrency: member.write_concurrency() as u64,
         leader: member.group().and_then(|group| group.leader()).and_then(uuid_of),
-        counters: Vec::new(),
+        counters: recovery_percent(member)
+            .map(|percent| ("Quorate_recovery_percent", u64::from(percent)))
+            .into_iter()
+            .collect(),
         recovery_percent: recovery_percent(member),
     }
 }
 
 fn recovery_percent(member: &Member) -> Option<u8> {
+    if let Some(progress) = member.recovery_progress() {
+        return Some(progress.percent());
+    }
     let group = member.group().filter(|_| member.own_state() == State::Recovering)?;
     let (have, end) = (group.log().decided().0, group.known_decided().0.max(1));
     Some((have.min(end) * 100 / end) as u8)

@@ -527,6 +527,12 @@ impl Server {
         self.store.borrow().recompute_digest()
     }
 
+    /// Keys that hold a row or an index entry.
+    #[must_use]
+    pub fn key_count(&self) -> usize {
+        self.store.borrow().rows() as usize
+    }
+
     /// Bytes that rows and index entries take.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {

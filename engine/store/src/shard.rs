@@ -81,6 +81,13 @@ impl Shard {
         self.spaces.range(from..).find(|(_, keys)| !keys.is_empty()).map(|(&space, _)| space)
     }
 
+    /// Changes one bit of the first row of a key space.
+    pub(crate) fn damage(&mut self, space: Space) -> bool {
+        let rows = self.spaces.get_mut(&space).into_iter().flat_map(BTreeMap::values_mut);
+        let byte = rows.filter_map(|version| version.row.as_mut()?.last_mut()).next();
+        byte.map(|byte| *byte ^= 1).is_some()
+    }
+
     /// All key spaces, in order.
     pub(crate) fn spaces(&self) -> impl Iterator<Item = (&Space, &Keys)> {
         self.spaces.iter()

@@ -257,6 +257,12 @@ impl Store {
         true
     }
 
+    /// Changes one bit of a resident row of `table`, as failing memory does: for tests of the scrub. False when it
+    /// has none.
+    pub fn damage(&mut self, table: TableId) -> bool {
+        self.shards.iter_mut().any(|shard| shard.damage(Space { table, number: 0 }))
+    }
+
     pub(crate) fn versions<'a>(&'a self, space: Space, range: &Range, backward: bool) -> Merge<'a> {
         let mut merge = Merge { sources: Vec::with_capacity(self.shards.len()), backward };
         if !range.is_empty() {

@@ -6,6 +6,7 @@
 //! Absent on purpose: tombstones and older versions (a restored store has no reader from before), checksums
 //! (the file's blocks have them; the sum of all rows is compared with the digest at the end).
 
+use crate::shard::row_digest;
 use crate::store::{Range, Space, Store};
 use std::ops::Bound;
 use wire::id::{Csn, TableId};
@@ -57,28 +58,51 @@ impl Store {
     /// Appends what comes next to `out`: at most `keys_max` keys are looked at, and none once `out` has
     /// `bytes_max` bytes. True when the stream is at its end.
     pub fn stream(&self, cursor: &mut StreamCursor, keys_max: usize, bytes_max: usize, out: &mut Vec<u8>) -> bool {
-        let mut left = keys_max.max(1);
-        while left > 0 && out.len() < bytes_max {
+        if out.len() >= bytes_max {
+            return false;
+        }
+        self.walk(cursor, keys_max, &mut |space, key, csn, row| {
+            write_record(space, key, csn, row, out);
+            out.len() < bytes_max
+        })
+    }
+
+    /// Adds the digests of the rows that come next to `sum`: at most `keys_max` keys are looked at. True at the end,
+    /// where the sum is the digest as of the cursor's CSN, if every row is still what was stored.
+    pub fn scrub(&self, cursor: &mut StreamCursor, keys_max: usize, sum: &mut u64) -> bool {
+        self.walk(cursor, keys_max, &mut |space, key, _, row| {
+            *sum = sum.wrapping_add(row_digest(space, key, row));
+            true
+        })
+    }
+
+    /// Visits at most `keys_max` keys that come next, while `visit` answers that there is room for more.
+    fn walk(
+        &self,
+        cursor: &mut StreamCursor,
+        keys_max: usize,
+        visit: &mut dyn FnMut(Space, &[u8], Csn, &[u8]) -> bool,
+    ) -> bool {
+        let (mut left, mut room) = (keys_max.max(1), true);
+        while left > 0 && room {
             let Some((space, from)) = cursor.next.take() else { return true };
             let Some(space) = self.space_from(space) else { return true };
             let range = Range { from, to: Bound::Unbounded };
-            let (mut last, mut seen) = (None, 0);
+            let mut last = None;
             for (key, version) in self.versions(space, &range, false) {
-                seen += 1;
+                left -= 1;
+                last = Some(key);
                 if let Some(version) = version.as_of(cursor.at)
                     && let Some(row) = version.row.as_deref()
                 {
-                    write_record(space, key, version.csn, row, out);
+                    room = visit(space, key, version.csn, row);
                 }
-                last = Some(key);
-                if seen == left || out.len() >= bytes_max {
+                if left == 0 || !room {
                     break;
                 }
             }
-            let whole = seen < left && out.len() < bytes_max;
-            left -= seen.min(left);
             cursor.next = match last {
-                Some(key) if !whole => Some((space, Bound::Excluded(key.to_vec()))),
+                Some(key) if left == 0 || !room => Some((space, Bound::Excluded(key.to_vec()))),
                 _ => following(space).map(|next| (next, Bound::Unbounded)),
             };
         }
@@ -209,6 +233,24 @@ mod tests {
             assert_eq!(restored.recompute_digest(), digest);
             assert_ne!(store.digest(), digest);
         }
+    }
+
+    #[test]
+    fn a_scrub_finds_a_changed_bit_in_any_row_and_nothing_else() {
+        let mut store = filled(2);
+        let scrub = |store: &Store| {
+            let (mut cursor, mut sum) = (store.stream_from(store.applied()), 0);
+            while !store.scrub(&mut cursor, 3, &mut sum) {}
+            sum
+        };
+        assert_eq!(scrub(&store), store.digest());
+        for table in [2000, 3000] {
+            assert!(store.damage(TableId(table)));
+            assert_ne!(scrub(&store), store.digest(), "a row of table {table}");
+            assert!(store.damage(TableId(table)), "the same bit again");
+            assert_eq!(scrub(&store), store.digest());
+        }
+        assert!(!store.damage(TableId(2001)), "it has no rows");
     }
 
     #[test]

@@ -61,6 +61,12 @@ pub struct Report {
     pub checkpoints: u64,
     /// Starts that began with one.
     pub restored: u64,
+    /// Checkpoints that were taken from a donor.
+    pub installed: u64,
+    /// Rows that bad memory changed, and members that the others' digests proved wrong.
+    pub damaged: u64,
+    /// See `damaged`.
+    pub diverged: u64,
     /// Rare branches that were reached (in builds with marks).
     pub rare: Vec<&'static str>,
 }
@@ -372,6 +378,7 @@ impl Cluster {
     /// [`Failure`].
     pub fn heal(&mut self) -> Result<(), Failure> {
         self.come_back()?;
+        self.repair()?;
         // Clients end; what is in flight resolves; then all are equal.
         self.history.borrow_mut().stop = true;
         self.run_until(30_000_000, Self::is_quiet)?;
@@ -430,6 +437,22 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+
+    /// Whoever has a row that is not what was stored finds it, and rebuilds.
+    fn repair(&mut self) -> Result<(), Failure> {
+        for _ in 0..40 {
+            let clean = |cluster: &Self, node: usize| {
+                let server = cluster.engine(node).map(|engine| engine.server().clone());
+                server.is_some_and(|server| server.digest().1 == server.recompute_digest())
+            };
+            if (0..self.nodes.len()).all(|node| self.is_online(node) && clean(self, node)) {
+                return Ok(());
+            }
+            self.run_until(1_000_000, |_| false)?;
+        }
+        let all: Vec<_> = (0..self.nodes.len()).map(|node| self.describe(node)).collect();
+        self.fail(format!("liveness: a row that bad memory changed is not repaired\n  {}", all.join("\n  ")))
     }
 
     /// What the run saw.
@@ -610,13 +633,14 @@ impl Cluster {
             let change = LocalChange::from_bytes(&record).expect("written as such");
             engine.server().replay_local(&change).expect("it was carried out before");
         }
+        engine.server().globals.borrow_mut().put("quorate_scrub_period", Setting::UInt(1));
         engine.server().globals.borrow_mut().put("server_uuid", Setting::text(&it.uuid.to_string()));
         if self.setup.impatient {
             let mut globals = engine.server().globals.borrow_mut();
             globals.put("group_replication_member_expel_timeout", Setting::UInt(0));
             globals.put("group_replication_unreachable_majority_timeout", Setting::UInt(2));
         }
-        let memory = match restart(&engine, &*it.disk, it.disk.decided(), self.setup.checkpoint_log_bytes) {
+        let memory = match restart(&engine, &*it.disk, it.disk.decided(), self.setup.checkpoint_log_bytes, false) {
             Ok(memory) => memory,
             Err(fault) if it.damaged => {
                 self.say(|| format!("m{node} cannot restart ({fault}): its data directory is made anew"));
@@ -688,6 +712,7 @@ impl Cluster {
     fn settings(&self, node: usize) -> ReadSettings {
         let seeds: Vec<_> = (0..self.setup.members).filter(|&other| other != node).map(address).collect();
         let (bootstrap, single) = (self.nodes[node].bootstrap.clone(), self.setup.single);
+        let clone_threshold = self.setup.clone_threshold;
         Box::new(move |_| {
             Ok(StartSettings {
                 bootstrap: bootstrap.replace(false),
@@ -703,6 +728,7 @@ impl Cluster {
                 address: address(node),
                 seeds: seeds.clone(),
                 weight: 50,
+                clone_threshold,
             })
         })
     }
@@ -809,6 +835,17 @@ impl Cluster {
                     self.want_turn(node);
                 }
                 Effect::Checkpoint(write) => self.write_checkpoint(node, write),
+                Effect::ReadCheckpoint { token, index, block } => {
+                    let part = self.nodes[node].disk.read_checkpoint(index, block);
+                    engine.input(self.clock(), Input::CheckpointRead { token, part });
+                    self.want_turn(node);
+                }
+                Effect::RestartLog { base } => {
+                    self.say(|| format!("m{node} begins its log behind the checkpoint at {}", base.index));
+                    self.report.installed += 1;
+                    self.nodes[node].disk.restart(base);
+                    self.nodes[node].checked = base.index;
+                }
                 Effect::Retain { checkpoints, log_after } => {
                     let log_after = if self.setup.keep_log { Index(0) } else { log_after };
                     self.nodes[node].disk.retain(&checkpoints, log_after);
@@ -908,6 +945,7 @@ impl Cluster {
         let notes: Vec<Note> = self.nodes[node].notes.borrow_mut().drain(..).collect();
         for note in notes {
             self.report.elections += u64::from(note.text.contains("leads under ballot"));
+            self.report.diverged += u64::from(note.text.starts_with("This member's rows differ"));
             self.say(|| format!("m{node} says: {}", note.text));
             if note.level == Level::Error {
                 return self.fail(format!("member {node}: {}", note.text));

@@ -3,8 +3,9 @@
 //! Written frames are in the page cache: they outlive the process. Durable ones outlive the machine. A
 //! sync makes the one the other; with `sync_binlog=0` a flush each second does.
 
-use engine_core::effect::{CheckpointWrite, Vote};
+use engine_core::effect::{CheckpointPart, CheckpointWrite, Vote};
 use engine_core::paxos::tail::{Point, Tail, point_after};
+use engine_core::recovery::joiner::block_hash;
 use node::restart::Shelf;
 use std::cell::RefCell;
 use wire::frame::Frame;
@@ -20,6 +21,8 @@ pub struct SimDisk {
 /// A checkpoint and its blocks.
 struct Stored {
     place: Point,
+    /// From a donor: counts once the log begins behind it.
+    incoming: bool,
     blocks: Vec<Vec<u8>>,
     /// The block whose checksum does not fit any more.
     damaged: Option<usize>,
@@ -32,6 +35,8 @@ struct State {
     /// Rising.
     checkpoints: Vec<Stored>,
     writing: Option<Stored>,
+    /// From a donor, durable.
+    incoming: Option<Stored>,
     /// Written up to here when the last sync began that came back.
     synced: Index,
     /// What a crash of the machine leaves.
@@ -84,6 +89,7 @@ impl Default for State {
             frames: Vec::new(),
             checkpoints: Vec::new(),
             writing: None,
+            incoming: None,
             synced: Index(0),
             durable: Index(0),
             cuts: 0,
@@ -237,7 +243,7 @@ impl SimDisk {
         state.synced = state.synced.min(end);
         state.durable = state.durable.min(end);
         state.cuts = 0;
-        state.writing = None;
+        (state.writing, state.incoming) = (None, None);
     }
 
     /// Damages one durable frame, the `at`th from the end of them, or the newest checkpoint; false when there is
@@ -301,11 +307,12 @@ impl SimDisk {
     pub fn write_checkpoint(&self, write: CheckpointWrite) -> Option<Index> {
         let mut state = self.state.borrow_mut();
         match write {
-            CheckpointWrite::Begin { point, .. } => {
-                state.writing = Some(Stored { place: point, blocks: Vec::new(), damaged: None })
+            CheckpointWrite::Begin { point, incoming } => {
+                state.writing = Some(Stored { place: point, incoming, blocks: Vec::new(), damaged: None });
             }
             CheckpointWrite::Block(block) => {
-                state.writing.as_mut().expect("blocks follow a beginning").blocks.push(block);
+                // What was given up takes no more.
+                state.writing.iter_mut().for_each(|writing| writing.blocks.push(block.clone()));
             }
             CheckpointWrite::End => return state.writing.as_ref().map(|writing| writing.place.index),
             CheckpointWrite::Abandon => state.writing = None,
@@ -317,12 +324,46 @@ impl SimDisk {
     pub fn publish(&self, index: Index) -> bool {
         let mut state = self.state.borrow_mut();
         let Some(stored) = state.writing.take_if(|writing| writing.place.index == index) else { return false };
+        if stored.incoming {
+            state.incoming = Some(stored);
+            return true;
+        }
         assert!(index <= state.synced, "a checkpoint at {index} passes the synced log, {}", state.synced);
         state.checkpoints.retain(|older| older.place.index != index);
         state.checkpoints.push(stored);
         state.published += 1;
         state.checkpoints.sort_by_key(|stored| stored.place.index);
         true
+    }
+
+    /// Drops the log and begins behind the incoming checkpoint.
+    pub fn restart(&self, base: Point) {
+        let mut state = self.state.borrow_mut();
+        let incoming = state.incoming.take().expect("a log begins behind a checkpoint that is durable");
+        assert_eq!(incoming.place, base, "a log begins behind the checkpoint that was fetched");
+        state.frames.clear();
+        state.checkpoints = vec![incoming];
+        (state.base, state.synced, state.durable, state.cuts) = (base, base.index, base.index, 0);
+        state.published = 0;
+        state.settle_votes();
+    }
+
+    /// A part of a stored checkpoint.
+    pub fn read_checkpoint(&self, index: Index, block: Option<u64>) -> CheckpointPart {
+        let state = self.state.borrow();
+        let Some(stored) = state.checkpoints.iter().find(|stored| stored.place.index == index) else {
+            return CheckpointPart::Gone;
+        };
+        match block {
+            Some(number) => {
+                stored.blocks.get(number as usize).cloned().map_or(CheckpointPart::Gone, CheckpointPart::Block)
+            }
+            None => {
+                let hashes = stored.blocks.iter().zip(0..).map(|(block, at)| block_hash(index, at, block));
+                let bytes = stored.blocks.iter().map(|block| block.len() as u64).sum();
+                CheckpointPart::Head { point: stored.place, bytes, hashes: hashes.collect() }
+            }
+        }
     }
 
     /// Keeps the named checkpoints, and the log above `log_after`.

@@ -61,6 +61,7 @@ impl Cluster {
             (faults.clock, 12),
             (faults.burst, 13),
             (faults.hung_disk, 14),
+            (faults.bad_memory, 15),
         ]
         .into_iter()
         .filter(|(on, _)| *on)
@@ -127,11 +128,12 @@ impl Cluster {
                 self.say(|| format!("m{node}'s wall clock jumps"));
             }
             13 => self.burst(node),
-            _ => {
+            14 => {
                 let hang = 500_000 + self.rng.below(5_000_000);
                 self.say(|| format!("m{node}'s disk hangs for {hang} us"));
                 self.nodes[node].disk_hangs_until = self.now + hang;
             }
+            _ => self.spoil_row(node),
         }
         Ok(())
     }
@@ -239,6 +241,19 @@ impl Cluster {
             }
         } else {
             self.say(|| "all links are well".into());
+        }
+    }
+
+    /// A bit of a resident row changes, once in a run: the others are to be a quorum of equal ones.
+    fn spoil_row(&mut self, node: usize) {
+        let all = (0..self.nodes.len()).all(|other| self.is_online(other));
+        let Some(engine) = self.engine(node).filter(|_| all && self.nodes.len() >= 3 && self.report.damaged == 0)
+        else {
+            return;
+        };
+        if engine.server().damage("sim", "quiet") {
+            self.say(|| format!("a bit of a row of m{node} changes"));
+            self.report.damaged += 1;
         }
     }
 

@@ -38,6 +38,8 @@ pub struct Setup {
     pub checkpoint_log_bytes: u64,
     /// Log that no restart needs stays all the same.
     pub keep_log: bool,
+    /// `group_replication_clone_threshold`.
+    pub clone_threshold: u64,
     /// Which kinds of fault there are.
     pub faults: Faults,
     /// The bug that is planted.
@@ -113,6 +115,8 @@ faults! {
     ddl "ddl" 20,
     /// After the others, one fault stays while the rest of the group has to go on.
     lasting "lasting" 20,
+    /// A bit of a resident row of one member changes.
+    bad_memory "bad-memory" 20,
 }
 
 impl Faults {
@@ -230,7 +234,8 @@ impl Setup {
             window_bytes: if small { 300 + window.below(3000) as usize } else { 1 << 20 },
             impatient: of(seed, "impatient").percent(25),
             checkpoint_log_bytes: one_of(seed, "checkpoints", &[2_000, 10_000, 50_000, u64::MAX]),
-            keep_log: true,
+            keep_log: of(seed, "keep log").percent(30),
+            clone_threshold: one_of(seed, "clone threshold", &[u64::MAX, u64::MAX, 50]),
             faults: Faults::draw(seed),
             mutant: None,
             trace: false,

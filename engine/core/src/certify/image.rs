@@ -20,6 +20,7 @@ pub struct FactsImage {
     online: bool,
     report: Report,
     run: Run,
+    diverged: bool,
 }
 
 /// One object of the catalogue.
@@ -54,6 +55,8 @@ pub struct CertifierImage {
     checked: u64,
     conflicts: u64,
     last_conflict_free: Option<Gtid>,
+    alarm: Option<Csn>,
+    named: Csn,
 }
 
 impl CertifierImage {
@@ -69,8 +72,8 @@ impl CertifierImage {
     #[must_use]
     pub fn restore(&self, keys: WriteIndex) -> Option<Certifier> {
         let members = self.members.iter().map(|member| {
-            let FactsImage { incarnation, online, report, run } = *member;
-            (incarnation, Facts { online, report, run })
+            let FactsImage { incarnation, online, report, run, diverged } = *member;
+            (incarnation, Facts { online, report, run, diverged })
         });
         let ordered = self.sequencer.is_sorted_by(|a, b| a.0 < b.0);
         if !ordered || self.stable > self.csn {
@@ -93,6 +96,8 @@ impl CertifierImage {
             checked: self.checked,
             conflicts: self.conflicts,
             last_conflict_free: self.last_conflict_free,
+            alarm: self.alarm,
+            named: self.named,
             reports: 0,
             // Only while it waits to be shown: a restored member shows what it has.
             last_after: Index(0),
@@ -105,8 +110,8 @@ impl Certifier {
     #[must_use]
     pub fn image(&self) -> CertifierImage {
         let members = self.members.iter().map(|(&incarnation, facts)| {
-            let Facts { online, report, run } = *facts;
-            FactsImage { incarnation, online, report, run }
+            let Facts { online, report, run, diverged } = *facts;
+            FactsImage { incarnation, online, report, run, diverged }
         });
         let catalog = self.catalog.iter().map(|((kind, schema, name), object)| ObjectImage {
             kind: *kind,
@@ -133,6 +138,8 @@ impl Certifier {
             checked: self.checked,
             conflicts: self.conflicts,
             last_conflict_free: self.last_conflict_free,
+            alarm: self.alarm,
+            named: self.named,
         }
     }
 

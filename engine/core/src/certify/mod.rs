@@ -6,6 +6,7 @@
 //!
 //! Source: `design.md` §6; MySQL Group Replication's `Certifier` (`protocol.md` §4).
 
+mod compare;
 pub mod image;
 pub mod index;
 #[cfg(test)]
@@ -45,6 +46,13 @@ pub enum Verdict {
         gtid: Gtid,
         /// What a DDL did to the catalogue.
         effects: Vec<CatalogEffect>,
+    },
+    /// A report at which every member's digests are to be taken: those that its next report carries.
+    Named {
+        /// Of all rows up to this CSN.
+        csn: Csn,
+        /// Of the verdicts before this one.
+        verdicts: u64,
     },
     /// Taken note of: markers, runs, reports, openings, views without an event.
     Noted,
@@ -87,6 +95,8 @@ pub struct Facts {
     pub report: Report,
     /// The run whose entries count.
     pub run: Run,
+    /// Its digests differed from those of a quorum: it is not ONLINE any more in this incarnation.
+    pub diverged: bool,
 }
 
 /// See the module.
@@ -107,6 +117,10 @@ pub struct Certifier {
     checked: u64,
     conflicts: u64,
     last_conflict_free: Option<Gtid>,
+    /// The CSN at which digests differed without a quorum of equal ones, until they are equal again.
+    alarm: Option<Csn>,
+    /// The last CSN that was named for comparing digests.
+    named: Csn,
     /// Reports taken in this process life.
     reports: u64,
     last_after: Index,
@@ -131,6 +145,8 @@ impl Default for Certifier {
             checked: 0,
             conflicts: 0,
             last_conflict_free: None,
+            alarm: None,
+            named: Csn(0),
             reports: 0,
             last_after: Index(0),
         }
@@ -369,7 +385,8 @@ impl Certifier {
             view.members.iter().any(|m| m.incarnation == origin && m.role == VotingRole::Voter)
         });
         let stable = self.stable;
-        let Some(facts) = self.members.get_mut(&origin).filter(|_| votes) else { return Verdict::Void };
+        let fit = self.members.get_mut(&origin).filter(|facts| votes && !facts.diverged);
+        let Some(facts) = fit else { return Verdict::Void };
         facts.online = true;
         // Until it reports itself it may still propose from here on.
         facts.report.least_snapshot = facts.report.least_snapshot.max(stable);
@@ -387,7 +404,16 @@ impl Certifier {
         facts.report = Report { least_snapshot, ..report };
         self.reports += 1;
         self.recompute_stable();
-        Verdict::Noted
+        self.compare(report.digest_at);
+        // One member's reports name the places where digests are taken, so that they can be compared.
+        let names = self.members.iter().find(|(_, facts)| facts.online).is_some_and(|(&who, _)| who == origin);
+        // Once for a CSN, so that what is compared is of one place.
+        if names && self.csn > self.named {
+            self.named = self.csn;
+            Verdict::Named { csn: self.csn, verdicts: self.digest }
+        } else {
+            Verdict::Noted
+        }
     }
 
     /// The greater of itself and the least report over ONLINE members.
@@ -438,7 +464,7 @@ impl Certifier {
             Verdict::Conflict(_) => (3, 0),
             Verdict::Refused(_) => (4, 0),
             Verdict::Committed { csn, gtid, .. } => (5, csn.0 ^ gtid.number.rotate_left(32)),
-            Verdict::Noted => (6, 0),
+            Verdict::Noted | Verdict::Named { .. } => (6, 0),
         };
         let mixed = [self.digest, self.index.0, kind, csn].map(u64::to_le_bytes).concat();
         self.digest = xxhash_rust::xxh3::xxh3_64(&mixed);

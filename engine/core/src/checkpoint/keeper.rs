@@ -41,6 +41,8 @@ pub struct Keeper {
     reports: u64,
     commits: bool,
     wanted: bool,
+    /// A donor needs it now.
+    asked: bool,
     /// Taken of the certifier; the rows are still to reach its place.
     begun: Option<Cut>,
     running: Option<Running>,
@@ -60,6 +62,7 @@ impl Keeper {
             reports: 0,
             commits: false,
             wanted: false,
+            asked: false,
             begun: None,
             running: None,
             stored,
@@ -88,13 +91,20 @@ impl Keeper {
 
     /// A donor needs a newer one than there is.
     pub fn want(&mut self) {
-        self.wanted = true;
+        self.asked = true;
+    }
+
+    /// Whether a donor needs one, and it can be begun.
+    #[must_use]
+    pub fn is_asked(&self, now: Instant) -> bool {
+        self.asked && self.begun.is_none() && self.running.is_none() && now >= self.not_before
     }
 
     /// Takes a cut of the certifier; [`Keeper::rows_reached`] follows once the rows are there.
     pub fn begin(&mut self, cut: Cut) {
         assert!(self.begun.is_none() && self.running.is_none(), "one checkpoint at a time");
         self.wanted = false;
+        self.asked = false;
         self.begun = Some(cut);
     }
 

@@ -10,7 +10,7 @@ use crate::paxos::Group;
 use crate::paxos::tail::Tail;
 use std::collections::BTreeMap;
 use wire::entry::{View, ViewMember, VotingRole};
-use wire::id::Index;
+use wire::id::{Incarnation, Index};
 use wire::message::{Channel, JoinAnswer, JoinRequest, Message};
 
 /// Rounds of asking the seeds are this far apart.
@@ -37,6 +37,11 @@ pub(super) struct Attempt {
 impl Attempt {
     pub fn new(now: Instant, options: StartOptions) -> Self {
         Self { options, since: now, next: now, seed: 0, redirect: None, obstacle: None, refusals: BTreeMap::new() }
+    }
+
+    /// `group_replication_clone_threshold`.
+    pub(super) fn clone_threshold(&self) -> u64 {
+        self.options.clone_threshold
     }
 }
 
@@ -91,6 +96,11 @@ impl Member {
     /// know it any more; a joiner's leader may have gone before it wrote the view. Both ask again: the one
     /// as a new incarnation, the other as the same.
     pub(super) fn ask_again(&mut self, now: Instant, out: &mut Effects) {
+        // Who recovers is not led yet.
+        if self.recovery.is_some() {
+            self.unled = None;
+            return;
+        }
         let Some(group) = self.group.as_ref().filter(|_| !self.mute) else { return };
         let me = group.me();
         let listed = group.view().is_some_and(|view| view.members.iter().any(|m| m.incarnation == me));
@@ -161,9 +171,9 @@ impl Member {
             JoinAnswer::Redirect { .. } => {}
             JoinAnswer::Wait { reason } => attempt.obstacle = Some(reason),
             JoinAnswer::Refused { code, reason } => self.join_failed(code, reason, out),
-            JoinAnswer::Accepted { view, keep, .. } => {
+            JoinAnswer::Accepted { view, leader, keep, .. } => {
                 let options = attempt.options.clone();
-                self.accepted(now, &options, &view, keep, out);
+                self.accepted(now, &options, (&view, leader), keep, out);
             }
         }
     }
@@ -181,7 +191,7 @@ impl Member {
             JoinAnswer::Refused { reason, .. } => {
                 out.note(Level::Warning, 0, format!("the group goes on without this member: {reason}"));
             }
-            JoinAnswer::Accepted { view, keep, .. } => {
+            JoinAnswer::Accepted { view, leader, keep, .. } => {
                 let options = attempt.options.clone();
                 let mine = self.group.as_ref().map(|group| (group.me(), group.log().decided()));
                 match mine {
@@ -189,7 +199,7 @@ impl Member {
                         let text = "the group removed this member while it was away: it joins anew".into();
                         out.note(Level::System, 0, text);
                         self.end_group(out);
-                        self.accepted(now, &options, &view, keep, out);
+                        self.accepted(now, &options, (&view, leader), keep, out);
                     }
                     _ => {} // The view that adds it is on its way.
                 }
@@ -197,7 +207,14 @@ impl Member {
         }
     }
 
-    fn accepted(&mut self, now: Instant, options: &StartOptions, view: &View, keep: Index, out: &mut Effects) {
+    fn accepted(
+        &mut self,
+        now: Instant,
+        options: &StartOptions,
+        (view, leader): (&View, Incarnation),
+        keep: Index,
+        out: &mut Effects,
+    ) {
         let me = self.me(options);
         let mut log = std::mem::replace(&mut self.log, Tail::empty());
         if keep != log.decided() {
@@ -236,5 +253,6 @@ impl Member {
         self.group_mut().start(now, out);
         self.life = Life::Running { waits: true };
         self.attempt = Some(Box::new(Attempt::new(now, options.clone())));
+        self.begin_recovery(now, Some((view, leader)), out);
     }
 }

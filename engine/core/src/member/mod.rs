@@ -14,6 +14,7 @@ mod admission;
 mod announce;
 mod force;
 mod join;
+mod recover;
 mod trouble;
 
 use crate::certify::{Certifier, Judged, Verdict};
@@ -22,9 +23,11 @@ use crate::checkpoint::keeper::Keeper;
 use crate::effect::{CommandError, Effect, Effects, Input, Instant, Level, Vote};
 use crate::paxos::tail::{Tail, point_after};
 use crate::paxos::{Group, GroupConfig, Timing};
+use crate::recovery::{Donor, donor};
 use crate::rng::Rng;
 use announce::Announced;
 use join::Attempt;
+use recover::Recovery;
 use trouble::Trouble;
 pub use trouble::{Cause, Limits};
 use wire::entry::{Body, Entry, GroupOptions, NewBirth, Stamp, View, ViewCause, ViewMember, VotingRole};
@@ -75,6 +78,8 @@ pub struct StartOptions {
     pub weight: u8,
     /// A fresh incarnation, for a new membership life.
     pub incarnation: Incarnation,
+    /// `group_replication_clone_threshold`: entries missing from which on a checkpoint is wanted.
+    pub clone_threshold: u64,
     /// A fresh birth, for a bootstrap.
     pub birth: Birth,
 }
@@ -146,6 +151,10 @@ pub struct Member {
     group: Option<Group>,
     certifier: Certifier,
     keeper: Keeper,
+    donor: Donor,
+    recovery: Option<Recovery>,
+    /// Tokens of earlier recoveries.
+    recovery_tokens: u64,
     pending: BatchBuilder,
     next_number: u64,
     first_pending: u64,
@@ -174,6 +183,10 @@ pub struct Member {
     rng: Rng,
     /// Reports that the keeper of checkpoints knows of.
     reports: u64,
+    /// The rows are not the group's: nothing of this state is used again.
+    spoiled: bool,
+    /// The alarm that was said.
+    alarm: Option<Csn>,
 }
 
 impl Member {
@@ -192,6 +205,9 @@ impl Member {
             group: None,
             certifier,
             keeper,
+            donor: Donor::default(),
+            recovery: None,
+            recovery_tokens: 0,
             pending: BatchBuilder::new(),
             next_number: 1,
             first_pending: 1,
@@ -212,6 +228,8 @@ impl Member {
             forcing: None,
             rng: Rng::new(seed ^ 0x6d65_6d62_6572),
             reports: 0,
+            spoiled: false,
+            alarm: None,
         }
     }
 
@@ -303,6 +321,7 @@ impl Member {
             return;
         }
         self.served = false;
+        self.drop_spoiled(out);
         let in_group = self.certifier.options().is_some_and(|options| options.group);
         if options.bootstrap {
             self.end_group(out);
@@ -357,6 +376,7 @@ impl Member {
 
     /// With `tail` the log keeps what was never known decided: the incarnation, whose vote it is, is not over.
     fn end_group_keeping(&mut self, tail: bool, out: &mut Effects) {
+        self.end_recovery(out);
         let Some(group) = self.group.take() else { return };
         (self.log, self.vote) = group.into_log();
         self.mute = false;
@@ -397,13 +417,38 @@ impl Member {
 
     /// Takes one input.
     pub fn step(&mut self, now: Instant, input: Input, out: &mut Effects) {
+        out.set_birth(self.group.as_ref().map_or(self.vote.birth, Group::birth));
         match input {
             Input::Received { message: Message::Join(request), .. } => self.on_join(now, *request, out),
             Input::Received { message: Message::JoinAnswer(answer), .. } => self.on_join_answer(now, answer, out),
+            Input::Received { label, address, message: Message::Recover { token, want }, .. } => {
+                if self.group.as_ref().is_some_and(|group| group.me() == label.to) {
+                    self.on_want(now, address, token, want, out);
+                }
+            }
+            Input::Received { message: Message::Recovered { token, given }, payload, .. } => {
+                self.on_given(now, token, given, &payload, out);
+            }
+            Input::Received { from, label, message: Message::Behind { ballot }, .. } => {
+                let ours = self.group.as_ref().is_some_and(|group| group.me() == label.to);
+                if ours && ballot.node == from {
+                    self.on_behind(now, out);
+                }
+            }
+            Input::ReadDone { token, frames } if donor::is_own(token) => self.on_donor_read(now, token, frames, out),
+            Input::CheckpointRead { token, part } => self.on_part(token, part, out),
             Input::CheckpointWritten => self.keeper.on_written(),
+            Input::CheckpointStored { index } if self.installs(index) => self.install(now, index, out),
             Input::CheckpointStored { index } => self.keeper.on_stored(now, index, out),
+            Input::CheckpointFailed { reason } if self.fetches_checkpoint() => self.restore_failed(now, &reason, out),
             Input::CheckpointFailed { reason } => self.keeper.on_failed(now, &reason, out),
             Input::Refused { address, reason } => self.on_seed_refused(address, reason, out),
+            Input::PeerDown(peer) => {
+                self.lost_donor(now, peer);
+                if let Some(group) = &mut self.group {
+                    group.step(now, Input::PeerDown(peer), out);
+                }
+            }
             input => match &mut self.group {
                 Some(group) => group.step(now, input, out),
                 None => match input {
@@ -419,11 +464,14 @@ impl Member {
 
     /// Does what the batch of inputs since the last turn can share, and what time has made due.
     pub fn turn(&mut self, now: Instant, out: &mut Effects) {
+        out.set_birth(self.group.as_ref().map_or(self.vote.birth, Group::birth));
         self.flush_proposals();
         if let Some(group) = &mut self.group {
             group.turn(now, out);
         }
+        self.drive_recovery(now, out);
         self.judge_delivered(now, out);
+        self.cut_wanted(now, out);
         if let Some(group) = &mut self.group {
             group.turn_applied(now, out);
         }
@@ -517,7 +565,20 @@ impl Member {
         let before = std::mem::replace(&mut self.reports, self.certifier.reports());
         // A certifier that replaced another counts from 0.
         let reports = self.certifier.reports().saturating_sub(before);
-        self.keeper.passed(now, frame.bytes().len() as u64, reports, commits)
+        let place = self.keeper.passed(now, frame.bytes().len() as u64, reports, commits);
+        place && !self.fetches_checkpoint()
+    }
+
+    /// A recovering member waits for a checkpoint: it is cut where the order stands, for nothing more may come.
+    fn cut_wanted(&mut self, now: Instant, out: &mut Effects) {
+        let point = self.group.as_ref().and_then(|group| group.log().point(group.log().decided()));
+        if let Some(point) = point.filter(|point| point.index == self.certifier.index() && point.index > Index(0))
+            && self.keeper.is_asked(now)
+            && !self.fetches_checkpoint()
+        {
+            self.keeper.begin(Cut::begin(point, &mut self.certifier));
+            out.push(Effect::CutRows);
+        }
     }
 
     /// The rows have reached the place of the checkpoint that was begun ([`Effect::CutRows`]). False when it was
@@ -568,6 +629,7 @@ impl Member {
         if matches!(self.life, Life::Running { .. }) {
             // First: who is gone must not begin another run.
             self.watch_expulsion(now, out);
+            self.watch_digests(now, out);
         }
         self.drive_trouble(now, out);
         match self.life.clone() {
@@ -646,7 +708,7 @@ impl Member {
             return State::Offline;
         };
         let online = self.certifier.facts(group.me()).is_some_and(|facts| facts.online);
-        if online && self.run_seen { State::Online } else { State::Recovering }
+        if online && self.run_seen && self.recovery.is_none() { State::Online } else { State::Recovering }
     }
 
     /// State of a member of the view, as seen from here.

@@ -124,6 +124,7 @@ impl Member {
         if self.trouble.is_some() || !matches!(self.life, Life::Running { .. }) {
             return;
         }
+        self.spoiled |= cause.rebuilds();
         let (code, text) = cause.note();
         // The word for what a member lives through; `Error` is for what should never happen.
         out.note(Level::Warning, code, text);
@@ -162,6 +163,7 @@ impl Member {
     /// Ends what this run proposed, and begins another run of the same incarnation. With `serve` its run entry
     /// is proposed, after which the member serves again.
     fn restart_run(&mut self, now: Instant, serve: bool, out: &mut Effects) {
+        self.end_recovery(out);
         let Some(group) = self.group.take() else { return };
         let config = group.config().clone();
         let view = group.decided_view();
@@ -217,6 +219,47 @@ impl Member {
         if limit > 0 && now.since(since) >= limit {
             self.minority_since = None;
             self.leave_with_error(now, Cause::MajorityLost, out);
+        }
+    }
+
+    /// What the order says of digests: this member may have diverged, or nobody may know who has **[!]**.
+    pub(super) fn watch_digests(&mut self, now: Instant, out: &mut Effects) {
+        let me = self.identity().0;
+        if let Some(facts) = self.certifier.facts(me).filter(|facts| facts.diverged && self.trouble.is_none()) {
+            let why =
+                format!("as of CSN {} a quorum has equal digests, and this member has others", facts.report.digest_at);
+            self.leave_with_error(now, Cause::Diverged(why), out);
+        }
+        let alarm = self.certifier.alarm();
+        if alarm != std::mem::replace(&mut self.alarm, alarm) {
+            match alarm {
+                Some(csn) => out.note(
+                    Level::Error,
+                    0,
+                    format!(
+                        "ALARM: as of CSN {csn} the members' rows differ, and no quorum has equal ones: all members are \
+                         super_read_only. Compare the members, and rebuild those that are wrong."
+                    ),
+                ),
+                None => out.note(Level::System, 0, "a quorum of the members has equal rows again".into()),
+            }
+        }
+    }
+
+    /// Rows that are not the group's, or a log that led to them: nothing of it is used again.
+    pub(super) fn drop_spoiled(&mut self, out: &mut Effects) {
+        let incarnation = self.vote.incarnation;
+        self.spoiled |= self.certifier.facts(incarnation).is_some_and(|facts| facts.diverged);
+        if self.spoiled {
+            self.end_group(out);
+            self.spoiled = false;
+            self.keeper.reset(out);
+            out.push(Effect::ResetLog);
+            out.push(Effect::ResetState);
+            self.log = Tail::empty();
+            self.certifier = Certifier::default();
+            self.vote.listed = false;
+            self.store_vote(out);
         }
     }
 
@@ -303,11 +346,8 @@ impl Member {
             self.restart_run(now, true, out);
         } else if let Some(mut options) = trouble.options.clone() {
             if trouble.cause.rebuilds() {
-                self.keeper.reset(out);
-                out.push(Effect::ResetLog);
-                out.push(Effect::ResetState);
-                self.log = Tail::empty();
-                self.certifier = Certifier::default();
+                self.spoiled = true;
+                self.drop_spoiled(out);
             }
             options.incarnation = self.fresh_incarnation();
             options.bootstrap = false;

@@ -292,7 +292,8 @@ impl Group {
     }
 
     fn waiting_us(&self, now: Instant) -> u64 {
-        let waits = !self.own.is_empty() || self.log.last() > self.log.decided();
+        // What a donor gives is not the leader's to bring.
+        let waits = !self.recovering && (!self.own.is_empty() || self.log.last() > self.log.decided());
         if waits { now.since(self.detector.advanced).max(1) } else { 0 }
     }
 

@@ -68,7 +68,7 @@ impl Group {
     pub(super) fn drive_election(&mut self, now: Instant, out: &mut Effects) {
         match &self.role {
             Role::Follower if self.forcing.is_some() || self.fork_seen.is_some() => {}
-            Role::Follower if self.is_voter(self.me()) && self.listed => {
+            Role::Follower if self.is_voter(self.me()) && self.listed && !self.recovering => {
                 if self.leader_is_live(now) {
                     self.stand_at = None;
                     return;

@@ -57,6 +57,9 @@ impl Group {
             self.gone = true;
             return;
         }
+        if self.recovering {
+            return; // What is missing comes from a donor; the leader is told when it has come.
+        }
         let Ok(frames) = Frame::all_from(payload) else {
             out.note(Level::Warning, 0, format!("member {from} sent frames that do not check; ignored"));
             return;

@@ -23,6 +23,8 @@ const QUEUE_BYTES: usize = 64 << 20;
 const RESEND_US: u64 = 1_000_000;
 /// A member that left is still told so for this long.
 const DEPARTING_US: u64 = 5_000_000;
+/// A peer is told at most this often that the log which it needs is purged.
+const BEHIND_US: u64 = 1_000_000;
 /// At most one handover in this time (`design.md` §3).
 const HANDOVER_US: u64 = 5_000_000;
 /// Members of a group (`protocol.md` §1.7).
@@ -43,6 +45,8 @@ struct Progress {
     /// Since when what is on its way waits for an acknowledgement, and how often it was sent again since.
     waits_since: Instant,
     resent: u32,
+    /// When it was told that the log it needs is purged.
+    behind: Option<Instant>,
     /// The synced and decided indexes last told, and how far it was told that all have applied.
     told: (Index, Index, Index),
     /// It has applied so far, by its own word.
@@ -249,6 +253,7 @@ impl Group {
             // Where logs cannot differ; never back over what was acknowledged under this ballot.
             rare!("a peer's log differs from the leader's");
             progress.common = decided;
+            progress.behind = None;
             progress.next = decided.max(progress.matched).next();
             progress.flying.clear();
         }
@@ -406,7 +411,8 @@ impl Group {
             let Some(progress) = leading.progress.get_mut(&peer) else { return };
             let flying: usize = progress.flying.iter().map(|&(_, bytes)| bytes).sum();
             let (previous, nothing_new) = (Index(progress.next.0 - 1), progress.next > last);
-            if progress.reading || flying > PEER_WINDOW_BYTES {
+            let told_behind = progress.behind.is_some_and(|at| now.since(at) < BEHIND_US);
+            if progress.reading || told_behind || flying > PEER_WINDOW_BYTES {
                 return;
             }
             // In a group of three without disks to wait for, followers conclude from the frame alone.
@@ -450,7 +456,12 @@ impl Group {
         let ballot = leading.ballot;
         let Some(progress) = leading.progress.get_mut(&peer) else { return };
         progress.reading = false;
-        let (Some(first), Some(last)) = (frames.first(), frames.last()) else { return };
+        let (Some(first), Some(last)) = (frames.first(), frames.last()) else {
+            // Purged: what is missing comes from a checkpoint. Asked again when the peer says where it is.
+            progress.behind = Some(now);
+            out.send(peer, Message::Behind { ballot });
+            return;
+        };
         if first.header().first != progress.next {
             return; // The peer has moved on meanwhile.
         }

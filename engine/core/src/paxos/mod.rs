@@ -155,6 +155,8 @@ pub struct Group {
     fork_seen: Option<Birth>,
     /// Another birth goes on with a quorum, and this one has none.
     forked: bool,
+    /// What is missing comes from a donor: the log stands still for everybody else, and this member does not stand.
+    recovering: bool,
     /// Another member said that the group goes on without this one.
     gone: bool,
     /// Who was told so when.
@@ -244,6 +246,7 @@ impl Group {
             forcing: None,
             fork_seen: None,
             forked: false,
+            recovering: false,
             gone: false,
             strangers: BTreeMap::new(),
             config,
@@ -292,7 +295,10 @@ impl Group {
             Input::VoteStored { generation } => self.vote_stored = self.vote_stored.max(generation),
             Input::ReadDone { token, frames } => self.on_read(now, token, frames, out),
             // The member's own.
-            Input::CheckpointWritten | Input::CheckpointStored { .. } | Input::CheckpointFailed { .. } => {}
+            Input::CheckpointWritten
+            | Input::CheckpointStored { .. }
+            | Input::CheckpointRead { .. }
+            | Input::CheckpointFailed { .. } => {}
         }
     }
 
@@ -329,6 +335,8 @@ impl Group {
             | Message::Welcome { .. }
             | Message::Join(_)
             | Message::JoinAnswer(_) => {}
+            // Recovery is the member's too.
+            Message::Behind { .. } | Message::Recover { .. } | Message::Recovered { .. } => {}
         }
     }
 
@@ -456,6 +464,12 @@ impl Group {
     /// The last decided view of the log, with its index.
     pub(crate) fn decided_view(&self) -> (Index, View) {
         self.views.first().cloned().expect("a member has a view")
+    }
+
+    /// This member as it stands or will stand in the view.
+    #[must_use]
+    pub fn own(&self) -> &ViewMember {
+        &self.config.me
     }
 
     /// This member's incarnation.
@@ -628,6 +642,50 @@ impl Group {
         }
     }
 
+    /// What is missing comes from a donor from now on, or no longer: then the leader is told where to go on.
+    pub fn set_recovering(&mut self, recovering: bool, out: &mut Effects) {
+        let ended = self.recovering && !recovering;
+        self.recovering = recovering;
+        if ended && self.promised.node != self.me() && self.promised != Ballot::ZERO {
+            let (ballot, decided) = (self.promised, self.log.decided());
+            out.send(ballot.node, Message::Mismatch { ballot, decided });
+        }
+    }
+
+    /// Takes decided frames from a donor, which continue the decided part of this log. False when they do not, or
+    /// this member leads or stands.
+    pub fn adopt_decided(&mut self, frames: &[Frame], out: &mut Effects) -> bool {
+        if !matches!(self.role, Role::Follower | Role::Outside) {
+            return false;
+        }
+        for frame in frames {
+            let header = frame.header();
+            if header.last() <= self.log.decided() {
+                continue;
+            }
+            let held = self.log.point(header.last()).is_some_and(|point| point.chain == header.chain);
+            if !held {
+                let previous = Index(header.first.0 - 1);
+                let continues = self
+                    .log
+                    .point(previous)
+                    .is_some_and(|point| point.chain == header.previous_chain && point.ballot <= header.ballot);
+                if previous < self.log.decided() || !continues {
+                    return false;
+                }
+                if self.log.last() > previous {
+                    self.cut_after(previous, out);
+                }
+                if header.ballot > self.promised {
+                    self.promise(header.ballot, out);
+                }
+                self.append(frame.clone(), out);
+            }
+            self.decide(header.last(), out);
+        }
+        true
+    }
+
     /// Everything up to `index` is decided: hands it upward.
     fn decide(&mut self, index: Index, out: &mut Effects) {
         for frame in self.log.decide(index.min(self.log.last())) {
@@ -646,6 +704,7 @@ fn highest_round(message: &Message) -> u64 {
         | Message::PreVoteGranted { ballot }
         | Message::Prepare { ballot, .. }
         | Message::Fetch { ballot, .. }
+        | Message::Behind { ballot }
         | Message::Fetched { ballot, .. } => ballot.round,
         Message::Handover { ballot, next } => ballot.round.max(next.round),
         Message::Refused { ballot, promised } => ballot.round.max(promised.round),

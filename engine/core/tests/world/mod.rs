@@ -144,6 +144,7 @@ impl World {
             seeds: (0..self.nodes.len()).filter(|&other| other != at).map(address).collect(),
             weight: 50,
             incarnation: Incarnation(1000 * (at as u64 + 1) + begun),
+            clone_threshold: u64::MAX,
             birth: Birth(17),
         }
     }

@@ -6,7 +6,7 @@
 
 use super::notify::Notify;
 use crate::restart::Shelf;
-use engine_core::effect::{CheckpointWrite, Input, Level, Vote};
+use engine_core::effect::{CheckpointPart, CheckpointWrite, Input, Level, Vote};
 use engine_core::paxos::tail::Point;
 use engine_log::{
     Base, CheckpointFile, CheckpointWriter, Checkpoints, DirectoryLock, Journal, Log, LogError, LogOptions, Recovered,
@@ -299,18 +299,28 @@ impl Disk {
             buffered.fdatasync().await.map_err(|error| format!("fdatasync failed: {error}"))?;
             let _ = buffered.close().await;
         }
+        let incoming = writer.is_incoming();
         let index = writer.publish().map_err(|error| error.to_string())?;
-        self.checkpoints.borrow_mut().note(index);
+        if !incoming {
+            self.checkpoints.borrow_mut().note(index);
+        }
         Ok(index)
     }
 
-    /// Gives up what lies behind the damage in the log. Only after the vote record says that this member does not
-    /// vote with it.
+    /// Gives up what lies behind the damage in the log; where a checkpoint reaches further than what is good of it, the
+    /// log begins behind that. Only after the vote record says that this member does not vote with it.
     ///
     /// # Errors
     /// [`LogError`]: the process must end.
-    pub fn abandon_tail(&self) -> Result<(), LogError> {
-        self.log.borrow_mut().abandon_tail()
+    pub fn give_up_damaged(&self, end: Point) -> Result<(), LogError> {
+        if end.index <= self.log.borrow().last_index() {
+            return self.log.borrow_mut().abandon_tail();
+        }
+        let generation = self.record.borrow().log_generation + 1;
+        let base = Base { index: end.index, chain: end.chain, ballot: end.ballot };
+        self.log.borrow_mut().restart_at(base, generation)?;
+        self.record.borrow_mut().log_generation = generation;
+        self.store_record()
     }
 
     fn with_checkpoint<T>(
@@ -352,6 +362,40 @@ impl Disk {
         self.store_record()?;
         self.cuts.set(0);
         Ok(())
+    }
+
+    /// Drops the whole log and begins behind the incoming checkpoint, which is the only one then. Should the process
+    /// end in between, the next start finds that the log begins where the incoming checkpoint ends.
+    ///
+    /// # Errors
+    /// [`LogError`]: the process must end.
+    pub fn restart_log(&self, base: Point) -> Result<(), LogError> {
+        let generation = self.record.borrow().log_generation + 1;
+        let (index, base) = (base.index, Base { index: base.index, chain: base.chain, ballot: base.ballot });
+        self.log.borrow_mut().restart_at(base, generation)?;
+        self.record.borrow_mut().log_generation = generation;
+        self.store_record()?;
+        self.cuts.set(0);
+        self.reading.borrow_mut().take();
+        self.purgeable.set(Index(0));
+        self.checkpoints.borrow_mut().adopt_incoming(index)
+    }
+
+    /// A part of a stored checkpoint.
+    #[must_use]
+    pub fn read_checkpoint(&self, index: Index, block: Option<u64>) -> CheckpointPart {
+        let part = match block {
+            Some(number) => self.block(index, number).map(|block| block.map(CheckpointPart::Block)),
+            None => self.with_checkpoint(index, |file| {
+                let (point, bytes) = (point_of(file.base()), file.bytes());
+                Ok(Some(CheckpointPart::Head { point, bytes, hashes: file.hashes().collect() }))
+            }),
+        };
+        part.unwrap_or_else(|error| {
+            crate::oplog::say(Level::Warning, format!("a recovering member cannot be served: {error}"));
+            None
+        })
+        .unwrap_or(CheckpointPart::Gone)
     }
 
     fn store_record(&self) -> Result<(), LogError> {
@@ -500,8 +544,7 @@ impl Shelf for Disk {
 
 #[cfg(test)]
 mod tests {
-    use super::Keep;
-    use std::time::Duration;
+    use super::*;
 
     #[test]
     fn all_log_stays_unless_a_limit_in_bytes_is_set() {
@@ -515,5 +558,14 @@ mod tests {
         let number = |name| globals.number(name);
         let default = Keep::of(number("quorate_log_keep_bytes"), number("binlog_expire_logs_seconds"));
         assert_eq!((default.bytes, default.time), (i64::MAX as u64, None));
+    }
+
+    /// A donor sends the hashes of its file, and the joiner computes them by itself.
+    #[test]
+    fn both_sides_of_a_recovery_hash_blocks_alike() {
+        for (index, number, block) in [(1, 0, &b"head"[..]), (1 << 40, 7, b"rows"), (9, 9, b"")] {
+            let ours = engine_core::recovery::joiner::block_hash(Index(index), number, block);
+            assert_eq!(engine_log::block_hash(Index(index), number, block), ours);
+        }
     }
 }

@@ -220,7 +220,7 @@ async fn member(
     (hooks.begin)(engine.server(), changes)?;
 
     let decided = recovered.decided.min(recovered.last);
-    let restarted = restart(&engine, &*disk, decided, options.checkpoint_log_bytes);
+    let restarted = restart(&engine, &*disk, decided, options.checkpoint_log_bytes, damaged.is_some());
     let memory = restarted.map_err(|error| format!("{error}; {REBUILD}"))?;
     let alone = memory.certifier.view().is_none_or(|(_, view)| view.members.len() <= 1);
     match damaged {
@@ -230,7 +230,8 @@ async fn member(
             oplog::say(Level::Warning, text);
             // The vote file says so before anything is given up.
             vote.listed = false;
-            disk.store_vote(&vote).and_then(|()| disk.abandon_tail()).map_err(|error| error.to_string())?;
+            let given_up = disk.store_vote(&vote).and_then(|()| disk.give_up_damaged(memory.log.end()));
+            given_up.map_err(|error| error.to_string())?;
         }
         None if unsure && alone => {
             let text = "the machine restarted while sync_binlog was 0: the last second of transactions may be missing";
@@ -390,6 +391,11 @@ impl Driver {
                     let net = self.net.clone();
                     self.disk.write_checkpoint(write, move |input| net.push(input));
                 }
+                Effect::ReadCheckpoint { token, index, block } => {
+                    let part = self.disk.read_checkpoint(index, block);
+                    self.net.push(Input::CheckpointRead { token, part });
+                }
+                Effect::RestartLog { base } => self.disk.restart_log(base).map_err(fail)?,
                 Effect::Retain { checkpoints, log_after } => {
                     self.disk.retain(&checkpoints, log_after).map_err(fail)?;
                     self.engine.log_purged();
@@ -400,6 +406,11 @@ impl Driver {
                 | Effect::Deliver(_)
                 | Effect::ResetState
                 | Effect::CutRows
+                | Effect::RestoreBegin(_)
+                | Effect::RestoreRows(_)
+                | Effect::RestoreCheck
+                | Effect::RestoreAbandon
+                | Effect::RestoreEnd { .. }
                 | Effect::CommandDone(_)
                 | Effect::MembershipEnded
                 | Effect::Exit(_) => unreachable!("the engine keeps these to itself"),

@@ -269,12 +269,18 @@ fn queue(status: &Status) -> String {
     status.applier_queue.map_or_else(|| "-".to_owned(), |queue| queue.to_string())
 }
 
+/// How far a recovery is, behind the state.
+fn percent(status: &Status) -> String {
+    status.recovered.map_or_else(String::new, |percent| format!(" {percent}%"))
+}
+
 fn block(moment: &Moment) -> String {
     let mut text = format!("{:>5} s  {}\n\n", moment.seconds, summary(moment));
     text += "member  state       role       applier queue\n";
     for Seen { number, status, .. } in &moment.members {
         // A line that wraps would be drawn over wrongly.
         let state: String = status.state.chars().take(60).collect();
+        let state = format!("{state}{}", percent(status));
         let line = format!("{number:<6}  {state:<10}  {:<9}  {:>13}", status.role, queue(status));
         text += if status.answers { line.as_str() } else { line.trim_end().trim_end_matches('-').trim_end() };
         text.push('\n');
@@ -285,7 +291,7 @@ fn block(moment: &Moment) -> String {
 fn line(moment: &Moment) -> String {
     let members = moment.members.iter().map(|Seen { number, status, .. }| {
         let role = if status.role.is_empty() { String::new() } else { format!(" {}", status.role) };
-        format!("m{number} {}{role} q{}", status.state, queue(status))
+        format!("m{number} {}{}{role} q{}", status.state, percent(status), queue(status))
     });
     format!("{:>5} s  {}  |  {}\n", moment.seconds, summary(moment), members.collect::<Vec<_>>().join("  "))
 }
@@ -296,8 +302,13 @@ mod tests {
     use crate::load::Ends;
 
     fn moment() -> Moment {
-        let online =
-            |role: &str| Status { state: "ONLINE".into(), role: role.into(), applier_queue: Some(3), answers: true };
+        let online = |role: &str| Status {
+            state: "ONLINE".into(),
+            role: role.into(),
+            applier_queue: Some(3),
+            recovered: None,
+            answers: true,
+        };
         let dead = Status { state: "dead (signal: 9 (SIGKILL))".into(), ..Status::default() };
         let load = Interval {
             at_seconds: 1.0,

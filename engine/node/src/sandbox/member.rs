@@ -29,6 +29,8 @@ pub struct Status {
     pub role: String,
     /// COUNT_TRANSACTIONS_REMOTE_IN_APPLIER_QUEUE.
     pub applier_queue: Option<u64>,
+    /// While it is RECOVERING: how much of that is done, in percent.
+    pub recovered: Option<u8>,
     /// Whether it answers.
     pub answers: bool,
 }
@@ -132,7 +134,13 @@ impl Member {
         let stats = client.query(
             "SELECT MEMBER_ID, COUNT_TRANSACTIONS_REMOTE_IN_APPLIER_QUEUE FROM performance_schema.replication_group_member_stats",
         )?;
-        Ok(read_status(&members, &stats, self.address.port()))
+        let mut status = read_status(&members, &stats, self.address.port());
+        if status.state == "RECOVERING" {
+            let percent = client.query("SHOW GLOBAL STATUS LIKE 'Quorate_recovery_percent'")?;
+            let value = percent.rows.first().and_then(|row| row.get(1).cloned().flatten());
+            status.recovered = value.and_then(|value| value.parse().ok());
+        }
+        Ok(status)
     }
 
     /// Asks the process to end.
@@ -166,7 +174,7 @@ fn read_status(members: &Rows, stats: &Rows, port: u16) -> Status {
     };
     let id = cell(own, 0);
     let queue = stats.rows.iter().find(|row| cell(row, 0) == id).and_then(|row| cell(row, 1).parse().ok());
-    Status { state: cell(own, 2), role: cell(own, 3), applier_queue: queue, answers: true }
+    Status { state: cell(own, 2), role: cell(own, 3), applier_queue: queue, recovered: None, answers: true }
 }
 
 #[cfg(test)]
@@ -183,8 +191,13 @@ mod tests {
         let members = rows(&[&["a", "24801", "ONLINE", "PRIMARY"], &["b", "24802", "RECOVERING", "SECONDARY"]]);
         let stats = rows(&[&["b", "17"], &["a", "0"]]);
         let status = read_status(&members, &stats, 24_802);
-        let expected =
-            Status { state: "RECOVERING".into(), role: "SECONDARY".into(), applier_queue: Some(17), answers: true };
+        let expected = Status {
+            state: "RECOVERING".into(),
+            role: "SECONDARY".into(),
+            applier_queue: Some(17),
+            recovered: None,
+            answers: true,
+        };
         assert_eq!(status, expected);
         assert_eq!(read_status(&members, &rows(&[]), 24_801).applier_queue, None);
         assert_eq!(read_status(&members, &stats, 24_803).state, "OFFLINE");

@@ -44,6 +44,9 @@ pub enum RestoreError {
     /// The catalogue is one that this version cannot read.
     #[error(transparent)]
     Catalog(#[from] ApplyError),
+    /// No checkpoint is being put back.
+    #[error("no checkpoint was begun")]
+    Nothing,
     /// The rows are not those that the checkpoint was cut of.
     #[error("the rows of the checkpoint have digest {found:#018x}, expected {expected:#018x}")]
     Digest {
@@ -89,6 +92,17 @@ impl Server {
         self.store.borrow().stream(&mut cut.cursor, KEYS_PER_SLICE, PIECE_BYTES, out)
     }
 
+    /// Reads the next rows again and adds their digests to `sum`; true at the end.
+    pub fn scrub(&self, cut: &mut RowsCut, keys_max: usize, sum: &mut u64) -> bool {
+        self.store.borrow().scrub(&mut cut.cursor, keys_max, sum)
+    }
+
+    /// Changes one bit of a row of a table, as failing memory does: for tests. False when there is none.
+    pub fn damage(&self, schema: &str, table: &str) -> bool {
+        let id = self.catalog.borrow().table(schema, table).map(|table| table.id);
+        id.is_some_and(|id| self.store.borrow_mut().damage(id))
+    }
+
     /// Rows are read, or it is given up: their versions may go.
     pub fn end_cut(&self, cut: &RowsCut) {
         self.close_snapshot(cut.csn);
@@ -111,9 +125,19 @@ impl Server {
     /// [`RestoreError::Stream`]: the checkpoint is to be given up.
     pub fn restore_rows(&self, piece: &[u8]) -> Result<(), RestoreError> {
         let mut loading = self.loading.borrow_mut();
-        let loading = loading.as_mut().expect("rows follow the head");
-        loading.store.load(piece)?;
+        loading.as_mut().ok_or(RestoreError::Nothing)?.store.load(piece)?;
         Ok(())
+    }
+
+    /// Whether all rows that were loaded are those that the checkpoint was cut of.
+    ///
+    /// # Errors
+    /// [`RestoreError::Digest`], and [`RestoreError::Nothing`] when nothing was begun.
+    pub fn check_restore(&self) -> Result<(), RestoreError> {
+        let loading = self.loading.borrow();
+        let loading = loading.as_ref().ok_or(RestoreError::Nothing)?;
+        let (expected, found) = (loading.rows.digest, loading.store.digest());
+        if expected == found { Ok(()) } else { Err(RestoreError::Digest { expected, found }) }
     }
 
     /// Gives up what was loaded.
@@ -127,12 +151,9 @@ impl Server {
     /// [`RestoreError`]: a digest that differs changes nothing; a definition that cannot be read leaves the server
     /// empty.
     pub fn finish_restore(&self) -> Result<(), RestoreError> {
-        let loading = self.loading.borrow_mut().take().expect("a restore was begun");
+        self.check_restore()?;
+        let loading = self.loading.borrow_mut().take().ok_or(RestoreError::Nothing)?;
         let Loading { mut store, csn, effects, rows } = loading;
-        let (expected, found) = (rows.digest, store.digest());
-        if expected != found {
-            return Err(RestoreError::Digest { expected, found });
-        }
         self.reset();
         store.advance(csn);
         *self.store.borrow_mut() = store;

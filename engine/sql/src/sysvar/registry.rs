@@ -505,6 +505,7 @@ pub static VARIABLES: &[Definition] = &[
     // All log stays unless a limit is set: purging waits for checkpoint streams. A member that lacks what is purged
     // could not join or catch up, for members send one another log only.
     uint("quorate_log_keep_bytes", Global, I63, 0, I63).fixed(),
+    uint("quorate_scrub_period", Global, 300, 0, U32),
     uint("read_buffer_size", Both, 131_072, 8_192, I32),
     bool("read_only", Global, false),
     uint("read_rnd_buffer_size", Both, 262_144, 1, I32),

@@ -1,0 +1,278 @@
+//! A member that recovers, and one that gives: what [`crate::recovery`] decides is done to log, state and order here.
+
+use super::{Life, Member};
+use crate::checkpoint::{Restore, Restored};
+use crate::effect::{CheckpointPart, CheckpointWrite, Effect, Effects, Instant, Level};
+use crate::paxos::Group;
+use crate::paxos::tail::{Point, Tail};
+use crate::recovery::joiner::Step;
+use crate::recovery::{Joiner, Progress};
+use wire::entry::{View, ViewMember, VotingRole};
+use wire::frame::{Buffer, Frame};
+use wire::id::{Incarnation, Index, Run};
+use wire::message::{Given, Want};
+
+/// The operators' log is told this often.
+const SAY_US: u64 = 1_000_000;
+
+/// A recovery under way.
+pub(super) struct Recovery {
+    joiner: Joiner,
+    restore: Restore,
+    /// Whom a joiner was told of: its own log knows no view yet.
+    met: Vec<ViewMember>,
+    leader: Option<Incarnation>,
+    since: Instant,
+    said: Instant,
+}
+
+impl Member {
+    /// Begins to fetch what is missing. `met` are the members that a joiner was told of.
+    pub(super) fn begin_recovery(&mut self, now: Instant, met: Option<(&View, Incarnation)>, out: &mut Effects) {
+        let Some(group) = &mut self.group else { return };
+        group.set_recovering(true, out);
+        let votes = met.is_none();
+        // A voter gives up nothing that it may have acknowledged.
+        let least = if votes { group.log().last() } else { Index(0) };
+        let threshold = self.attempt.as_ref().map_or(u64::MAX, |attempt| attempt.clone_threshold());
+        let first_token = self.recovery_tokens.max(self.vote.run.0 & 0xffff_ffff);
+        let joiner = Joiner::new(now, Vec::new(), least, threshold, first_token);
+        let leader = met.map(|(_, leader)| leader);
+        let met = met.map_or_else(Vec::new, |(view, _)| view.members.clone());
+        self.recovery = Some(Recovery { joiner, restore: Restore::default(), met, leader, since: now, said: now });
+        self.drive_recovery(now, out);
+    }
+
+    /// Gives a recovery up, with what it has begun.
+    pub(super) fn end_recovery(&mut self, out: &mut Effects) {
+        let Some(recovery) = self.recovery.take() else { return };
+        self.recovery_tokens = recovery.joiner.last_token();
+        if recovery.joiner.has_checkpoint() {
+            out.push(Effect::Checkpoint(CheckpointWrite::Abandon));
+            out.push(Effect::RestoreAbandon);
+        }
+        if let Some(group) = &mut self.group {
+            group.set_recovering(false, out);
+        }
+    }
+
+    /// How far the recovery is, while there is one.
+    #[must_use]
+    pub fn recovery_progress(&self) -> Option<Progress> {
+        self.recovery.as_ref().map(|recovery| recovery.joiner.progress())
+    }
+
+    /// Whether a checkpoint of another member is being fetched: it has the disk.
+    pub(super) fn fetches_checkpoint(&self) -> bool {
+        self.recovery.as_ref().is_some_and(|recovery| recovery.joiner.has_checkpoint())
+    }
+
+    pub(super) fn drive_recovery(&mut self, now: Instant, out: &mut Effects) {
+        let (Some(recovery), Some(group)) = (&mut self.recovery, &self.group) else { return };
+        let me = group.me();
+        let members = group.view().map_or(&recovery.met, |view| &view.members);
+        let leader = group.leader().or(recovery.leader);
+        // Followers first: the leader has the group's work to do.
+        // (An older life of this server may still be listed.)
+        let others = members.iter().filter(|member| member.uuid != self.config.uuid);
+        let mut donors: Vec<_> = others.map(|member| member.incarnation).collect();
+        donors.sort_by_key(|&who| (Some(who) == leader, who.0 ^ me.0));
+        recovery.joiner.set_donors(donors);
+        let log = group.log();
+        let end = log.point(log.decided()).expect("the decided place is in memory");
+        recovery.joiner.drive(now, end, out);
+        if now.since(recovery.said) > SAY_US {
+            recovery.said = now;
+            let progress = recovery.joiner.progress();
+            let text = words(&progress, now.since(recovery.since));
+            out.note(Level::System, 0, text);
+        }
+    }
+
+    /// A recovering member asks this one.
+    pub(super) fn on_want(&mut self, now: Instant, from: String, token: u64, want: Want, out: &mut Effects) {
+        // Who recovers has nothing to give.
+        if let (Some(group), None, Life::Running { .. } | Life::Leaving { .. }) =
+            (&self.group, &self.recovery, &self.life)
+        {
+            self.donor.on_want(now, from, token, want, group.log(), &mut self.keeper, out);
+        }
+    }
+
+    /// Frames that a donor reads.
+    pub(super) fn on_donor_read(&mut self, now: Instant, token: u64, frames: Vec<Frame>, out: &mut Effects) {
+        let Some(group) = &self.group else { return };
+        self.donor.on_read(now, token, frames, group.log().decided(), &mut self.keeper, out);
+    }
+
+    /// A part of a checkpoint that a donor reads.
+    pub(super) fn on_part(&mut self, token: u64, part: CheckpointPart, out: &mut Effects) {
+        let Some(group) = &self.group else { return };
+        self.donor.on_part(token, part, group.log().decided(), out);
+    }
+
+    /// The leader holds no log any more that begins where this one ends.
+    pub(super) fn on_behind(&mut self, now: Instant, out: &mut Effects) {
+        if self.recovery.is_none() && matches!(self.life, Life::Running { .. }) {
+            let text = "the group has purged what this member lacks of the log: it takes a checkpoint".into();
+            out.note(Level::Warning, 0, text);
+            let listed = self.resumable();
+            match self.group.as_ref().and_then(|group| group.view().cloned()) {
+                Some(view) if !listed => {
+                    let leader = self.group.as_ref().and_then(Group::leader).unwrap_or_default();
+                    self.begin_recovery(now, Some((&view, leader)), out);
+                }
+                _ => self.begin_recovery(now, None, out),
+            }
+        }
+    }
+
+    /// A donor answers.
+    pub(super) fn on_given(&mut self, now: Instant, token: u64, given: Given, payload: &Buffer, out: &mut Effects) {
+        let (Some(recovery), Some(group)) = (&mut self.recovery, &self.group) else { return };
+        let log = group.log();
+        let end = log.point(log.decided()).expect("the decided place is in memory");
+        for step in recovery.joiner.on_given(now, token, given, payload, end) {
+            if !self.take_step(now, step, out) {
+                break;
+            }
+        }
+        self.drive_recovery(now, out);
+    }
+
+    /// False when what came is no good.
+    fn take_step(&mut self, now: Instant, step: Step, out: &mut Effects) -> bool {
+        let Some(recovery) = &mut self.recovery else { return false };
+        match step {
+            Step::Begin(point) => {
+                recovery.restore = Restore::default();
+                self.keeper.abandon(out);
+                out.push(Effect::Checkpoint(CheckpointWrite::Begin { point, incoming: true }));
+            }
+            Step::Block(block) => {
+                let restored = match recovery.restore.block(&block) {
+                    Ok(Restored::Nothing) => Ok(None),
+                    Ok(Restored::Head(head)) => Ok(Some(Effect::RestoreBegin(head))),
+                    Ok(Restored::Rows(rows)) => Ok(Some(Effect::RestoreRows(rows.to_vec()))),
+                    Err(error) => Err(error.to_string()),
+                };
+                match restored {
+                    Ok(effect) => {
+                        effect.into_iter().for_each(|effect| out.push(effect));
+                        out.push(Effect::Checkpoint(CheckpointWrite::Block(block)));
+                    }
+                    Err(reason) => {
+                        self.restore_failed(now, &reason, out);
+                        return false;
+                    }
+                }
+            }
+            Step::Whole => {
+                out.push(Effect::RestoreCheck);
+                out.push(Effect::Checkpoint(CheckpointWrite::End));
+            }
+            Step::Frames(frames) => {
+                let group = self.group.as_mut().expect("who recovers has a group");
+                if !group.adopt_decided(&frames, out) {
+                    recovery.joiner.start_over(now);
+                    return false;
+                }
+            }
+            Step::Done => {
+                let seconds = now.since(recovery.since) / 1_000_000;
+                out.note(Level::System, 0, format!("recovery: done after {seconds} s"));
+                self.end_recovery(out);
+            }
+        }
+        true
+    }
+
+    /// What was fetched cannot be used, or not be written: begins anew, with another donor.
+    pub fn restore_failed(&mut self, now: Instant, reason: &str, out: &mut Effects) {
+        let Some(recovery) = &mut self.recovery else { return };
+        out.note(Level::Warning, 0, format!("the checkpoint from a donor is not used: {reason}"));
+        out.push(Effect::Checkpoint(CheckpointWrite::Abandon));
+        out.push(Effect::RestoreAbandon);
+        recovery.joiner.start_over(now);
+    }
+
+    /// The checkpoint from a donor is durable: the log begins behind it.
+    pub(super) fn install(&mut self, now: Instant, index: Index, out: &mut Effects) {
+        let (Some(recovery), Some(group)) = (&mut self.recovery, &self.group) else { return };
+        let restore = std::mem::take(&mut recovery.restore);
+        let listed = recovery.met.is_empty();
+        let (head, certifier) = match restore.finish() {
+            Ok(restored) => restored,
+            Err(error) => return self.restore_failed(now, &error.to_string(), out),
+        };
+        let point: Point = head.point();
+        let (last, decided) = (group.log().last(), group.log().decided());
+        // The order may have caught up meanwhile; and nothing that was acknowledged is given up.
+        if point.index != index || point.index <= decided || listed && point.index < last {
+            return self.restore_failed(now, "this member's log reaches beyond it", out);
+        }
+        let own = group.own().clone();
+        let group = self.group.take().expect("just seen");
+        (_, self.vote) = group.into_log();
+        // What this run has in flight is void: its outcome is unknown here. A run is used but once.
+        self.vote.run = Run(self.vote.run.0 + (1 << 32));
+        out.push(Effect::MembershipEnded);
+        // Connections greet with the run: they begin anew.
+        out.push(Effect::Connect(Vec::new()));
+        out.push(Effect::RestartLog { base: point });
+        let executed = Box::new(certifier.executed().clone());
+        out.push(Effect::RestoreEnd { csn: certifier.csn(), executed });
+        self.certifier = certifier;
+        self.reports = self.certifier.reports();
+        self.keeper.installed(index);
+        self.log = Tail::new(point);
+        let attempt = self.attempt.take();
+        if self.resumable() {
+            self.resume(now, None, out);
+        } else {
+            let config = self.group_config(ViewMember { role: VotingRole::Learner, ..own });
+            let log = std::mem::replace(&mut self.log, Tail::empty());
+            let group = Group::outside(config, self.vote, log, self.certifier.sequencer().clone());
+            self.adopt(group);
+            self.run_seen = true;
+            let me = self.vote.incarnation;
+            let met = self.recovery.as_ref().map_or_else(Vec::new, |recovery| recovery.met.clone());
+            out.push(Effect::Connect(met.into_iter().filter(|member| member.incarnation != me).collect()));
+            self.group_mut().start(now, out);
+        }
+        self.attempt = attempt;
+        out.note(Level::System, 0, format!("the state of the group at index {index} was taken from a donor"));
+        self.group_mut().set_recovering(true, out);
+        if let Some(recovery) = &mut self.recovery {
+            recovery.joiner.installed(now);
+        }
+    }
+
+    /// Whether the checkpoint at `index` is the one that came from a donor.
+    pub(super) fn installs(&self, index: Index) -> bool {
+        self.recovery.as_ref().is_some_and(|recovery| recovery.joiner.stores(index))
+    }
+
+    /// A connection broke.
+    pub(super) fn lost_donor(&mut self, now: Instant, donor: Incarnation) {
+        if let Some(recovery) = &mut self.recovery {
+            recovery.joiner.lost(now, donor);
+        }
+    }
+}
+
+/// For the operators' log: percent, what of what, and about how long it will take.
+fn words(progress: &Progress, elapsed_us: u64) -> String {
+    let percent = u64::from(progress.percent());
+    let left = if percent == 0 {
+        String::new()
+    } else {
+        let seconds = (elapsed_us * (100 - percent) / percent).div_ceil(1_000_000);
+        format!(", about {seconds} s left")
+    };
+    let what = match progress.bytes {
+        (_, 0) => format!("{} of {} entries", progress.entries.0, progress.entries.1),
+        (have, all) => format!("{} of {} KiB of a checkpoint", have >> 10, all >> 10),
+    };
+    format!("recovery: {percent} % ({what}{left}; donor {} of this recovery)", progress.attempts)
+}

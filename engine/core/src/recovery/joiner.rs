@@ -1,0 +1,327 @@
+//! The half that asks: chooses between log and checkpoint as its donor offers, fetches chunks a few at a time, goes on
+//! with another donor where one fails, and tells how far it is.
+
+use crate::effect::{Effects, Instant, Payload, Peer};
+use crate::paxos::tail::Point;
+use std::collections::{BTreeMap, VecDeque};
+use wire::frame::Frame;
+use wire::id::{Incarnation, Index};
+use wire::message::{Channel, Given, Message, Want};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// A donor that says nothing for so long is left; twice as long after each round over all, up to [`PATIENCE_MAX_US`].
+/// Connections begin anew with a membership, and what was on them first is lost.
+const PATIENCE_US: u64 = 300_000;
+/// See [`PATIENCE_US`].
+const PATIENCE_MAX_US: u64 = 4_800_000;
+/// A donor that has nothing to give yet is asked again after so long.
+const BUSY_US: u64 = 200_000;
+/// Blocks asked for and not yet put to use: 1 MiB at the usual size.
+const WINDOW: usize = 4;
+/// Blocks of a checkpoint at most: 2 PiB of them are more than any memory.
+const BLOCKS_MAX: usize = 1 << 20;
+
+/// How far a recovery is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Who gives, while somebody does.
+    pub donor: Option<Incarnation>,
+    /// Bytes of the checkpoint that are here, and of all of it; 0 of 0 without one.
+    pub bytes: (u64, u64),
+    /// Decided entries that are here, and as many as there are.
+    pub entries: (u64, u64),
+    /// Donors that were tried.
+    pub attempts: u32,
+}
+
+impl Progress {
+    /// In percent, 0 to 99 until it is done: a checkpoint counts as nine tenths.
+    #[must_use]
+    pub fn percent(&self) -> u8 {
+        let share = |(have, all): (u64, u64), of: u64| if all == 0 { 0 } else { have.min(all) * of / all };
+        let percent = match self.bytes {
+            (_, 0) => share(self.entries, 100),
+            (have, all) if have < all => share((have, all), 90),
+            _ => 90 + share(self.entries, 10),
+        };
+        percent.min(99) as u8
+    }
+}
+
+/// What is to be done with what came.
+#[derive(Debug)]
+pub enum Step {
+    /// A checkpoint begins, in place of any that was begun before.
+    Begin(Point),
+    /// Its next block.
+    Block(Vec<u8>),
+    /// It is whole.
+    Whole,
+    /// Decided frames that continue the log.
+    Frames(Vec<Frame>),
+    /// The log reaches what its donor knew decided.
+    Done,
+}
+
+struct Checkpoint {
+    point: Point,
+    hashes: Vec<u64>,
+    bytes: u64,
+    got_bytes: u64,
+    /// The next block to put to use.
+    next: usize,
+    arrived: BTreeMap<usize, Vec<u8>>,
+    /// Asked for and not here: (number, token).
+    asked: VecDeque<(usize, u64)>,
+}
+
+enum Stage {
+    /// Nothing was offered yet, or what was is gone.
+    Choosing,
+    Blocks(Box<Checkpoint>),
+    /// Waits for the disk, and for the log to begin behind the checkpoint.
+    Storing(Index),
+    Log,
+    Done,
+}
+
+/// See the module.
+pub struct Joiner {
+    /// In the order in which they are asked.
+    donors: Vec<Incarnation>,
+    at: usize,
+    least: Index,
+    threshold: u64,
+    stage: Stage,
+    /// The question that is open, and when it was asked; questions for blocks are in their stage.
+    token: u64,
+    asked_at: Option<Instant>,
+    not_before: Instant,
+    /// Since when nothing came.
+    heard: Instant,
+    progress: Progress,
+}
+
+impl Joiner {
+    /// Asks `donors` in this order. `least` is the least index of a checkpoint that will do; `threshold` the entries
+    /// missing from which on a checkpoint is wanted rather than log; `first_token` above any used before.
+    #[must_use]
+    pub fn new(now: Instant, donors: Vec<Incarnation>, least: Index, threshold: u64, first_token: u64) -> Self {
+        Self {
+            donors,
+            at: 0,
+            least,
+            threshold,
+            stage: Stage::Choosing,
+            token: first_token,
+            asked_at: None,
+            not_before: now,
+            heard: now,
+            progress: Progress { attempts: 1, ..Progress::default() },
+        }
+    }
+
+    /// Tokens up to this one are used.
+    #[must_use]
+    pub fn last_token(&self) -> u64 {
+        self.token
+    }
+
+    /// Who may be asked from now on: members come and go.
+    pub fn set_donors(&mut self, donors: Vec<Incarnation>) {
+        if self.donors != donors && !donors.is_empty() {
+            let present = self.donor();
+            self.at = present.and_then(|donor| donors.iter().position(|&who| who == donor)).unwrap_or(0);
+            self.donors = donors;
+        }
+    }
+
+    fn donor(&self) -> Option<Incarnation> {
+        self.donors.get(self.at % self.donors.len().max(1)).copied()
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        Progress { donor: self.donor(), ..self.progress.clone() }
+    }
+
+    /// Whether a checkpoint is being fetched or stored.
+    #[must_use]
+    pub fn has_checkpoint(&self) -> bool {
+        matches!(self.stage, Stage::Blocks(_) | Stage::Storing(_))
+    }
+
+    /// Whether the checkpoint at `index` is whole and on its way to the disk.
+    #[must_use]
+    pub fn stores(&self, index: Index) -> bool {
+        matches!(self.stage, Stage::Storing(storing) if storing == index)
+    }
+
+    /// The log begins behind the checkpoint now.
+    pub fn installed(&mut self, now: Instant) {
+        self.stage = Stage::Log;
+        self.asked_at = None;
+        self.heard = now;
+    }
+
+    /// What was fetched is no good: begins anew, with another donor.
+    pub fn start_over(&mut self, now: Instant) {
+        self.stage = Stage::Choosing;
+        self.next_donor(now);
+    }
+
+    fn next_donor(&mut self, now: Instant) {
+        self.at = (self.at + 1) % self.donors.len().max(1);
+        self.progress.attempts += 1;
+        self.asked_at = None;
+        self.heard = now;
+        if let Stage::Blocks(checkpoint) = &mut self.stage {
+            // Only what was on its way is lost.
+            checkpoint.asked.clear();
+        }
+    }
+
+    /// A donor's connection broke, or it left: the next one, at once.
+    pub fn lost(&mut self, now: Instant, donor: Incarnation) {
+        if self.donor() == Some(donor) && !matches!(self.stage, Stage::Done | Stage::Storing(_)) {
+            self.next_donor(now);
+        }
+    }
+
+    /// Asks for what is missing behind `end`, the decided end of the own log.
+    pub fn drive(&mut self, now: Instant, end: Point, out: &mut Effects) {
+        if matches!(self.stage, Stage::Done | Stage::Storing(_)) || now < self.not_before {
+            return;
+        }
+        let rounds = (self.progress.attempts as usize / self.donors.len().max(1)).min(4);
+        if now.since(self.heard) > (PATIENCE_US << rounds).min(PATIENCE_MAX_US) {
+            self.next_donor(now);
+        }
+        let Some(donor) = self.donor() else { return };
+        let (after, chain) = (end.index, end.chain);
+        match &mut self.stage {
+            Stage::Choosing | Stage::Log if self.asked_at.is_none() => {
+                self.token += 1;
+                self.asked_at = Some(now);
+                let want = match self.stage {
+                    Stage::Log => Want::Log { after, chain },
+                    _ => Want::State { after, chain, least: self.least, threshold: self.threshold },
+                };
+                ask(donor, self.token, want, out);
+            }
+            Stage::Blocks(checkpoint) => {
+                let mut number = checkpoint.next;
+                while checkpoint.asked.len() + checkpoint.arrived.len() < WINDOW && number < checkpoint.hashes.len() {
+                    let known = checkpoint.arrived.contains_key(&number);
+                    if !known && !checkpoint.asked.iter().any(|&(asked, _)| asked == number) {
+                        self.token += 1;
+                        checkpoint.asked.push_back((number, self.token));
+                        let want = Want::Block { checkpoint: checkpoint.point.index, number: number as u64 };
+                        ask(donor, self.token, want, out);
+                    }
+                    number += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A donor's answer. `end` is the decided end of the own log.
+    pub fn on_given(&mut self, now: Instant, token: u64, given: Given, payload: &[u8], end: Point) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if let Stage::Blocks(checkpoint) = &mut self.stage {
+            let Some(at) = checkpoint.asked.iter().position(|&(_, asked)| asked == token) else { return steps };
+            let (number, _) = checkpoint.asked.remove(at).expect("just found");
+            self.heard = now;
+            let index = checkpoint.point.index;
+            let Given::Block { bytes } = given else {
+                // This donor has it no more, or has it no longer as it was.
+                self.start_over(now);
+                return steps;
+            };
+            let block = payload.get(..bytes as usize).unwrap_or_default();
+            if block_hash(index, number as u64, block) != checkpoint.hashes[number] {
+                self.start_over(now);
+                return steps;
+            }
+            checkpoint.got_bytes += block.len() as u64;
+            checkpoint.arrived.insert(number, block.to_vec());
+            while let Some(block) = checkpoint.arrived.remove(&checkpoint.next) {
+                checkpoint.next += 1;
+                steps.push(Step::Block(block));
+            }
+            self.progress.bytes = (checkpoint.got_bytes, checkpoint.bytes.max(1));
+            if checkpoint.next == checkpoint.hashes.len() {
+                self.stage = Stage::Storing(index);
+                steps.push(Step::Whole);
+            }
+            return steps;
+        }
+        if self.asked_at.is_none() || token != self.token {
+            return steps;
+        }
+        self.asked_at = None;
+        self.heard = now;
+        match (given, &self.stage) {
+            (Given::Busy, _) => self.not_before = now.plus(BUSY_US),
+            (Given::Log { decided }, Stage::Choosing | Stage::Log) => {
+                let Ok(frames) = all_frames(payload) else {
+                    self.next_donor(now);
+                    return steps;
+                };
+                self.stage = Stage::Log;
+                let reached = frames.last().map_or(end.index, |frame| frame.header().last().max(end.index));
+                self.progress.entries = (reached.0, decided.0.max(reached.0));
+                if !frames.is_empty() {
+                    steps.push(Step::Frames(frames));
+                }
+                if reached >= decided {
+                    self.stage = Stage::Done;
+                    steps.push(Step::Done);
+                }
+            }
+            (Given::Checkpoint { index, ballot, chain, bytes, decided }, Stage::Choosing) => {
+                let (hashes, _) = payload.as_chunks::<8>();
+                let hashes: Vec<u64> = hashes.iter().map(|hash| u64::from_le_bytes(*hash)).collect();
+                // Payloads are padded: a checkpoint has at least a head, whose hash is not that of padding.
+                if index < self.least || hashes.is_empty() || hashes.len() > BLOCKS_MAX {
+                    self.next_donor(now);
+                    return steps;
+                }
+                let point = Point { index, ballot, chain };
+                self.progress.bytes = (0, bytes.max(1));
+                self.progress.entries = (0, decided.0);
+                self.stage = Stage::Blocks(Box::new(Checkpoint {
+                    point,
+                    hashes,
+                    bytes,
+                    got_bytes: 0,
+                    next: 0,
+                    arrived: BTreeMap::new(),
+                    asked: VecDeque::new(),
+                }));
+                steps.push(Step::Begin(point));
+            }
+            // What it had is gone: the log is purged, or is another.
+            _ => self.start_over(now),
+        }
+        steps
+    }
+}
+
+fn ask(donor: Incarnation, token: u64, want: Want, out: &mut Effects) {
+    out.post(Peer::Member(donor), Channel::Bulk, Message::Recover { token, want }, Payload::None);
+}
+
+fn all_frames(payload: &[u8]) -> Result<Vec<Frame>, wire::frame::FrameError> {
+    let mut buffer = wire::frame::Buffer::with_capacity(payload.len());
+    buffer.extend_from_slice(payload);
+    Frame::all_from(buffer)
+}
+
+/// The hash of a block, as `engine/log` computes it for the file.
+#[must_use]
+pub fn block_hash(index: Index, number: u64, block: &[u8]) -> u64 {
+    xxh3_64_with_seed(block, index.0.rotate_left(32) ^ number)
+}
