@@ -1,8 +1,9 @@
 //! Checkpoints and recovery of real processes: restarts from a checkpoint, damaged files, members that join a group
 //! whose log is purged.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use tests::process::{Group, Member, Settings, wait_for};
+use tests::process::{Group, Member, Settings, Writers, wait_for};
 
 /// The smallest settings, so that little data makes many checkpoints and purges the log.
 const SMALL: &str = "quorate_checkpoint_log_bytes=65536\nquorate_log_keep_bytes=0\nmax_binlog_size=4096\n";
@@ -94,4 +95,70 @@ fn a_restart_begins_with_the_newest_good_checkpoint() {
     member.spawn(&[]);
     assert!(!member.await_end().success());
     member.await_log("no good checkpoint leads to the log");
+}
+
+/// A member joins a group whose log is purged, under load, and the donor that gives it the checkpoint is killed: another
+/// goes on. It ends with the same rows, and nothing that was acknowledged is lost.
+#[test]
+fn an_empty_member_joins_a_group_whose_log_is_purged() {
+    let mut group = Group::form("joining", Settings { members: 4, sync: 0, more: SMALL, ..Settings::default() });
+    make_table(&group);
+    Writers::prepare(&mut group.members[0].client(), 2).expect("the primary takes writes");
+    fill(&group, 1, 6000);
+    (0..3).for_each(|at| await_purged(&group.members[at]));
+    // The fourth loses its disk.
+    group.member(4).kill();
+    let member = &group.members[3];
+    std::fs::remove_dir_all(member.data()).expect("a scratch directory can be emptied");
+    let (number, port, group_port, dir) = (member.number, member.port, member.group_port, member.dir.clone());
+    std::fs::rename(dir.join("log"), dir.join("log.before")).expect("it had a log");
+    group.members[3] = Member::initialize(&dir, number, port, group_port);
+    let targets: Vec<_> = group.members[..3].iter().map(Member::address).collect();
+    let writers = Writers::start(&targets, 2, 1_000_000);
+    writers.await_more(20);
+    group.member(4).start();
+    group.member(4).await_log("the state of the group at index");
+    let primary = group.await_primary(&[1, 2, 3]);
+    let victim = primary % 3 + 1;
+    group.member(victim).kill();
+    writers.await_more(20);
+    let rest: Vec<u16> = (1..=4).filter(|&number| number != victim).collect();
+    group.await_online(&rest);
+    let known = writers.finish();
+    group.assert_equal(&rest, &["test.big", "test.w", "test.n"]);
+    let rows = group.members[3].run("SELECT id FROM test.w");
+    let found: BTreeSet<u64> = rows.iter().map(|row| row[0].parse().expect("a number")).collect();
+    let missing: Vec<_> = known.committed.difference(&found).collect();
+    assert!(missing.is_empty(), "member 4 lacks acknowledged rows {missing:?}");
+}
+
+/// A member that was away while the log was purged comes back through a checkpoint; one whose log is damaged in its
+/// middle gets what is lost from the others.
+#[test]
+fn a_member_far_behind_and_one_with_a_damaged_log_come_back() {
+    let mut group = Group::form("behind", Settings { members: 3, sync: 1, more: SMALL, ..Settings::default() });
+    make_table(&group);
+    fill(&group, 1, 200);
+    let away = group.await_primary(&[1, 2, 3]) % 3 + 1;
+    group.member(away).kill();
+    fill(&group, 201, 5000);
+    let others: Vec<u16> = (1..=3).filter(|&number| number != away).collect();
+    others.iter().for_each(|&number| await_purged(&group.members[usize::from(number) - 1]));
+    group.member(away).start();
+    group.await_online(&[1, 2, 3]);
+    group.assert_equal(&[1, 2, 3], &["test.big"]);
+
+    fill(&group, 10_001, 100);
+    group.assert_equal(&[1, 2, 3], &["test.big"]);
+    let member = group.member(away);
+    member.kill();
+    let segment = member.data().join("group_log").join(first_segment(member));
+    let mut bytes = std::fs::read(&segment).expect("a segment can be read");
+    // Behind the segment's header: in the first frame's body.
+    bytes[4096 + 200] ^= 1;
+    std::fs::write(&segment, bytes).expect("a scratch directory takes files");
+    member.start();
+    member.await_log("what is lost is fetched from the group");
+    group.await_online(&[1, 2, 3]);
+    group.assert_equal(&[1, 2, 3], &["test.big"]);
 }
