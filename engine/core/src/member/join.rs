@@ -248,7 +248,8 @@ impl Member {
         let group = Group::outside(config, self.vote, log, self.certifier.sequencer().clone());
         self.adopt(group);
         self.run_seen = true;
-        let members = view.members.iter().filter(|member| member.incarnation != me.incarnation).cloned().collect();
+        // (An older life of this server may still be listed.)
+        let members = view.members.iter().filter(|member| member.uuid != me.uuid).cloned().collect();
         out.push(Effect::Connect(members));
         self.group_mut().start(now, out);
         self.life = Life::Running { waits: true };

@@ -235,9 +235,9 @@ impl Member {
             let group = Group::outside(config, self.vote, log, self.certifier.sequencer().clone());
             self.adopt(group);
             self.run_seen = true;
-            let me = self.vote.incarnation;
+            let me = self.config.uuid;
             let met = self.recovery.as_ref().map_or_else(Vec::new, |recovery| recovery.met.clone());
-            out.push(Effect::Connect(met.into_iter().filter(|member| member.incarnation != me).collect()));
+            out.push(Effect::Connect(met.into_iter().filter(|member| member.uuid != me).collect()));
             self.group_mut().start(now, out);
         }
         self.attempt = attempt;

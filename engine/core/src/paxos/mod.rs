@@ -598,7 +598,8 @@ impl Group {
                 }
             }
         }
-        members.retain(|member| member.incarnation != self.me());
+        // An older life of this server is nobody any more: calling it would be calling oneself.
+        members.retain(|member| member.incarnation != self.me() && member.uuid != self.config.me.uuid);
         if let Some((incarnation, address)) = self.stranger.clone() {
             members.retain(|member| member.address != address);
             let (role, uuid, host) = (VotingRole::Learner, wire::id::Uuid::default(), String::new());

@@ -48,16 +48,17 @@ struct Outgoing {
     out: RefCell<Vec<u8>>,
     ready: Notify,
     closed: Cell<bool>,
-    /// The member at that address, once known.
-    member: Cell<Incarnation>,
-    /// Another member is to be called there: the connection starts over.
-    renewed: Cell<bool>,
 }
+
+/// Who is called where on which channel; incarnation 0: whoever answers there. A server that begins another life
+/// is called at the same address under two incarnations while the old one is still listed: neither connection
+/// may stand in the other's way.
+type Called = (String, Incarnation, Channel);
 
 /// See the module.
 pub struct Net {
     identity: RefCell<Option<Identity>>,
-    links: RefCell<BTreeMap<(String, Channel), Rc<Outgoing>>>,
+    links: RefCell<BTreeMap<Called, Rc<Outgoing>>>,
     members: RefCell<BTreeMap<Incarnation, String>>,
     inputs: RefCell<VecDeque<Input>>,
     /// Raised when an input waits.
@@ -298,9 +299,10 @@ impl Net {
     pub fn connect(self: &Rc<Self>, members: Vec<ViewMember>) {
         let map: BTreeMap<_, _> = members.into_iter().map(|member| (member.incarnation, member.address)).collect();
         *self.members.borrow_mut() = map.clone();
-        self.links.borrow_mut().retain(|(address, _), link| {
-            let keep = map.values().any(|wanted| wanted == address);
+        self.links.borrow_mut().retain(|(address, incarnation, _), link| {
+            let keep = map.get(incarnation).is_some_and(|wanted| wanted == address);
             if !keep {
+                // What waits is still written, if somebody answers. (Who is asked by address is called again.)
                 link.closed.set(true);
                 link.ready.raise();
             }
@@ -308,43 +310,39 @@ impl Net {
         });
         for (incarnation, address) in map {
             for channel in [Channel::Liveness, Channel::Order, Channel::Bulk] {
-                let link = self.link(&address, channel);
-                if link.member.replace(incarnation) != incarnation {
-                    // The greeting names whom it calls. (What waits for who was there before names that one.)
-                    link.renewed.set(true);
-                    link.ready.raise();
-                }
+                self.link(&address, incarnation, channel);
             }
         }
     }
 
-    fn link(self: &Rc<Self>, address: &str, channel: Channel) -> Rc<Outgoing> {
+    fn link(self: &Rc<Self>, address: &str, incarnation: Incarnation, channel: Channel) -> Rc<Outgoing> {
+        let called: Called = (address.to_owned(), incarnation, channel);
         let mut links = self.links.borrow_mut();
-        if let Some(link) = links.get(&(address.to_owned(), channel)) {
+        if let Some(link) = links.get(&called) {
             return link.clone();
         }
         let link = Rc::new(Outgoing::default());
-        links.insert((address.to_owned(), channel), link.clone());
-        let (net, task, address) = (self.clone(), link.clone(), address.to_owned());
-        glommio::spawn_local(async move { net.keep(task, address, channel).await }).detach();
+        links.insert(called.clone(), link.clone());
+        let (net, task) = (self.clone(), link.clone());
+        glommio::spawn_local(async move { net.keep(task, called).await }).detach();
         link
     }
 
     /// Queues a message; losing it is allowed.
     pub fn send(self: &Rc<Self>, to: Peer, channel: Channel, label: Label, message: &Message, payload: &Payload) {
-        let address = match to {
-            Peer::Address(address) => address,
+        let (address, incarnation) = match to {
+            Peer::Address(address) => (address, Incarnation(0)),
             Peer::Member(incarnation) => match self.members.borrow().get(&incarnation) {
-                Some(address) => address.clone(),
+                Some(address) => (address.clone(), incarnation),
                 None => return,
             },
         };
-        let link = self.link(&address, channel);
+        let link = self.link(&address, incarnation, channel);
         let mut out = link.out.borrow_mut();
         if out.len() > OUT_BYTES_MAX {
             out.clear(); // The peer is too slow: it starts over from what it acknowledged.
             link.closed.set(true);
-            self.links.borrow_mut().remove(&(address, channel));
+            self.links.borrow_mut().remove(&(address, incarnation, channel));
         } else {
             let above = self.compress_above.get();
             match payload {
@@ -361,12 +359,13 @@ impl Net {
     }
 
     /// Keeps one connection up, writing what waits, until it is closed.
-    async fn keep(self: Rc<Self>, link: Rc<Outgoing>, address: String, channel: Channel) {
+    async fn keep(self: Rc<Self>, link: Rc<Outgoing>, called: Called) {
         let mut said = String::new();
+        let (address, incarnation, channel) = &called;
         while !link.closed.get() {
-            let told = Cell::new(Incarnation(0));
-            if let Err(error) = self.run(&link, &address, channel, &told).await
-                && channel == Channel::Order
+            let told = Cell::new(false);
+            if let Err(error) = self.run(&link, &called, &told).await
+                && *channel == Channel::Order
             {
                 let text = format!("connection to member {address} failed: {error}");
                 if text != said {
@@ -374,19 +373,19 @@ impl Net {
                     said = text;
                 }
             }
-            if told.get() != Incarnation(0) {
-                self.push(Input::PeerDown(told.get()));
+            if told.get() {
+                self.push(Input::PeerDown(*incarnation));
             }
-            if !link.closed.get() && !link.renewed.get() {
+            if !link.closed.get() {
                 link.out.borrow_mut().clear();
                 glommio::timer::sleep(RETRY).await;
             }
         }
     }
 
-    async fn run(&self, link: &Outgoing, address: &str, channel: Channel, told: &Cell<Incarnation>) -> io::Result<()> {
+    async fn run(&self, link: &Outgoing, called: &Called, told: &Cell<bool>) -> io::Result<()> {
+        let &(ref address, incarnation, channel) = called;
         let refused = |text: String| io::Error::other(text);
-        link.renewed.set(false);
         let resolved = resolve(address).ok_or_else(|| refused(format!("'{address}' does not resolve")))?;
         let mut stream =
             TcpStream::connect_timeout(resolved, GREETING).await.map_err(|error| refused(error.to_string()))?;
@@ -401,7 +400,7 @@ impl Net {
             run: identity.run,
             address: identity.address,
             channel,
-            target: link.member.get(),
+            target: incarnation,
         };
         let mut bytes = Vec::new();
         encode(&Message::Hello(hello), Label::default(), &[], 0, &mut bytes);
@@ -425,17 +424,13 @@ impl Net {
             let mut byte = [0; 1];
             let _ = reader.read(&mut byte).await;
         };
+        if channel == Channel::Order && incarnation != Incarnation(0) {
+            told.set(true);
+            self.push(Input::PeerUp(incarnation));
+        }
         let write = async {
             let mut bytes = Vec::new();
             loop {
-                if link.renewed.get() {
-                    return;
-                }
-                let member = link.member.get();
-                if channel == Channel::Order && member != told.get() {
-                    told.set(member);
-                    self.push(Input::PeerUp(member));
-                }
                 std::mem::swap(&mut bytes, &mut *link.out.borrow_mut());
                 if !bytes.is_empty() {
                     if writer.write_all(&bytes).await.is_err() {
