@@ -837,7 +837,7 @@ impl Cluster {
                 Effect::Checkpoint(write) => self.write_checkpoint(node, write),
                 Effect::ReadCheckpoint { token, index, block } => {
                     let part = self.nodes[node].disk.read_checkpoint(index, block);
-                    engine.input(self.clock(), Input::CheckpointRead { token, part });
+                    engine.input(self.clock(node), Input::CheckpointRead { token, part });
                     self.want_turn(node);
                 }
                 Effect::RestartLog { base } => {
