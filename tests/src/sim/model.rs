@@ -26,6 +26,10 @@ pub struct Model {
     epoch: (u64, Incarnation),
     /// Voters from an index on.
     views: Vec<(Index, Vec<Uuid>)>,
+    /// Voters of the last view.
+    voters: BTreeSet<Incarnation>,
+    /// What members that are ONLINE said last of their digests: as of which CSN, and which.
+    digests: BTreeMap<Incarnation, (Csn, u64, u64)>,
 }
 
 impl Model {
@@ -177,16 +181,23 @@ impl Model {
                 self.single = birth.options.single_primary && birth.options.group;
                 self.epoch = (0, Incarnation(0));
                 self.online = birth.view.members.iter().take(1).map(|member| member.incarnation).collect();
+                self.digests.clear();
                 self.add_view(index, &birth.view);
             }
             Body::View(view) => {
                 if let ViewCause::Leave(who) | ViewCause::Expel(who) = view.cause {
                     self.online.remove(&who);
+                    self.digests.remove(&who);
                 }
                 self.add_view(index, view);
             }
             Body::Online if *verdict == Verdict::Noted => {
                 self.online.insert(entry.stamp.origin);
+            }
+            Body::Report(report) if self.online.contains(&entry.stamp.origin) => {
+                let said = (report.digest_at, report.verdicts, report.rows);
+                self.digests.insert(entry.stamp.origin, said);
+                self.compare(said.0);
             }
             Body::Ddl(_) => {
                 if let Verdict::Committed { csn, effects, .. } = verdict {
@@ -199,6 +210,19 @@ impl Model {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whose digests as of `at` a quorum of voters contradicts is not ONLINE any more.
+    fn compare(&mut self, at: Csn) {
+        let said: Vec<_> =
+            self.digests.iter().filter(|(_, said)| said.0 == at).map(|(who, said)| (*who, *said)).collect();
+        let agree = |digests| said.iter().filter(|(who, said)| self.voters.contains(who) && *said == digests).count();
+        let right = said.iter().map(|(_, said)| *said).find(|digests| agree(*digests) > self.voters.len() / 2);
+        let Some(right) = right.filter(|_| at > Csn(0)) else { return };
+        for (who, _) in said.iter().filter(|(_, said)| *said != right) {
+            self.online.remove(who);
+            self.digests.remove(who);
+        }
     }
 
     fn ddl(&mut self, effects: &[CatalogEffect]) {
@@ -217,7 +241,8 @@ impl Model {
     }
 
     fn add_view(&mut self, index: Index, view: &View) {
-        let voters = view.members.iter().filter(|member| member.role == VotingRole::Voter);
-        self.views.push((index, voters.map(|member| member.uuid).collect()));
+        let voters = || view.members.iter().filter(|member| member.role == VotingRole::Voter);
+        self.views.push((index, voters().map(|member| member.uuid).collect()));
+        self.voters = voters().map(|member| member.incarnation).collect();
     }
 }

@@ -70,7 +70,8 @@ impl Donor {
             Want::Log { after, chain } | Want::State { after, chain, .. } => {
                 let too_long =
                     matches!(want, Want::State { threshold, .. } if decided.0.saturating_sub(after.0) >= threshold);
-                if too_long {
+                // A checkpoint that the asker is past brings it no further; log may.
+                if too_long && keeper.newest().is_none_or(|newest| newest > after) {
                     return self.checkpoint(now, to, token, want, keeper, out);
                 }
                 if after >= decided {
@@ -143,10 +144,10 @@ impl Donor {
     }
 
     fn checkpoint(&mut self, now: Instant, to: String, token: u64, want: Want, keeper: &mut Keeper, out: &mut Effects) {
-        let Want::State { least, .. } = want else {
+        let Want::State { after, least, .. } = want else {
             return answer(to, token, Given::Gone, Payload::None, out);
         };
-        match keeper.newest().filter(|&newest| newest >= least && newest > Index(0)) {
+        match keeper.newest().filter(|&newest| newest >= least && newest > after) {
             Some(index) => {
                 keeper.lease(now, index);
                 let read = self.wait(to, token, want);

@@ -285,7 +285,7 @@ impl Joiner {
                 let (hashes, _) = payload.as_chunks::<8>();
                 let hashes: Vec<u64> = hashes.iter().map(|hash| u64::from_le_bytes(*hash)).collect();
                 // Payloads are padded: a checkpoint has at least a head, whose hash is not that of padding.
-                if index < self.least || hashes.is_empty() || hashes.len() > BLOCKS_MAX {
+                if index < self.least || index <= end.index || hashes.is_empty() || hashes.len() > BLOCKS_MAX {
                     self.next_donor(now);
                     return steps;
                 }
