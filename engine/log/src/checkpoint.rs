@@ -17,6 +17,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use wire::id::{Ballot, Incarnation, Index};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -31,6 +32,8 @@ const ROW_BYTES: usize = 24;
 const TRAILER_BYTES: usize = 32;
 const TEMPORARY: &str = ".tmp";
 const INCOMING: &str = "incoming";
+/// Writers begun by this process: names of what is not whole yet are used once.
+static WRITERS: AtomicU64 = AtomicU64::new(0);
 
 /// A block's place in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,7 +173,9 @@ pub struct CheckpointWriter {
 impl CheckpointWriter {
     fn create(dir: &Path, base: Base, incoming: bool) -> Result<Self, LogError> {
         let name = if incoming { INCOMING.to_owned() } else { name_of(base.index) };
-        let temporary = dir.join(format!("{name}{TEMPORARY}"));
+        // One that was given up may still be on its way to the disk when the next begins: neither touches the other's.
+        let number = WRITERS.fetch_add(1, Ordering::Relaxed);
+        let temporary = dir.join(format!("{name}.{number}{TEMPORARY}"));
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&temporary);
         let file = Arc::new(file.map_err(|source| system::error("create", &temporary, HEADER_BYTES as u64, source))?);
         let header = header_of(base);

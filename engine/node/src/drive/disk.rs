@@ -52,6 +52,8 @@ pub struct Disk {
     checkpoints: RefCell<Checkpoints>,
     /// The checkpoint being written.
     writing: RefCell<Option<CheckpointWriter>>,
+    /// Checkpoints begun or given up: one whose end is on its way counts only if none was since.
+    writings: Cell<u64>,
     /// The one that was read last, open.
     reading: RefCell<Option<(Index, CheckpointFile)>>,
     keep: Keep,
@@ -158,6 +160,7 @@ impl Disk {
             boot_id,
             checkpoints: RefCell::new(checkpoints),
             writing: RefCell::new(None),
+            writings: Cell::new(0),
             reading: RefCell::new(None),
             keep,
             purgeable: Cell::new(Index(0)),
@@ -250,6 +253,9 @@ impl Disk {
     /// Does what is asked with a checkpoint's file. A block is written into the page cache on the spot; the end is
     /// synced in a task of its own.
     pub fn write_checkpoint(self: &Rc<Self>, write: CheckpointWrite, report: impl Fn(Input) + 'static) {
+        if matches!(write, CheckpointWrite::Begin { .. } | CheckpointWrite::Abandon) {
+            self.void_checkpoint();
+        }
         let done = match write {
             CheckpointWrite::Begin { point, incoming } => {
                 let base = Base { index: point.index, chain: point.chain, ballot: point.ballot };
@@ -265,20 +271,20 @@ impl Disk {
             },
             CheckpointWrite::End => {
                 let Some(writer) = self.writing.borrow_mut().take() else { return };
-                let disk = self.clone();
+                let (disk, number) = (self.clone(), self.writings.get());
                 glommio::spawn_local(async move {
-                    report(match disk.complete(writer).await {
-                        Ok(index) => Input::CheckpointStored { index },
-                        Err(reason) => Input::CheckpointFailed { reason },
-                    });
+                    match disk.complete(writer, number).await {
+                        Ok(Some(index)) => report(Input::CheckpointStored { index }),
+                        // Given up meanwhile: nobody waits for it.
+                        Ok(None) => {}
+                        Err(_) if number != disk.writings.get() => {}
+                        Err(reason) => report(Input::CheckpointFailed { reason }),
+                    }
                 })
                 .detach();
                 return;
             }
-            CheckpointWrite::Abandon => {
-                self.writing.borrow_mut().take();
-                Ok(None)
-            }
+            CheckpointWrite::Abandon => Ok(None),
         };
         match done {
             Ok(input) => input.into_iter().for_each(report),
@@ -289,8 +295,15 @@ impl Disk {
         }
     }
 
+    /// Gives up what is being written, also what is on its way to the disk.
+    fn void_checkpoint(&self) {
+        self.writing.borrow_mut().take();
+        self.writings.set(self.writings.get() + 1);
+    }
+
     /// Makes a checkpoint durable, and before it the log that it is of: with `sync_binlog=0` that is not on disk yet.
-    async fn complete(&self, mut writer: CheckpointWriter) -> Result<Index, String> {
+    /// `None` when it was given up meanwhile.
+    async fn complete(&self, mut writer: CheckpointWriter, number: u64) -> Result<Option<Index>, String> {
         let file = writer.finish().map_err(|error| error.to_string())?;
         let targets = self.log.borrow().sync_targets();
         for file in targets.files.iter().chain([&file]) {
@@ -299,12 +312,15 @@ impl Disk {
             buffered.fdatasync().await.map_err(|error| format!("fdatasync failed: {error}"))?;
             let _ = buffered.close().await;
         }
+        if number != self.writings.get() {
+            return Ok(None);
+        }
         let incoming = writer.is_incoming();
         let index = writer.publish().map_err(|error| error.to_string())?;
         if !incoming {
             self.checkpoints.borrow_mut().note(index);
         }
-        Ok(index)
+        Ok(Some(index))
     }
 
     /// Gives up what lies behind the damage in the log; where a checkpoint reaches further than what is good of it, the
@@ -361,6 +377,7 @@ impl Disk {
         self.record.borrow_mut().log_generation = generation;
         self.store_record()?;
         self.cuts.set(0);
+        self.void_checkpoint();
         Ok(())
     }
 
@@ -376,6 +393,7 @@ impl Disk {
         self.record.borrow_mut().log_generation = generation;
         self.store_record()?;
         self.cuts.set(0);
+        self.void_checkpoint();
         self.reading.borrow_mut().take();
         self.purgeable.set(Index(0));
         self.checkpoints.borrow_mut().adopt_incoming(index)
