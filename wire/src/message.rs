@@ -181,8 +181,9 @@ pub enum Want {
 pub enum Given {
     /// Decided frames (payload) that continue the asker's log; `decided` is the last that the donor knows.
     Log { decided: Index },
-    /// The checkpoint that it has: where it lies, its bytes, and (payload) the hash of each block, u64 each.
-    Checkpoint { index: Index, ballot: Ballot, chain: u64, bytes: u64, decided: Index },
+    /// The checkpoint that it has: where it lies, its bytes, and (payload, which may be padded) the hash of each of its
+    /// `blocks`, u64 each.
+    Checkpoint { index: Index, ballot: Ballot, chain: u64, bytes: u64, blocks: u64, decided: Index },
     /// The block (payload), of so many bytes.
     Block { bytes: u64 },
     /// Ask again in a moment.

@@ -128,7 +128,11 @@ impl Cluster {
         let mut aligned = Buffer::with_capacity(bytes);
         match &payload {
             Payload::None => {}
-            Payload::Entries(entries) => aligned.extend_from_slice(entries),
+            Payload::Entries(entries) => {
+                aligned.extend_from_slice(entries);
+                // As on the wire.
+                aligned.resize(entries.len().next_multiple_of(16), 0);
+            }
             Payload::Frames(frames) => frames.iter().for_each(|frame| aligned.extend_from_slice(frame.bytes())),
         }
         self.input(to, Input::Received { from: incarnation, address: address(from), label, message, payload: aligned })

@@ -321,6 +321,14 @@ impl Member {
             return;
         }
         self.served = false;
+        let in_group = self.certifier.options().is_some_and(|options| options.group);
+        let diverged = self.certifier.facts(self.vote.incarnation).is_some_and(|facts| facts.diverged);
+        if diverged && in_group && self.resumable() && !options.bootstrap {
+            self.resume(now, Some(&options), out);
+            self.life = Life::Running { waits: true };
+            self.attempt = Some(Box::new(Attempt::new(now, options.clone())));
+            return self.resume_diverged(now, &options);
+        }
         self.drop_spoiled(out);
         let in_group = self.certifier.options().is_some_and(|options| options.group);
         if options.bootstrap {
@@ -396,6 +404,9 @@ impl Member {
     }
 
     fn stop(&mut self, now: Instant, shutdown: bool, out: &mut Effects) {
+        if self.stop_diverged(now, shutdown) {
+            return;
+        }
         if self.trouble.is_some() {
             return self.stop_troubled(out);
         }

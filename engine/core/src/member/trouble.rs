@@ -6,12 +6,17 @@
 //! keeps its vote and its log: what it acknowledged as a voter must not be forgotten, and only with its vote
 //! can the group have a quorum again. It comes back under a new run once there is a leader.
 //!
+//! A member whose rows are wrong is of both kinds: it keeps its vote and its log while it leaves by the order, for what
+//! it acknowledged may lie on no other disk of a quorum **[!]**; once the view without it is decided, a quorum of the
+//! others has all that, and it begins again with nothing, as a new incarnation.
+//!
 //! Invariant: while a member is in trouble it proposes nothing but its run entry.
 
 use super::{Life, Member, StartOptions};
 use crate::certify::Certifier;
 use crate::effect::{Effect, Effects, ExitAction, Instant, Level};
 use crate::paxos::tail::Tail;
+use crate::paxos::{Group, voters_in};
 use wire::entry::Body;
 use wire::id::Incarnation;
 
@@ -124,6 +129,9 @@ impl Member {
         if self.trouble.is_some() || !matches!(self.life, Life::Running { .. }) {
             return;
         }
+        if cause.rebuilds() && self.is_only_voter() {
+            return; // There is nobody to rebuild from.
+        }
         self.spoiled |= cause.rebuilds();
         let (code, text) = cause.note();
         // The word for what a member lives through; `Error` is for what should never happen.
@@ -136,6 +144,12 @@ impl Member {
         if cause == Cause::MajorityLost && next.is_some() {
             // It keeps its vote; its sessions hear no more of what they proposed.
             self.restart_run(now, false, out);
+        } else if cause.rebuilds() && self.votes() {
+            // It keeps its vote and its log until the group has decided to do without them.
+            self.restart_run(now, false, out);
+            if next.is_some() {
+                self.group_mut().leave(now);
+            }
         } else {
             // The majority may only be hidden: what this voter acknowledged stays on its disk.
             let intact = matches!(cause, Cause::MajorityLost | Cause::Forked);
@@ -148,6 +162,38 @@ impl Member {
         if next.is_none() {
             self.give_up(out);
         }
+    }
+
+    /// Whether this member is a voter of the newest view.
+    fn votes(&self) -> bool {
+        let view = self.group.as_ref().and_then(|group| Some((group.me(), group.view()?)));
+        view.is_some_and(|(me, view)| voters_in(&view.members).any(|voter| voter.incarnation == me))
+    }
+
+    fn is_only_voter(&self) -> bool {
+        let view = self.group.as_ref().and_then(Group::view);
+        self.votes() && view.is_some_and(|view| voters_in(&view.members).count() == 1)
+    }
+
+    /// A member whose rows were proved wrong before its process began anew, and which is a voter still: what it
+    /// acknowledged may lie on no other disk of a quorum **[!]**. It votes and serves nobody, leaves, and then rebuilds.
+    pub(super) fn resume_diverged(&mut self, now: Instant, options: &StartOptions) {
+        self.mute = true;
+        self.spoiled = true;
+        self.group_mut().leave(now);
+        let cause = Cause::Diverged("it was told so before it ended".into());
+        self.trouble = Some(Trouble { cause, options: Some(Box::new(options.clone())), tries: 0, next: Some(now) });
+    }
+
+    /// STOP of a member that still votes although its rows are wrong: it leaves as any other. False when there is
+    /// nothing to leave.
+    pub(super) fn stop_diverged(&mut self, now: Instant, shutdown: bool) -> bool {
+        let rebuilds = self.trouble.as_ref().is_some_and(|trouble| trouble.cause.rebuilds());
+        let Some(group) = self.group.as_mut().filter(|_| rebuilds) else { return false };
+        group.leave(now);
+        self.trouble = None;
+        self.life = Life::Leaving { since: now, shutdown };
+        true
     }
 
     fn give_up(&mut self, out: &mut Effects) {
@@ -176,7 +222,7 @@ impl Member {
         let attempt = self.attempt.take();
         let sequencer = self.certifier.sequencer().clone();
         let config = crate::paxos::GroupConfig { run: self.vote.run, ..config };
-        let mut group = crate::paxos::Group::member(config, self.vote, log, view, sequencer);
+        let mut group = Group::member(config, self.vote, log, view, sequencer);
         group.set_primary(self.certifier.primary_view(), None);
         self.adopt(group);
         self.attempt = attempt;
@@ -265,11 +311,14 @@ impl Member {
 
     /// The group may have gone on without this member.
     pub(super) fn watch_expulsion(&mut self, now: Instant, out: &mut Effects) {
-        if self.group.as_ref().is_some_and(crate::paxos::Group::is_forked) && self.trouble.is_none() {
+        if self.group.as_ref().is_some_and(Group::is_forked) && self.trouble.is_none() {
             return self.leave_with_error(now, Cause::Forked, out);
         }
-        if !self.group.as_ref().is_some_and(crate::paxos::Group::is_gone) {
+        if !self.group.as_ref().is_some_and(Group::is_gone) {
             return;
+        }
+        if self.trouble.as_ref().is_some_and(|trouble| trouble.cause.rebuilds()) {
+            return; // It waited for that.
         }
         let served = self.served && self.trouble.is_none();
         let Some(attempt) = self.attempt.take() else {
@@ -301,6 +350,17 @@ impl Member {
             let tries = trouble.tries;
             out.note(Level::System, 13376, format!("This server has rejoined the group after {tries} attempts."));
             return;
+        }
+        if trouble.cause.rebuilds() && self.mute && trouble.next.is_some() {
+            if !self.group.as_ref().is_none_or(|group| group.has_left() || group.is_gone()) {
+                self.trouble = Some(trouble);
+                return;
+            }
+            // The group counts on this log no more.
+            self.end_group(out);
+            self.vote.listed = false;
+            self.store_vote(out);
+            self.life = Life::Failed;
         }
         // The leader that it came back to is lost again.
         if matches!(self.life, Life::Running { .. }) && !self.mute && trouble.next.is_some_and(|next| now >= next) {

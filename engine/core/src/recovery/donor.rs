@@ -166,9 +166,10 @@ impl Donor {
         let Some(Waiting { to, token, .. }) = self.waiting.remove(&read) else { return };
         match part {
             CheckpointPart::Head { point, bytes, hashes } => {
+                let blocks = hashes.len() as u64;
                 let hashes: Vec<u8> = hashes.iter().flat_map(|hash| hash.to_le_bytes()).collect();
                 let (index, ballot, chain) = (point.index, point.ballot, point.chain);
-                let given = Given::Checkpoint { index, ballot, chain, bytes, decided };
+                let given = Given::Checkpoint { index, ballot, chain, bytes, blocks, decided };
                 answer(to, token, given, bytes_of(&hashes), out);
             }
             CheckpointPart::Block(block) => {

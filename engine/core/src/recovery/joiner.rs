@@ -281,11 +281,13 @@ impl Joiner {
                     steps.push(Step::Done);
                 }
             }
-            (Given::Checkpoint { index, ballot, chain, bytes, decided }, Stage::Choosing) => {
+            (Given::Checkpoint { index, ballot, chain, bytes, blocks, decided }, Stage::Choosing) => {
                 let (hashes, _) = payload.as_chunks::<8>();
-                let hashes: Vec<u64> = hashes.iter().map(|hash| u64::from_le_bytes(*hash)).collect();
-                // Payloads are padded: a checkpoint has at least a head, whose hash is not that of padding.
-                if index < self.least || index <= end.index || hashes.is_empty() || hashes.len() > BLOCKS_MAX {
+                let most = blocks.min(BLOCKS_MAX as u64) as usize;
+                // What comes behind them is padding.
+                let hashes: Vec<u64> = hashes.iter().take(most).map(|hash| u64::from_le_bytes(*hash)).collect();
+                let whole = blocks > 0 && hashes.len() as u64 == blocks;
+                if index < self.least || index <= end.index || !whole {
                     self.next_donor(now);
                     return steps;
                 }
