@@ -14,6 +14,9 @@ use wire::id::{Csn, TableId};
 /// Bytes before each key.
 const RECORD_HEADER_BYTES: usize = 26;
 
+/// Takes a row: its space, its key, the CSN that wrote it, its bytes. False when there is no room for more.
+type Visit<'a> = dyn FnMut(Space, &[u8], Csn, &[u8]) -> bool + 'a;
+
 /// How far a stream has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamCursor {
@@ -77,12 +80,7 @@ impl Store {
     }
 
     /// Visits at most `keys_max` keys that come next, while `visit` answers that there is room for more.
-    fn walk(
-        &self,
-        cursor: &mut StreamCursor,
-        keys_max: usize,
-        visit: &mut dyn FnMut(Space, &[u8], Csn, &[u8]) -> bool,
-    ) -> bool {
+    fn walk(&self, cursor: &mut StreamCursor, keys_max: usize, visit: &mut Visit<'_>) -> bool {
         let (mut left, mut room) = (keys_max.max(1), true);
         while left > 0 && room {
             let Some((space, from)) = cursor.next.take() else { return true };

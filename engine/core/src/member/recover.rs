@@ -264,12 +264,8 @@ impl Member {
 /// For the operators' log: percent, what of what, and about how long it will take.
 fn words(progress: &Progress, elapsed_us: u64) -> String {
     let percent = u64::from(progress.percent());
-    let left = if percent == 0 {
-        String::new()
-    } else {
-        let seconds = (elapsed_us * (100 - percent) / percent).div_ceil(1_000_000);
-        format!(", about {seconds} s left")
-    };
+    let left_us = (elapsed_us * (100 - percent)).checked_div(percent);
+    let left = left_us.map_or_else(String::new, |us| format!(", about {} s left", us.div_ceil(1_000_000)));
     let what = match progress.bytes {
         (_, 0) => format!("{} of {} entries", progress.entries.0, progress.entries.1),
         (have, all) => format!("{} of {} KiB of a checkpoint", have >> 10, all >> 10),

@@ -38,7 +38,7 @@ impl Progress {
     /// In percent, 0 to 99 until it is done: a checkpoint counts as nine tenths.
     #[must_use]
     pub fn percent(&self) -> u8 {
-        let share = |(have, all): (u64, u64), of: u64| if all == 0 { 0 } else { have.min(all) * of / all };
+        let share = |(have, all): (u64, u64), of: u64| (have.min(all) * of).checked_div(all).unwrap_or(0);
         let percent = match self.bytes {
             (_, 0) => share(self.entries, 100),
             (have, all) if have < all => share((have, all), 90),
