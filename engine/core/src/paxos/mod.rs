@@ -684,6 +684,8 @@ impl Group {
             }
             self.decide(header.last(), out);
         }
+        // What is decided equals any leader's log, of which an acknowledgement tells it: it may have no more to send.
+        self.matched = self.matched.max(self.log.decided());
         true
     }
 
