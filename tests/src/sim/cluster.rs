@@ -116,6 +116,8 @@ pub(super) struct SimNode {
     flush_at: u64,
     /// It lost what it had promised to keep, and is not whole again.
     pub damaged: bool,
+    /// A row of it is not what was stored, nor perhaps in the checkpoints cut since: it finds out, and rebuilds.
+    pub spoiled: bool,
     /// Its machine restarted while `sync_binlog` was 0.
     pub unsure: bool,
     /// The highest ballot that it answered under, by incarnation.
@@ -259,6 +261,7 @@ impl Cluster {
                     append_fails: false,
                     flush_at: 0,
                     damaged: false,
+                    spoiled: false,
                     unsure: false,
                     answered: (Incarnation(0), Ballot::ZERO),
                     judged: Rc::default(),
@@ -642,7 +645,8 @@ impl Cluster {
         }
         let memory = match restart(&engine, &*it.disk, it.disk.decided(), self.setup.checkpoint_log_bytes, false) {
             Ok(memory) => memory,
-            Err(fault) if it.damaged => {
+            Err(fault) if it.damaged || it.spoiled => {
+                it.damaged = true;
                 self.say(|| format!("m{node} cannot restart ({fault}): its data directory is made anew"));
                 self.nodes[node].disk.wipe();
                 return self.boot(node);
@@ -915,9 +919,13 @@ impl Cluster {
     /// `sync_binlog=0` syncs each second; who is whole again counts as such.
     fn flush_disks(&mut self) {
         for node in 0..self.nodes.len() {
-            let online = self.nodes[node].damaged && self.is_online(node);
+            let is_online = self.is_online(node);
+            let online = self.nodes[node].damaged && is_online;
             let it = &mut self.nodes[node];
             it.damaged &= !online;
+            let server = it.engine.as_ref().filter(|_| it.spoiled).map(|engine| engine.server().clone());
+            let sound = server.is_some_and(|server| server.digest().1 == server.recompute_digest());
+            it.spoiled &= !(sound && is_online);
             if !self.setup.sync && it.flush_at <= self.now && it.disk_hangs_until <= self.now {
                 it.flush_at = self.now + 1_000_000;
                 it.disk.flush();

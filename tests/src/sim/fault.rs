@@ -40,7 +40,7 @@ const LASTING: [Lasting; 8] = [
 impl Cluster {
     pub(super) fn fault(&mut self) -> Result<(), Failure> {
         let mut faults = self.setup.faults;
-        if self.nodes.iter().any(|node| node.damaged) {
+        if self.nodes.iter().any(|node| node.damaged || node.spoiled) {
             // Within the budget: until it is whole again, all others stay up and hear one another.
             let Faults { reset, clock, burst, .. } = faults;
             faults = Faults { reset, clock, burst, ..Faults::default() };
@@ -148,7 +148,8 @@ impl Cluster {
     fn may_lose(&self) -> bool {
         let quiet = self.network.silent.is_empty() && self.network.mute.is_empty();
         let whole = |it: &SimNode| {
-            let idle = !it.damaged && !it.paused && it.command.is_none() && it.disk_hangs_until <= self.now;
+            let idle =
+                !it.damaged && !it.spoiled && !it.paused && it.command.is_none() && it.disk_hangs_until <= self.now;
             let listed = it.engine.as_ref().is_some_and(|engine| {
                 engine.with_member(|member| {
                     let view = member.group().and_then(|group| group.view());
@@ -246,14 +247,11 @@ impl Cluster {
 
     /// A bit of a resident row changes, once in a run: the others are to be a quorum of equal ones.
     fn spoil_row(&mut self, node: usize) {
-        let all = (0..self.nodes.len()).all(|other| self.is_online(other));
-        let Some(engine) = self.engine(node).filter(|_| all && self.nodes.len() >= 3 && self.report.damaged == 0)
-        else {
-            return;
-        };
+        let Some(engine) = self.engine(node).filter(|_| self.may_lose() && self.report.damaged == 0) else { return };
         if engine.server().damage("sim", "quiet") {
             self.say(|| format!("a bit of a row of m{node} changes"));
             self.report.damaged += 1;
+            self.nodes[node].spoiled = true;
         }
     }
 
