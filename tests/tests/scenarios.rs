@@ -467,9 +467,10 @@ fn a_new_connection_begins_to_count_heartbeats_anew() {
     };
     let heartbeat = |sequence: u64, echo: u64| {
         let (promised, leader, decided) = (Ballot::ZERO, Incarnation(0), Index(0));
-        let (hears, misses, expels, waiting_us) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        let (hears, misses, expels, rough, waiting_us) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), 0);
+        let assures = false;
         let heartbeat =
-            Heartbeat { sequence, echo, promised, leader, decided, hears, waiting_us, misses, expels, assures: false };
+            Heartbeat { sequence, echo, promised, leader, decided, hears, waiting_us, misses, expels, rough, assures };
         let (label, message) = (Label { to: Incarnation(1), birth }, Message::Heartbeat(heartbeat));
         Input::Received { from: peer, address: "m2:1".into(), label, message, payload: Buffer::new() }
     };

@@ -168,11 +168,22 @@ impl Fuzz {
                 let (hears, waiting_us) = (vec![Incarnation(1), Incarnation(2)], self.rng.next_u64());
                 let leader = Incarnation(self.rng.below(4));
                 let some = |rng: &mut Rng| (0..rng.below(3)).map(|_| Incarnation(rng.below(5))).collect::<Vec<_>>();
-                let (misses, expels) = (some(&mut self.rng), some(&mut self.rng));
+                let (misses, expels, rough) = (some(&mut self.rng), some(&mut self.rng), some(&mut self.rng));
                 let (promised, decided) = (ballot, index);
                 let assures = self.rng.percent(50);
-                let heartbeat =
-                    Heartbeat { sequence, echo, promised, leader, decided, hears, waiting_us, misses, expels, assures };
+                let heartbeat = Heartbeat {
+                    sequence,
+                    echo,
+                    promised,
+                    leader,
+                    decided,
+                    hears,
+                    waiting_us,
+                    misses,
+                    expels,
+                    rough,
+                    assures,
+                };
                 (Message::Heartbeat(heartbeat), none)
             }
         }

@@ -25,6 +25,7 @@ pub mod show;
 pub mod sysvar;
 pub mod temporal;
 #[cfg(any(test, feature = "testing"))]
+#[allow(clippy::unwrap_used, reason = "only tests are built with it")]
 pub mod testing;
 pub mod txn;
 pub mod value;

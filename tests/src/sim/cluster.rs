@@ -78,7 +78,7 @@ pub(super) enum Event {
     Message(Box<Parcel>),
     Synced { node: usize, life: u64, index: Index, cuts: u64 },
     Voted { node: usize, life: u64, generation: u64 },
-    Checkpoint { node: usize, life: u64, input: Input },
+    Checkpoint { node: usize, life: u64, input: Box<Input> },
     Links,
     Fault,
     Restart { node: usize },
@@ -579,7 +579,7 @@ impl Cluster {
             }
             Event::Checkpoint { node, life, input } if self.nodes[node].life == life => {
                 self.mix([7, node as u64, 0]);
-                let stands = match &input {
+                let stands = match &*input {
                     Input::CheckpointStored { index } => {
                         let stands = self.nodes[node].disk.publish(*index);
                         self.report.checkpoints += u64::from(stands);
@@ -589,7 +589,7 @@ impl Cluster {
                 };
                 if stands {
                     self.say(|| format!("m{node} checkpoint: {input:?}"));
-                    self.input(node, input)?;
+                    self.input(node, *input)?;
                 }
             }
             Event::Links => {
@@ -904,7 +904,7 @@ impl Cluster {
         let due = (self.now + after).max(self.nodes[node].checkpoint_due + 1);
         self.nodes[node].checkpoint_due = due;
         let life = self.nodes[node].life;
-        self.schedule(due - self.now, Event::Checkpoint { node, life, input });
+        self.schedule(due - self.now, Event::Checkpoint { node, life, input: Box::new(input) });
     }
 
     /// How long this sync takes; now and then much longer, where disks are slow.

@@ -130,11 +130,14 @@ impl State {
     }
 }
 
+/// Rows of a subquery that was carried out before.
+type Prepared = Rc<Vec<Vec<Value>>>;
+
 /// One statement's view of its session.
 pub struct Statement {
     state: Rc<State>,
     params: Rc<[Value]>,
-    slots: RefCell<Vec<Option<Rc<Vec<Vec<Value>>>>>>,
+    slots: RefCell<Vec<Option<Prepared>>>,
     missing: Cell<Option<usize>>,
     outer: RefCell<Vec<Value>>,
     inserted: RefCell<Vec<Value>>,
