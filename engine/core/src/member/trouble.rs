@@ -363,7 +363,10 @@ impl Member {
             self.life = Life::Failed;
         }
         // The leader that it came back to is lost again.
-        if matches!(self.life, Life::Running { .. }) && !self.mute && trouble.next.is_some_and(|next| now >= next) {
+        // (A joiner that knows no view yet asks again by itself.)
+        let placed = self.group.as_ref().is_some_and(|group| group.view().is_some());
+        let lost = matches!(self.life, Life::Running { .. }) && !self.mute && placed;
+        if lost && trouble.next.is_some_and(|next| now >= next) {
             self.restart_run(now, false, out);
         }
         // With a leader in sight there is no reason to wait.
