@@ -3,7 +3,7 @@
 //! Weights of the Unicode collations come from ICU4X, whose version is pinned: a key built from them decides what is
 //! unique, and what conflicts, on every member. Its order is that of CLDR's root, which is the default order of
 //! Unicode (MySQL's) but for a few symbols, and of a later Unicode. What the older collations weigh otherwise is in
-//! [`weights`].
+//! `weights`.
 //!
 //! Absent on purpose: language tailorings and conversion between character sets (texts are UTF-8).
 
