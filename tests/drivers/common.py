@@ -8,8 +8,6 @@ import sys
 
 HOST, PORT = os.environ["QUORATE_HOST"], int(os.environ["QUORATE_PORT"])
 USER, PASSWORD, DATABASE = os.environ["QUORATE_USER"], os.environ["QUORATE_PASSWORD"], os.environ["QUORATE_DATABASE"]
-# Correlated subqueries are not built yet: what needs them is written, and waits.
-CORRELATED = True
 READ_ONLY = os.environ.get("QUORATE_READ_ONLY") == "1"
 
 checked, failed = 0, 0
