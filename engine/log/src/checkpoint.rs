@@ -12,12 +12,12 @@
 use crate::error::LogError;
 use crate::log::Base;
 use crate::system::{self, io_error};
+use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use wire::id::{Ballot, Incarnation, Index};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -32,8 +32,6 @@ const ROW_BYTES: usize = 24;
 const TRAILER_BYTES: usize = 32;
 const TEMPORARY: &str = ".tmp";
 const INCOMING: &str = "incoming";
-/// Writers begun by this process: names of what is not whole yet are used once.
-static WRITERS: AtomicU64 = AtomicU64::new(0);
 
 /// A block's place in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +53,8 @@ pub struct Checkpoints {
     dir: PathBuf,
     /// Rising.
     stored: Vec<Index>,
+    /// Writers begun: names of what is not whole yet are used once.
+    begun: Cell<u64>,
 }
 
 impl Checkpoints {
@@ -79,7 +79,7 @@ impl Checkpoints {
             }
         }
         stored.sort_unstable();
-        Ok(Self { dir: dir.to_owned(), stored })
+        Ok(Self { dir: dir.to_owned(), stored, begun: Cell::new(0) })
     }
 
     /// Indexes that there are files for, rising. Whether a file is good shows when it is read.
@@ -93,7 +93,8 @@ impl Checkpoints {
     /// # Errors
     /// [`LogError::DiskFull`], [`LogError::Io`].
     pub fn begin(&self, base: Base, incoming: bool) -> Result<CheckpointWriter, LogError> {
-        CheckpointWriter::create(&self.dir, base, incoming)
+        let number = self.begun.replace(self.begun.get() + 1);
+        CheckpointWriter::create(&self.dir, base, incoming, number)
     }
 
     /// Opens the checkpoint at `index`.
@@ -171,10 +172,9 @@ pub struct CheckpointWriter {
 }
 
 impl CheckpointWriter {
-    fn create(dir: &Path, base: Base, incoming: bool) -> Result<Self, LogError> {
+    fn create(dir: &Path, base: Base, incoming: bool, number: u64) -> Result<Self, LogError> {
         let name = if incoming { INCOMING.to_owned() } else { name_of(base.index) };
         // One that was given up may still be on its way to the disk when the next begins: neither touches the other's.
-        let number = WRITERS.fetch_add(1, Ordering::Relaxed);
         let temporary = dir.join(format!("{name}.{number}{TEMPORARY}"));
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&temporary);
         let file = Arc::new(file.map_err(|source| system::error("create", &temporary, HEADER_BYTES as u64, source))?);

@@ -109,7 +109,7 @@ fn any_changed_byte_is_noticed() {
 fn a_full_disk_is_named_and_leaves_nothing_behind() {
     let dir = TempDir::new();
     let checkpoints = Checkpoints::open(dir.path()).unwrap();
-    let name = dir.path().join(format!("{:020}.qckp.1.tmp", 7));
+    let name = dir.path().join(format!("{:020}.qckp.0.tmp", 7));
     std::os::unix::fs::symlink("/dev/full", &name).unwrap();
     match checkpoints.begin(base(7), false) {
         Err(LogError::DiskFull { path, needed, .. }) => assert_eq!((path, needed), (name, 64)),
