@@ -6,16 +6,18 @@
 //!
 //! Absent on purpose: any protocol decision; those are `engine-core`'s.
 
+mod host;
+mod rows;
+
+use self::rows::Scrub;
 use crate::status::Statuses;
 use engine_core::catalog::CatalogEffect;
 use engine_core::certify::{Certifier, Judged, Verdict};
-use engine_core::checkpoint::Checkpoint;
-use engine_core::checkpoint::cut::RowsHead;
 use engine_core::effect::{CommandError, Effect, Effects, ExitAction, Input, Instant, Level, Note, Vote};
 use engine_core::member::{Cause, Command, Limits, Member, MemberConfig, Memory, StartOptions, State, replay};
 use engine_sql::catalog::Effect as SqlEffect;
-use engine_sql::host::{GroupCommand, GroupStatus, Host, LocalChange, LoggedEntry, Now, Outcome, Ticket};
-use engine_sql::server::{RowsCut, RowsState, Server};
+use engine_sql::host::{GroupCommand, GroupStatus, Host, Now, Outcome, Ticket};
+use engine_sql::server::{RowsCut, Server};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -30,10 +32,6 @@ use wire::mutant::{Mutant, planted};
 const REPORT_US: u64 = 1_000_000;
 /// Versions collected per turn at most.
 const COLLECT_STEPS: usize = 256;
-/// Slices of a checkpoint per turn: each looks at some hundred rows.
-const CUT_SLICES: usize = 2;
-/// Keys that a scrub reads at once: some 30 us.
-const SCRUB_KEYS: usize = 200;
 
 /// What the engine asks of the world at once, without waiting.
 pub trait World {
@@ -132,19 +130,6 @@ impl Logged {
             self.entries.pop_front();
         }
     }
-}
-
-/// A pass over all rows that compares them with their digest.
-#[derive(Default)]
-struct Scrub {
-    /// Rows being read, the digest that they should have, and that of those read so far.
-    pass: Option<(RowsCut, u64, u64)>,
-    /// When the next slice is due, how far apart slices are, when the next pass begins; microseconds.
-    next: u64,
-    every: u64,
-    again: u64,
-    /// By how much the rows differ from their digest, as the last pass found.
-    found: u64,
 }
 
 enum Waiting {
@@ -279,44 +264,6 @@ impl Engine {
         self.apply(frame, &judged, None)
     }
 
-    /// Begins to put a checkpoint of the own disk back; rows follow, then [`Engine::finish_restore`].
-    pub fn begin_restore(&self, head: &Checkpoint) {
-        let effects =
-            head.certifier.objects().map(|(place, object)| sql_effect(&CatalogEffect::Created(place, object)));
-        let (digest, counters, left_out) = (head.rows_digest, head.counters.clone(), head.left_out.clone());
-        let rows = RowsState { digest, counters, left_out };
-        self.server.begin_restore(head.certifier.csn, effects.collect(), rows);
-    }
-
-    /// A piece of its rows.
-    ///
-    /// # Errors
-    /// What does not fit.
-    pub fn restore_rows(&self, piece: &[u8]) -> Result<(), String> {
-        self.server.restore_rows(piece).map_err(|error| error.to_string())
-    }
-
-    /// The checkpoint is whole: rows, catalogue and positions are as of `csn`, with `executed`.
-    ///
-    /// # Errors
-    /// What does not fit: nothing has changed, or the server is empty.
-    pub fn finish_restore(&self, csn: Csn, executed: GtidSet) -> Result<(), String> {
-        self.server.finish_restore().map_err(|error| error.to_string())?;
-        *self.inner.logged.borrow_mut() = Logged { base: csn, purged: executed, entries: VecDeque::new() };
-        self.inner.visible.set(csn);
-        self.forget_digests();
-        self.inner.held.borrow_mut().clear();
-        Ok(())
-    }
-
-    /// What was fetched of a donor's checkpoint cannot be used.
-    fn restore_failed(&self, reason: &str) {
-        let mut out = Effects::default();
-        let now = instant(self.inner.now.get());
-        self.inner.member().restore_failed(now, reason, &mut out);
-        self.take(out);
-    }
-
     /// Begins a process life over what the disk gave back. With `start`, it also begins START GROUP_REPLICATION.
     pub fn boot(&self, now: Now, config: MemberConfig, vote: Vote, run: Run, memory: Memory, start: bool) {
         self.inner.now.set(now);
@@ -364,49 +311,6 @@ impl Engine {
         let stable = self.inner.member().certifier().stable();
         self.server.gc(stable, COLLECT_STEPS);
         self.show_role();
-    }
-
-    /// Some work on the checkpoint that is being cut, if one is.
-    fn cut_slices(&self) {
-        let mut out = Effects::default();
-        {
-            let mut cut = self.cut.borrow_mut();
-            let mut member = self.inner.member();
-            if cut.as_ref().is_some_and(|cut| member.keeper().reads_rows() && !self.server.cut_is_whole(cut)) {
-                // A table was dropped under it.
-                member.keeper().abandon(&mut out);
-            }
-            let mut rows = |out: &mut Vec<u8>| match cut.as_mut() {
-                Some(cut) => self.server.read_cut(cut, out),
-                None => true,
-            };
-            let more = (0..CUT_SLICES).all(|_| member.checkpoint_slice(&mut rows, &mut out));
-            if !member.keeper().reads_rows()
-                && let Some(done) = cut.take()
-            {
-                self.server.end_cut(&done);
-            }
-            if more {
-                self.inner.want_turn();
-            }
-        }
-        self.take(out);
-    }
-
-    /// The rows are as of the checkpoint that was begun.
-    fn cut_rows(&self) {
-        let (cut, RowsState { digest, counters, left_out }) = self.server.begin_cut();
-        let mut out = Effects::default();
-        let rows = RowsHead { digest, counters, left_out };
-        let csn = self.server.applied();
-        if self.inner.member().rows_reached(csn, rows, &mut out) {
-            let before = self.cut.borrow_mut().replace(cut);
-            before.iter().for_each(|before| self.server.end_cut(before));
-            self.inner.want_turn();
-        } else {
-            self.server.end_cut(&cut);
-        }
-        self.take(out);
     }
 
     /// The log was purged: what it held of positions goes too.
@@ -564,45 +468,6 @@ impl Engine {
         let _ = self.inner.propose_body(Body::Report(report));
     }
 
-    /// Reads some rows again, and compares all of them with the digest once in each period.
-    fn scrub(&self, now: Now) {
-        let mut scrub = self.scrub.borrow_mut();
-        let scrub = &mut *scrub;
-        if now.monotonic_us < scrub.next || self.spoiled.get() {
-            return;
-        }
-        let Some((cut, expected, sum)) = &mut scrub.pass else {
-            let period = self.server.globals.borrow().number("quorate_scrub_period");
-            if period == 0 {
-                scrub.next = now.monotonic_us + 1_000_000;
-                return;
-            }
-            let (cut, rows) = self.server.begin_cut();
-            let keys = self.server.key_count() as u64;
-            // Spread over half of the period: a pass is over before the next begins.
-            let slices = keys / SCRUB_KEYS as u64 + 1;
-            scrub.every = (period * 500_000 / slices).clamp(1_000, 1_000_000);
-            scrub.again = now.monotonic_us + period * 1_000_000;
-            scrub.pass = Some((cut, rows.digest, 0));
-            return;
-        };
-        scrub.next = now.monotonic_us + scrub.every;
-        let whole = self.server.cut_is_whole(cut);
-        if whole && !self.server.scrub(cut, SCRUB_KEYS, sum) {
-            return;
-        }
-        if whole {
-            scrub.found = sum.wrapping_sub(*expected);
-            if scrub.found != 0 {
-                let text = "a row in memory is not what was stored there: this member's digest says so from now on";
-                self.inner.world.note(Note { level: Level::Warning, code: 0, text: text.into() });
-            }
-            scrub.next = scrub.again;
-        }
-        self.server.end_cut(cut);
-        scrub.pass = None;
-    }
-
     /// What is applied here is not what the group has: nothing more is, before the member begins anew.
     fn diverged(&self, fault: String) {
         let mut out = Effects::default();
@@ -616,16 +481,6 @@ impl Engine {
             self.failed.set(true);
         }
         self.take(out);
-    }
-
-    /// All rows are new: what was found of the old ones is void.
-    fn forget_digests(&self) {
-        self.spoiled.set(false);
-        self.named.set(None);
-        let before = self.scrub.take();
-        if let Some((cut, ..)) = before.pass {
-            self.server.end_cut(&cut);
-        }
     }
 
     /// Takes what the member wants: applies what was delivered, keeps the rest for the driver.
@@ -933,136 +788,6 @@ impl Inner {
         {
             waker.wake();
         }
-    }
-}
-
-impl Host for Inner {
-    fn now(&self) -> Now {
-        self.now.get()
-    }
-
-    fn random(&self) -> u64 {
-        self.world.random()
-    }
-
-    fn status(&self) -> Rc<GroupStatus> {
-        self.statuses.get(|| {
-            let stable = self.stable_set();
-            crate::status::of(&self.member(), self.uuid, &stable)
-        })
-    }
-
-    fn primary_epoch(&self) -> u64 {
-        self.member().certifier().epoch()
-    }
-
-    fn is_running(&self) -> bool {
-        self.member().is_running()
-    }
-
-    fn is_assured(&self) -> bool {
-        self.member().is_assured(instant(self.now.get()))
-    }
-
-    fn propose(&self, body: Body) -> Result<Ticket, Box<Body>> {
-        let number = self.propose_body(body)?;
-        let ticket = self.ticket();
-        self.numbers.borrow_mut().insert(number, ticket);
-        self.tickets.borrow_mut().insert(ticket, Waiting::For(None));
-        Ok(ticket)
-    }
-
-    fn poll_outcome(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Outcome> {
-        let mut tickets = self.tickets.borrow_mut();
-        match tickets.get_mut(&ticket) {
-            Some(Waiting::For(waker)) => {
-                *waker = Some(cx.waker().clone());
-                Poll::Pending
-            }
-            Some(Waiting::Done(_)) => match tickets.remove(&ticket) {
-                Some(Waiting::Done(outcome)) => Poll::Ready(outcome),
-                _ => unreachable!("just seen"),
-            },
-            None => Poll::Ready(Outcome::Unknown),
-        }
-    }
-
-    fn forget(&self, ticket: Ticket) {
-        self.tickets.borrow_mut().remove(&ticket);
-    }
-
-    fn poll_deadline(&self, at_us: u64, cx: &mut Context<'_>) -> Poll<()> {
-        if self.now.get().monotonic_us >= at_us {
-            return Poll::Ready(());
-        }
-        let id = self.next_timer.get();
-        self.next_timer.set(id + 1);
-        let mut timers = self.timers.borrow_mut();
-        // A task that polls again replaces its timer: tasks wait for one thing at a time.
-        let again: Vec<_> = (timers.range((at_us, 0)..=(at_us, u64::MAX)))
-            .filter(|(_, waker)| waker.will_wake(cx.waker()))
-            .map(|(&key, _)| key)
-            .collect();
-        for key in again {
-            timers.remove(&key);
-        }
-        timers.insert((at_us, id), cx.waker().clone());
-        Poll::Pending
-    }
-
-    fn command(&self, command: GroupCommand) -> Ticket {
-        let ticket = self.ticket();
-        self.commands.borrow_mut().insert(ticket, CommandState::For(None));
-        self.commands_wanted.borrow_mut().push_back((ticket, command));
-        self.want_turn();
-        ticket
-    }
-
-    fn poll_command(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Result<(), (u16, String)>> {
-        let mut commands = self.commands.borrow_mut();
-        match commands.get_mut(&ticket) {
-            Some(CommandState::For(waker)) => {
-                *waker = Some(cx.waker().clone());
-                Poll::Pending
-            }
-            Some(CommandState::Done(_)) => match commands.remove(&ticket) {
-                Some(CommandState::Done(result)) => Poll::Ready(result),
-                _ => unreachable!("just seen"),
-            },
-            None => Poll::Ready(Err((3663, "the command was forgotten".into()))),
-        }
-    }
-
-    fn journal(&self, change: &LocalChange) -> Result<(), String> {
-        self.world.journal(&change.to_bytes())
-    }
-
-    fn read_log(&self, from: Csn, visit: &mut dyn FnMut(&LoggedEntry<'_>) -> bool) {
-        let mut next = from.0.max(self.logged.borrow().base.0 + 1);
-        while next <= self.visible.get().0 {
-            let Some((index, _)) = self.logged.borrow().get(next) else { return };
-            let frames = self.world.read_log(index, 1 << 20);
-            if frames.is_empty() {
-                return;
-            }
-            for frame in &frames {
-                for (index, entry) in frame.entries() {
-                    let Some((at, gtid)) = self.logged.borrow().get(next) else { return };
-                    if at != index || next > self.visible.get().0 {
-                        continue;
-                    }
-                    let Some(entry) = entry.view() else { return };
-                    if !visit(&LoggedEntry { index, csn: Csn(next), gtid, entry }) {
-                        return;
-                    }
-                    next += 1;
-                }
-            }
-        }
-    }
-
-    fn shutdown(&self) {
-        self.world.shutdown();
     }
 }
 

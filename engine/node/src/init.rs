@@ -11,14 +11,12 @@
 use crate::drive::disk::JOURNAL_FILE;
 use engine_log::{Journal, LogError};
 use engine_sql::account::Account;
-use engine_sql::host::LocalChange;
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use wire::client::auth::RsaKey;
-use wire::entry::{CatalogChange, ObjectKind};
 use wire::id::Uuid;
 
 /// The file that holds the server's uuid.
@@ -107,21 +105,10 @@ fn random() -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
-/// `root`@`localhost` is this server's own: it is made before the server is in any group.
-fn root() -> LocalChange {
-    LocalChange::Catalog(vec![CatalogChange::Create {
-        kind: ObjectKind::Account,
-        schema: "localhost".to_owned(),
-        name: "root".to_owned(),
-        definition: Account::all_powerful().to_bytes(),
-        if_not_exists: false,
-    }])
-}
-
 fn write_journal(dir: &Path) -> Result<(), InitError> {
     let (path, unfinished) = (dir.join(JOURNAL_FILE), dir.join(format!("{JOURNAL_FILE}.tmp")));
     let (mut journal, _, _) = Journal::open(&unfinished)?;
-    journal.append(&root().to_bytes())?;
+    journal.append(&Account::root().to_bytes())?;
     drop(journal);
     fs::rename(&unfinished, &path).map_err(cannot("write", &path))?;
     sync_directory(dir)
@@ -176,6 +163,7 @@ fn sync_directory(dir: &Path) -> Result<(), InitError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine_sql::host::LocalChange;
 
     /// A directory of its own for a test, removed at its end.
     struct Scratch(PathBuf);
@@ -208,7 +196,7 @@ mod tests {
         let changes: Vec<LocalChange> =
             records.iter().map(|record| LocalChange::from_bytes(record).expect("it is a change")).collect();
         assert!(!torn);
-        assert_eq!(changes, [root()]);
+        assert_eq!(changes, [Account::root()]);
         let unfinished = fs::read_dir(&dir).expect("it is there").filter_map(Result::ok);
         assert_eq!(unfinished.filter(|entry| entry.file_name().to_string_lossy().ends_with(".tmp")).count(), 0);
         assert!(matches!(initialize_insecure(&dir), Err(InitError::NotEmpty { .. })));

@@ -10,7 +10,9 @@
 //! Invariants: passwords are stored only as their plugin's hash; the most specific matching account wins.
 
 use crate::ast::{AuthSpec, Grant, GrantLevel, Privilege, Revoke, Secret, UserName, UserSpec};
+use crate::catalog::aligned;
 use crate::error::{self, SqlError};
+use crate::host::LocalChange;
 use rkyv::{Archive, Deserialize, Serialize, rancor};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::client::auth::{Credential, FastDigest, NativeHash, Sha2Hash};
@@ -151,6 +153,18 @@ impl Account {
         }
     }
 
+    /// `root`@`localhost` without a password: what every data directory begins with, in no group's history.
+    #[must_use]
+    pub fn root() -> LocalChange {
+        LocalChange::Catalog(vec![CatalogChange::Create {
+            kind: ObjectKind::Account,
+            schema: "localhost".to_owned(),
+            name: "root".to_owned(),
+            definition: Self::all_powerful().to_bytes(),
+            if_not_exists: false,
+        }])
+    }
+
     /// An account that may do everything: `root` after `--initialize-insecure`.
     #[must_use]
     pub fn all_powerful() -> Self {
@@ -167,9 +181,7 @@ impl Account {
     /// Reads them back; `None` when they are no such archive.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut aligned = rkyv::util::AlignedVec::<16>::with_capacity(bytes.len());
-        aligned.extend_from_slice(bytes);
-        rkyv::from_bytes::<Self, rancor::Error>(&aligned).ok()
+        rkyv::from_bytes::<Self, rancor::Error>(&aligned(bytes)).ok()
     }
 
     /// What the client protocol checks a login against, with what an earlier login left for quick ones; `None` for

@@ -578,6 +578,38 @@ pub enum BinaryOp {
     JsonGetText,
 }
 
+impl BinaryOp {
+    /// As MySQL prints it.
+    #[must_use]
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Or => "or",
+            Self::Xor => "xor",
+            Self::And => "and",
+            Self::Eq => "=",
+            Self::NullSafeEq => "<=>",
+            Self::Ne => "<>",
+            Self::Lt => "<",
+            Self::Le => "<=",
+            Self::Gt => ">",
+            Self::Ge => ">=",
+            Self::BitOr => "|",
+            Self::BitAnd => "&",
+            Self::ShiftLeft => "<<",
+            Self::ShiftRight => ">>",
+            Self::Add => "+",
+            Self::Sub => "-",
+            Self::Mul => "*",
+            Self::Div => "/",
+            Self::IntDiv => "DIV",
+            Self::Mod => "%",
+            Self::BitXor => "^",
+            Self::JsonGet => "->",
+            Self::JsonGetText => "->>",
+        }
+    }
+}
+
 /// A function call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Function {

@@ -20,12 +20,20 @@ use crate::json::Json;
 use crate::key::write_set_front;
 use crate::temporal::DateTime;
 use crate::value::Value;
+use rkyv::util::AlignedVec;
 use rkyv::{Archive, Deserialize, Serialize, rancor};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use wire::entry::ObjectKind;
 use wire::id::{Csn, TableId};
+
+/// Archives inside archives lie anywhere: copied to where they are aligned.
+pub(crate) fn aligned(archive: &[u8]) -> AlignedVec<16> {
+    let mut copy = AlignedVec::with_capacity(archive.len());
+    copy.extend_from_slice(archive);
+    copy
+}
 
 /// A column's default.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
@@ -300,10 +308,7 @@ macro_rules! archived {
             /// Reads them back; `None` when they are no such archive.
             #[must_use]
             pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-                // Archives inside archives lie anywhere: copied to where they are aligned.
-                let mut aligned = rkyv::util::AlignedVec::<16>::with_capacity(bytes.len());
-                aligned.extend_from_slice(bytes);
-                rkyv::from_bytes::<Self, rancor::Error>(&aligned).ok()
+                rkyv::from_bytes::<Self, rancor::Error>(&aligned(bytes)).ok()
             }
         }
     )*};
@@ -361,9 +366,7 @@ impl TableDefinition {
             return third_form::read(archive);
         }
         let Some(archive) = bytes.strip_suffix(&FOURTH_FORM) else { return first_form::read(bytes) };
-        let mut aligned = rkyv::util::AlignedVec::<16>::with_capacity(archive.len());
-        aligned.extend_from_slice(archive);
-        rkyv::from_bytes::<Self, rancor::Error>(&aligned).ok()
+        rkyv::from_bytes::<Self, rancor::Error>(&aligned(archive)).ok()
     }
 }
 

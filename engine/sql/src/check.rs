@@ -216,7 +216,7 @@ impl Printer<'_> {
                 match op {
                     BinaryOp::JsonGet => format!("json_extract({left},{right})"),
                     BinaryOp::JsonGetText => format!("json_unquote(json_extract({left},{right}))"),
-                    op => format!("({left} {} {right})", operator(*op)),
+                    op => format!("({left} {} {right})", op.sign()),
                 }
             }
             Expr::IsNull { expr, negated } => {
@@ -356,34 +356,6 @@ fn literal(text: &str) -> String {
     }
     out.push('\'');
     out
-}
-
-fn operator(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Or => "or",
-        BinaryOp::Xor => "xor",
-        BinaryOp::And => "and",
-        BinaryOp::Eq => "=",
-        BinaryOp::NullSafeEq => "<=>",
-        BinaryOp::Ne => "<>",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::BitOr => "|",
-        BinaryOp::BitAnd => "&",
-        BinaryOp::ShiftLeft => "<<",
-        BinaryOp::ShiftRight => ">>",
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::IntDiv => "DIV",
-        BinaryOp::Mod => "%",
-        BinaryOp::BitXor => "^",
-        BinaryOp::JsonGet => "->",
-        BinaryOp::JsonGetText => "->>",
-    }
 }
 
 fn cast_type(to: &CastType) -> String {

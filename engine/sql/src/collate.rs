@@ -26,6 +26,7 @@ enum Fold {
     /// In the alphabet, by letter, accent, then case.
     Latin,
 }
+
 /// A collation, by its number in MySQL's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Collation(u16);

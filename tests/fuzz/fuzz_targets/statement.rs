@@ -4,7 +4,6 @@
 #![no_main]
 
 use engine_sql::account::Account;
-use engine_sql::host::LocalChange;
 use engine_sql::session::Session;
 use engine_sql::testing::FakeHost;
 use libfuzzer_sys::fuzz_target;
@@ -14,7 +13,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use wire::client::Options;
 use wire::client::testing::{Identity, Pair, Turn};
-use wire::entry::{CatalogChange, ObjectKind};
 
 const BEFORE: [&str; 7] = [
     "CREATE DATABASE d",
@@ -51,14 +49,7 @@ fn run(pair: &mut Pair, session: &mut Session, sql: &[u8]) -> bool {
 
 fuzz_target!(|bytes: &[u8]| {
     let (_host, server) = FakeHost::start();
-    let root = CatalogChange::Create {
-        kind: ObjectKind::Account,
-        schema: "localhost".into(),
-        name: "root".into(),
-        definition: Account::all_powerful().to_bytes(),
-        if_not_exists: false,
-    };
-    server.replay_local(&LocalChange::Catalog(vec![root])).expect("an account can be made");
+    server.replay_local(&Account::root()).expect("an account can be made");
     let mut pair = Pair::new(Identity::new("root", ""), Arc::new(Options::default()));
     let mut session = Session::new(&server, "localhost");
     loop {

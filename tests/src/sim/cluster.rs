@@ -1,5 +1,8 @@
 //! The simulated group: members, clock and event queue.
 
+mod effects;
+mod rules;
+
 use super::check::{Digests, Truth};
 use super::client::{self, Place};
 use super::disk::{Loss, Scan, SimDisk};
@@ -8,7 +11,7 @@ use super::network::{Network, Parcel};
 use super::setup::Setup;
 use super::tasks::Tasks;
 use engine_core::certify::Judged;
-use engine_core::effect::{CheckpointWrite, Effect, Input, Level, Note};
+use engine_core::effect::{Input, Note};
 use engine_core::member::{MemberConfig, State};
 use engine_core::paxos::Timing;
 use engine_core::rng::Rng;
@@ -22,10 +25,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use wire::client::Options;
-use wire::entry::{CatalogChange, GroupOptions, ObjectKind};
+use wire::entry::GroupOptions;
 use wire::frame::Frame;
 use wire::id::{Ballot, Incarnation, Index, Uuid};
-use wire::message::Message;
 use wire::mutant::{Mutant, planted};
 use wire::rare;
 
@@ -211,17 +213,6 @@ pub(super) fn node_at(address: &str) -> Option<usize> {
     address.strip_prefix('m')?.strip_suffix(":1")?.parse().ok()
 }
 
-/// `root`@`localhost`, which every data directory begins with.
-fn root() -> LocalChange {
-    LocalChange::Catalog(vec![CatalogChange::Create {
-        kind: ObjectKind::Account,
-        schema: "localhost".to_owned(),
-        name: "root".to_owned(),
-        definition: Account::all_powerful().to_bytes(),
-        if_not_exists: false,
-    }])
-}
-
 impl Cluster {
     /// All members down, disks empty.
     #[must_use]
@@ -232,7 +223,7 @@ impl Cluster {
         let nodes = (0..setup.members)
             .map(|index| {
                 let disk = Rc::<SimDisk>::default();
-                disk.journal(&root().to_bytes());
+                disk.journal(&Account::root().to_bytes());
                 SimNode {
                     uuid: Uuid([index as u8 + 1; 16]),
                     disk,
@@ -413,30 +404,6 @@ impl Cluster {
                 let all: Vec<_> = (0..self.nodes.len()).map(|node| self.describe(node)).collect();
                 let rule = format!("liveness: member {node} is not ONLINE 120 s after the faults stopped");
                 return self.fail(format!("{rule}\n  {}", all.join("\n  ")));
-            }
-        }
-        Ok(())
-    }
-
-    /// What holds when nothing moves any more.
-    fn check_end(&mut self) -> Result<(), Failure> {
-        for node in 0..self.nodes.len() {
-            let place = self.place(node).expect("it is up");
-            self.nodes[node].tasks.spawn(client::read_all(place, node));
-            self.wake_tasks(node);
-        }
-        self.run_until(5_000_000, Self::is_quiet)?;
-        if self.history.borrow().finals.len() < self.nodes.len() {
-            return self.fail("liveness: a member does not answer at the end");
-        }
-        let checked = self.history.borrow_mut().check();
-        if let Err(rule) = checked {
-            return self.fail(rule);
-        }
-        for node in 0..self.nodes.len() {
-            let server = self.engine(node).expect("it is up").server().clone();
-            if server.digest().1 != server.recompute_digest() {
-                return self.fail(format!("digest: member {node}'s rolling row digest is not that of its rows"));
             }
         }
         Ok(())
@@ -798,295 +765,6 @@ impl Cluster {
             let after = 1 + self.rng.below(40);
             self.schedule(after, Event::Poll { node, life, task });
         }
-    }
-
-    /// Performs what a member wants done, in order, and checks what it delivered.
-    pub(super) fn effects(&mut self, node: usize) -> Result<(), Failure> {
-        let Some(engine) = self.engine(node) else { return Ok(()) };
-        while let Some(effect) = engine.pop_effect() {
-            match effect {
-                Effect::Send { to, channel, label, message, payload } => {
-                    self.send(node, to, channel, (label, message, payload))?;
-                }
-                Effect::Append(_) if std::mem::take(&mut self.nodes[node].append_fails) => {
-                    // What follows it is not done either.
-                    rare!("a disk is full");
-                    let back = 50_000 + self.rng.below(500_000);
-                    return self.crash(node, Loss::Nothing, back);
-                }
-                Effect::Append(frame) => {
-                    self.say(|| format!("m{node} appends {frame:?}"));
-                    self.check_view(node, &engine, &frame)?;
-                    self.nodes[node].disk.append(frame);
-                    self.begin_sync(node);
-                }
-                Effect::Cut { after } => {
-                    self.say(|| format!("m{node} cuts its log after {after}"));
-                    self.nodes[node].disk.cut(after);
-                }
-                Effect::ResetLog => {
-                    self.say(|| format!("m{node} drops its log"));
-                    self.nodes[node].disk.reset();
-                    self.nodes[node].checked = Index(0);
-                }
-                Effect::StoreVote(vote) => self.store_vote(node, vote),
-                Effect::Read { token, after, bytes_max } => {
-                    let mut frames = self.nodes[node].disk.read(after.next(), bytes_max);
-                    if frames.first().is_some_and(|frame| frame.header().first != after.next()) {
-                        frames.clear();
-                    }
-                    engine.input(self.clock(node), Input::ReadDone { token, frames });
-                    self.want_turn(node);
-                }
-                Effect::Checkpoint(write) => self.write_checkpoint(node, write),
-                Effect::ReadCheckpoint { token, index, block } => {
-                    let part = self.nodes[node].disk.read_checkpoint(index, block);
-                    engine.input(self.clock(node), Input::CheckpointRead { token, part });
-                    self.want_turn(node);
-                }
-                Effect::RestartLog { base } => {
-                    self.say(|| format!("m{node} begins its log behind the checkpoint at {}", base.index));
-                    self.report.installed += 1;
-                    self.nodes[node].disk.restart(base);
-                    self.nodes[node].checked = base.index;
-                }
-                Effect::Retain { checkpoints, log_after } => {
-                    let log_after = if self.setup.keep_log { Index(0) } else { log_after };
-                    self.nodes[node].disk.retain(&checkpoints, log_after);
-                    engine.log_purged();
-                }
-                Effect::Connect(members) => {
-                    let map: BTreeMap<_, _> = members
-                        .iter()
-                        .filter_map(|member| Some((member.incarnation, node_at(&member.address)?)))
-                        .collect();
-                    match engine.with_member(|member| member.group().map(|group| group.me())) {
-                        Some(me) => self.nodes[node].speaks_as = me,
-                        None if members.is_empty() => self.nodes[node].speaks_as = Incarnation(0),
-                        // Of a life that ends later in this step.
-                        None => {}
-                    }
-                    self.nodes[node].up.retain(|incarnation| map.contains_key(incarnation));
-                    self.nodes[node].connect = map;
-                }
-                _ => {}
-            }
-        }
-        self.check(node, &engine)?;
-        if engine.wants_turn() {
-            self.want_turn(node);
-        }
-        self.wake_tasks(node);
-        Ok(())
-    }
-
-    fn store_vote(&mut self, node: usize, vote: engine_core::effect::Vote) {
-        self.say(|| format!("m{node} stores {vote:?}"));
-        self.nodes[node].disk.store_vote(vote);
-        let after = self.sync_time(node);
-        // Records are written one after another.
-        let due = (self.now + after).max(self.nodes[node].vote_due + 1);
-        self.nodes[node].vote_due = due;
-        let (life, generation) = (self.nodes[node].life, vote.generation);
-        self.schedule(due - self.now, Event::Voted { node, life, generation });
-    }
-
-    /// Blocks and the end of a checkpoint reach its file one after another.
-    fn write_checkpoint(&mut self, node: usize, write: CheckpointWrite) {
-        let block = matches!(write, CheckpointWrite::Block(_));
-        let whole = self.nodes[node].disk.write_checkpoint(write);
-        let input = match whole {
-            Some(index) => Input::CheckpointStored { index },
-            None if block => Input::CheckpointWritten,
-            None => return,
-        };
-        let after = self.sync_time(node);
-        let due = (self.now + after).max(self.nodes[node].checkpoint_due + 1);
-        self.nodes[node].checkpoint_due = due;
-        let life = self.nodes[node].life;
-        self.schedule(due - self.now, Event::Checkpoint { node, life, input: Box::new(input) });
-    }
-
-    /// How long this sync takes; now and then much longer, where disks are slow.
-    fn sync_time(&mut self, node: usize) -> u64 {
-        if self.setup.faults.slow_disk && self.faulty && self.rng.percent(5) {
-            return 5000 + self.rng.below(400_000);
-        }
-        let (least, most) = self.nodes[node].sync_us;
-        least + self.rng.below(most - least)
-    }
-
-    /// `sync_binlog=0` syncs each second; who is whole again counts as such.
-    fn flush_disks(&mut self) {
-        for node in 0..self.nodes.len() {
-            let is_online = self.is_online(node);
-            let online = self.nodes[node].damaged && is_online;
-            let it = &mut self.nodes[node];
-            it.damaged &= !online;
-            let server = it.engine.as_ref().filter(|_| it.spoiled).map(|engine| engine.server().clone());
-            let sound = server.is_some_and(|server| server.digest().1 == server.recompute_digest());
-            it.spoiled &= !(sound && is_online);
-            if !self.setup.sync && it.flush_at <= self.now && it.disk_hangs_until <= self.now {
-                it.flush_at = self.now + 1_000_000;
-                it.disk.flush();
-            }
-        }
-    }
-
-    pub(super) fn begin_sync(&mut self, node: usize) {
-        let it = &self.nodes[node];
-        if it.syncing || it.engine.is_none() || it.disk.is_synced() {
-            return;
-        }
-        let (life, (index, cuts)) = (it.life, it.disk.end());
-        if !self.setup.sync {
-            it.disk.synced_in_cache();
-            return;
-        }
-        let after = self.sync_time(node);
-        self.nodes[node].syncing = true;
-        self.schedule(after, Event::Synced { node, life, index, cuts });
-    }
-
-    /// Every rule that holds at every moment.
-    fn check(&mut self, node: usize, engine: &Engine) -> Result<(), Failure> {
-        let notes: Vec<Note> = self.nodes[node].notes.borrow_mut().drain(..).collect();
-        for note in notes {
-            self.report.elections += u64::from(note.text.contains("leads under ballot"));
-            self.report.diverged += u64::from(note.text.starts_with("This member's rows differ"));
-            self.say(|| format!("m{node} says: {}", note.text));
-            if note.level == Level::Error {
-                return self.fail(format!("member {node}: {}", note.text));
-            }
-        }
-        if engine.has_failed() {
-            return self.fail(format!("member {node} could not apply what was decided"));
-        }
-        let (csn, rows) = engine.server().digest();
-        let (digests, judged_csn, own_bytes) = engine.with_member(|member| {
-            let certifier = member.certifier();
-            let (index, verdicts) = (certifier.index(), certifier.digest());
-            let (epoch, primary) = (certifier.epoch(), certifier.primary());
-            let own_bytes = member.group().map_or(0, |group| group.own_bytes());
-            (Digests { index, verdicts, csn, rows, epoch, primary }, certifier.csn(), own_bytes)
-        });
-        if own_bytes > OWN_BYTES_MAX {
-            return self.fail(format!("bounds: member {node} keeps {own_bytes} bytes of its own proposals"));
-        }
-        let judged: Vec<_> = self.nodes[node].judged.borrow_mut().drain(..).collect();
-        for (frame, judged) in judged {
-            if let Err(rule) = self.truth.model.judged(&frame, &judged) {
-                return self.fail(format!("member {node}: {rule}"));
-            }
-        }
-        if self.nodes[node].digests == digests {
-            return Ok(());
-        }
-        if csn != judged_csn {
-            return self.fail(format!("member {node} has judged up to CSN {judged_csn} and applied up to {csn}"));
-        }
-        let before = std::mem::replace(&mut self.nodes[node].digests, digests);
-        // A log that is dropped begins anew; otherwise nothing that was seen is unseen.
-        if digests.index < before.index && self.nodes[node].checked > digests.index {
-            return self.fail(format!("order: member {node} went back from {} to {}", before.index, digests.index));
-        }
-        if let Err(rule) = self.truth.digests(&digests) {
-            return self.fail(format!("member {node}: {rule}"));
-        }
-        self.check_log(node, digests.index)
-    }
-
-    /// What was delivered is what the others delivered.
-    fn check_log(&mut self, node: usize, delivered: Index) -> Result<(), Failure> {
-        let mut end = self.nodes[node].checked;
-        let mut newest = None;
-        while end < delivered {
-            let frames = self.nodes[node].disk.read(end.next(), 64 << 10);
-            let before = end;
-            for frame in frames.iter().take_while(|frame| frame.header().last() <= delivered) {
-                match self.truth.delivered(frame) {
-                    Err(rule) => return self.fail(format!("member {node}: {rule}")),
-                    Ok(true) => newest = Some(frame.clone()),
-                    Ok(false) => {}
-                }
-                end = frame.header().last();
-            }
-            if end == before {
-                return self.fail(format!("member {node} delivered up to {delivered}; its log ends at {end}"));
-            }
-        }
-        self.nodes[node].checked = end;
-        // Whoever holds the last one holds those before it, of which some may have been decided with it, by
-        // the voters of a later view.
-        newest.map_or(Ok(()), |frame| self.check_quorum(node, &frame))
-    }
-
-    /// A leader appends `frame`: if there is a view in it, the ballot's opening and the view before it are decided.
-    fn check_view(&self, node: usize, engine: &Engine, frame: &Frame) -> Result<(), Failure> {
-        let views = |frame: &Frame| frame.entries().any(|(_, entry)| entry.changes_view());
-        if !views(frame) {
-            return Ok(());
-        }
-        let (ballot, disk) = (frame.header().ballot, &self.nodes[node].disk);
-        let (decided, leads) = engine.with_member(|member| {
-            let Some(group) = member.group() else { return (Index(0), false) };
-            let leads = group.leader() == Some(group.me()) && group.vote().promised == ballot;
-            (group.log().decided(), leads)
-        });
-        let log = disk.read(decided, usize::MAX);
-        let (settled, waiting): (Vec<_>, Vec<_>) = log.iter().partition(|before| before.header().last() <= decided);
-        // A birth is its own opening.
-        let opens = !log.iter().any(|before| before.header().ballot == ballot);
-        if !leads || opens {
-            return Ok(());
-        }
-        if let Some(other) = waiting.iter().find(|before| views(before)) {
-            return self.fail(format!("views: {frame:?} changes the view while that of {other:?} is undecided"));
-        }
-        if settled.last().is_none_or(|last| last.header().ballot != ballot) {
-            return self.fail(format!("views: {frame:?} changes the view before its ballot's opening is decided"));
-        }
-        Ok(())
-    }
-
-    /// What is decided lies on the synced disks of a quorum, at the moment that anybody knows it.
-    fn check_quorum(&self, node: usize, frame: &Frame) -> Result<(), Failure> {
-        let header = frame.header();
-        let voters = self.truth.model.voters_at(header.last());
-        // Who lost it since, within the budget, had it.
-        let holds = |it: &&SimNode| it.damaged || it.disk.holds(header.last(), header.chain);
-        let holding = self.nodes.iter().filter(|it| voters.contains(&it.uuid)).filter(holds).count();
-        if holding > voters.len() / 2 {
-            return Ok(());
-        }
-        self.fail(format!(
-            "quorum: member {node} delivered {frame:?}, which {holding} of {} voters hold synced",
-            voters.len()
-        ))
-    }
-
-    /// What a member says follows from what its disk holds, and its promises never fall.
-    pub(super) fn check_words(&mut self, node: usize, me: Incarnation, message: &Message) -> Result<(), Failure> {
-        let (ballot, index) = match message {
-            Message::Promise { ballot, .. } => (*ballot, Index(0)),
-            Message::Ack { ballot, index, .. } => (*ballot, *index),
-            _ => return Ok(()),
-        };
-        let it = &mut self.nodes[node];
-        let stored = it.disk.vote().filter(|vote| vote.incarnation == me).map_or(Ballot::ZERO, |vote| vote.promised);
-        let before = if it.answered.0 == me { it.answered.1 } else { Ballot::ZERO };
-        it.answered = (me, before.max(ballot));
-        let synced = it.disk.synced_to();
-        if stored < ballot {
-            return self.fail(format!("promises: member {node} says {message:?}; its disk holds {stored}"));
-        }
-        if ballot < before {
-            return self.fail(format!("promises: member {node} says {message:?} after it has promised {before}"));
-        }
-        if index > synced {
-            return self.fail(format!("durability: member {node} says {message:?}; it has synced up to {synced}"));
-        }
-        Ok(())
     }
 
     /// The process ends at once, and comes back.

@@ -582,11 +582,11 @@ impl Member {
 
     /// A recovering member waits for a checkpoint: it is cut where the order stands, for nothing more may come.
     fn cut_wanted(&mut self, now: Instant, out: &mut Effects) {
+        if !self.keeper.is_asked(now) || self.fetches_checkpoint() {
+            return;
+        }
         let point = self.group.as_ref().and_then(|group| group.log().point(group.log().decided()));
-        if let Some(point) = point.filter(|point| point.index == self.certifier.index() && point.index > Index(0))
-            && self.keeper.is_asked(now)
-            && !self.fetches_checkpoint()
-        {
+        if let Some(point) = point.filter(|point| point.index == self.certifier.index() && point.index > Index(0)) {
             self.keeper.begin(Cut::begin(point, &mut self.certifier));
             out.push(Effect::CutRows);
         }

@@ -165,7 +165,7 @@ impl Group {
                 who if who == self.me() => own,
                 _ => Index(0),
             })
-            .chain((!self.is_voter(self.me())).then_some(own)) // reached by a planted learner only
+            .chain((planted(Mutant::LearnerConcludes) && !self.is_voter(self.me())).then_some(own))
             .collect();
         let counted = quorum_index(known, self.quorum());
         // Only a frame of the leader's own ballot proves that its opening is among what is counted. The leader may

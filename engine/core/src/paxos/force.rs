@@ -95,8 +95,7 @@ impl Group {
             self.become_follower(now);
             return;
         }
-        let waits = !matches!(self.role, Role::Candidate(_)) || now >= forcing.next;
-        if waits && now >= forcing.next {
+        if now >= forcing.next {
             forcing.next = now.plus(RETRY_US * 4);
             let force = forcing.force.clone();
             out.set_birth(force.birth);

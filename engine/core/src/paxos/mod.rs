@@ -378,8 +378,8 @@ impl Group {
     /// The certifier's state that elections need has changed.
     /// `left` is who left by its own wish, and so took itself for nothing before.
     pub fn set_primary(&mut self, primary: PrimaryView, left: Option<Incarnation>) {
-        let lost = |who: &&Incarnation| !primary.candidates.contains(who) && Some(**who) != left;
-        if self.primary.candidates.iter().find(lost).is_some() {
+        let lost = |who: &Incarnation| !primary.candidates.contains(who) && Some(*who) != left;
+        if self.primary.candidates.iter().any(lost) {
             self.note_lost();
         }
         self.primary = primary;

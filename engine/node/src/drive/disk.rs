@@ -72,8 +72,8 @@ pub struct Keep {
 }
 
 impl Keep {
-    /// What the variables say: bytes, and seconds of which 0 stands for no limit. Without a limit in bytes, the
-    /// default, all log stays, however old: members cannot yet give one another what is purged.
+    /// What the variables say: bytes, and seconds of which 0 stands for no limit. Without a limit in bytes all log
+    /// stays, however old.
     #[must_use]
     pub fn of(bytes: u64, seconds: u64) -> Self {
         let limited = bytes < i64::MAX as u64;

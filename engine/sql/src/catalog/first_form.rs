@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, reason = "rkyv derives structs for the variants, whose fields have no docs")]
 
-use super::{Column, ColumnType, DefaultValue, Key, TableDefinition};
+use super::{Column, ColumnType, DefaultValue, Key, TableDefinition, aligned};
 use rkyv::{Archive, Deserialize, Serialize, rancor};
 
 #[derive(Archive, Serialize, Deserialize)]
@@ -84,9 +84,7 @@ impl From<FirstColumn> for Column {
 
 /// Reads a definition in the first form; `None` when the bytes are none.
 pub(super) fn read(bytes: &[u8]) -> Option<TableDefinition> {
-    let mut aligned = rkyv::util::AlignedVec::<16>::with_capacity(bytes.len());
-    aligned.extend_from_slice(bytes);
-    let table = rkyv::from_bytes::<FirstTable, rancor::Error>(&aligned).ok()?;
+    let table = rkyv::from_bytes::<FirstTable, rancor::Error>(&aligned(bytes)).ok()?;
     Some(TableDefinition {
         columns: table.columns.into_iter().map(Column::from).collect(),
         keys: table.keys,

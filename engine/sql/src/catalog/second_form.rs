@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, reason = "rkyv derives structs whose fields have no docs")]
 
-use super::{Column, Key, TableDefinition};
+use super::{Column, Key, TableDefinition, aligned};
 use rkyv::{Archive, Deserialize, Serialize, rancor};
 
 #[derive(Archive, Serialize, Deserialize)]
@@ -20,9 +20,7 @@ struct SecondTable {
 
 /// Reads a definition in the second form, without its end mark; `None` when the bytes are none.
 pub(super) fn read(archive: &[u8]) -> Option<TableDefinition> {
-    let mut aligned = rkyv::util::AlignedVec::<16>::with_capacity(archive.len());
-    aligned.extend_from_slice(archive);
-    let table = rkyv::from_bytes::<SecondTable, rancor::Error>(&aligned).ok()?;
+    let table = rkyv::from_bytes::<SecondTable, rancor::Error>(&aligned(archive)).ok()?;
     Some(TableDefinition {
         columns: table.columns,
         keys: table.keys,

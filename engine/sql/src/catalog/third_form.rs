@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, reason = "rkyv derives structs whose fields have no docs")]
 
-use super::{Column, ForeignKey, Key, TableDefinition};
+use super::{Column, ForeignKey, Key, TableDefinition, aligned};
 use rkyv::{Archive, Deserialize, Serialize, rancor};
 
 #[derive(Archive, Serialize, Deserialize)]
@@ -21,9 +21,7 @@ struct ThirdTable {
 
 /// Reads a definition in the third form, without its end mark; `None` when the bytes are none.
 pub(super) fn read(archive: &[u8]) -> Option<TableDefinition> {
-    let mut aligned = rkyv::util::AlignedVec::<16>::with_capacity(archive.len());
-    aligned.extend_from_slice(archive);
-    let table = rkyv::from_bytes::<ThirdTable, rancor::Error>(&aligned).ok()?;
+    let table = rkyv::from_bytes::<ThirdTable, rancor::Error>(&aligned(archive)).ok()?;
     Some(TableDefinition {
         columns: table.columns,
         keys: table.keys,

@@ -900,16 +900,7 @@ pub fn describe(expr: &Expr, scope: &Scope) -> String {
         },
         Expr::Unary(UnaryOp::Minus, operand) => format!("-({})", describe(operand, scope)),
         Expr::Binary(op, left, right) => {
-            let sign = match op {
-                BinaryOp::Add => "+",
-                BinaryOp::Sub => "-",
-                BinaryOp::Mul => "*",
-                BinaryOp::Div => "/",
-                BinaryOp::IntDiv => "DIV",
-                BinaryOp::Mod => "%",
-                _ => "?",
-            };
-            format!("({} {sign} {})", describe(left, scope), describe(right, scope))
+            format!("({} {} {})", describe(left, scope), op.sign(), describe(right, scope))
         }
         Expr::Function(call) => {
             let args: Vec<_> = call.args.iter().map(|arg| describe(arg, scope)).collect();

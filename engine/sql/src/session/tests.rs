@@ -3,7 +3,6 @@
 
 use super::*;
 use crate::account::Account;
-use crate::host::LocalChange;
 use crate::testing::FakeHost;
 use std::future::Future;
 use std::pin::pin;
@@ -11,7 +10,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use wire::client::Options;
 use wire::client::testing::{Identity, Pair, Reply, Turn};
-use wire::entry::{CatalogChange, ObjectKind};
 
 pub(super) struct Client {
     pair: Pair,
@@ -120,14 +118,7 @@ pub(super) fn all(client: &mut Client, cases: &[(&str, &str)]) {
 
 fn start() -> (Rc<FakeHost>, Rc<Server>) {
     let (host, server) = FakeHost::start();
-    let root = CatalogChange::Create {
-        kind: ObjectKind::Account,
-        schema: "localhost".into(),
-        name: "root".into(),
-        definition: Account::all_powerful().to_bytes(),
-        if_not_exists: false,
-    };
-    server.replay_local(&LocalChange::Catalog(vec![root])).unwrap();
+    server.replay_local(&Account::root()).unwrap();
     (host, server)
 }
 
