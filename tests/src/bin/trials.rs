@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     for kind in chosen {
+        eprintln!("{}: {} ...", kind.name, kind.about);
         if let Err(error) = kind.run(&plan) {
             eprintln!("{}: {error}", kind.name);
             return ExitCode::FAILURE;

@@ -70,6 +70,7 @@ fn build() -> PathBuf {
     if profile_dir.ends_with("release") {
         command.arg("--release");
     }
+    eprintln!("building the server: cargo build --bin quorate ...");
     let status = command.status().expect("cargo runs, as it ran this test");
     assert!(status.success(), "the server cannot be built: {status}");
     profile_dir.join("quorate")
