@@ -58,6 +58,8 @@ pub struct Bounds {
     pub repeats: u8,
     /// Messages that overtake what breaks their connection, or arrive long after it; too many for the exploration.
     pub holds: u8,
+    /// So many bytes of frames may be undecided, and are sent at once; one frame always may.
+    pub window_bytes: usize,
     /// States after which the exploration ends, whole or not.
     pub states_max: usize,
 }
@@ -66,7 +68,7 @@ impl Default for Bounds {
     fn default() -> Self {
         let (members, learners, proposals, stands, crashes) = (3, 0, 2, 2, 2);
         let (formed, slow_disks, leaves, breaks, repeats, holds) = (true, true, 1, 1, 1, 0);
-        let states_max = usize::MAX;
+        let (window_bytes, states_max) = (1 << 20, usize::MAX);
         Self {
             members,
             learners,
@@ -79,6 +81,7 @@ impl Default for Bounds {
             breaks,
             repeats,
             holds,
+            window_bytes,
             states_max,
         }
     }
@@ -203,7 +206,7 @@ impl Explorer {
     fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
-            locals: Locals::new(bounds.members, bounds.learners),
+            locals: Locals::new(&bounds),
             truths: Pool::default(),
             leaders: Pool::default(),
             came: Vec::new(),

@@ -19,6 +19,7 @@ const QUIET: Bounds = Bounds {
     breaks: 0,
     repeats: 0,
     holds: 0,
+    window_bytes: 1 << 20,
     states_max: usize::MAX,
 };
 

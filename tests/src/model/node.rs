@@ -1,6 +1,7 @@
 //! One member of the explored group: the real core, its disk, and what it delivered. Steps are computed once
 //! for each state and input.
 
+use super::Bounds;
 use engine_core::effect::{Effect, Effects, Input, Instant, Payload, Peer, Vote};
 use engine_core::paxos::tail::{Point, Tail, point_after};
 use engine_core::paxos::{Group, GroupConfig, Timing};
@@ -312,6 +313,7 @@ impl Local {
 pub(super) struct Locals {
     members: usize,
     learners: usize,
+    window_bytes: usize,
     states: Vec<Local>,
     numbers: HashMap<u128, u32>,
     messages: Vec<Sent>,
@@ -323,9 +325,11 @@ pub(super) struct Locals {
 type Outcome = (u32, Vec<(u8, u32)>);
 
 impl Locals {
-    pub fn new(members: usize, learners: usize) -> Self {
+    pub fn new(bounds: &Bounds) -> Self {
+        let Bounds { members, learners, window_bytes, .. } = *bounds;
         let (numbers, message_numbers, steps) = Default::default();
-        Self { members, learners, states: Vec::new(), numbers, messages: Vec::new(), message_numbers, steps }
+        let (states, messages) = (Vec::new(), Vec::new());
+        Self { members, learners, window_bytes, states, numbers, messages, message_numbers, steps }
     }
 
     pub fn len(&self) -> usize {
@@ -388,9 +392,12 @@ impl Locals {
         Ok(self.steps[&(from, step)].clone())
     }
 
-    /// Whether a message acknowledges entries.
-    pub fn is_ack(&self, message: u32) -> bool {
-        matches!(self.messages[message as usize].message, Message::Ack { .. })
+    /// The ballot under which a message acknowledges entries, if it does.
+    pub fn acknowledges(&self, message: u32) -> Option<Ballot> {
+        match self.messages[message as usize].message {
+            Message::Ack { ballot, .. } => Some(ballot),
+            _ => None,
+        }
     }
 
     /// A copy of a message as it would be in another birth of the group.
@@ -443,7 +450,7 @@ impl Locals {
             run: disk.vote.run.successor(1),
             synced_on_append: false,
             write_concurrency: 10,
-            window_bytes: 1 << 20,
+            window_bytes: self.window_bytes,
             timing,
             seed: 1,
         };

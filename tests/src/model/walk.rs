@@ -4,6 +4,7 @@
 //! What makes a bug show is rarely an even draw: some links are slow for a while, some disks too, and each walk has
 //! its own idea of how often what goes wrong.
 
+use super::node::ends;
 use super::{Act, Bounds, Broken, Explorer, STANDS, World};
 use engine_core::rng::Rng;
 
@@ -11,8 +12,8 @@ use engine_core::rng::Rng;
 const ACTS: usize = 500;
 /// So many end the last of what is on its way, at the end.
 const CALM_ACTS_MAX: usize = 2000;
-/// After so many, links and disks change their pace.
-const MOOD_ACTS: usize = 40;
+/// After so many at least, in some walks after 16 times as many, links and disks change their pace.
+const MOOD_ACTS_MIN: usize = 20;
 
 /// What one walk saw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,8 +50,10 @@ fn pace(rng: &mut Rng, steps: u64) -> u64 {
 
 impl Mood {
     fn draw(rng: &mut Rng) -> Self {
+        // A slow member is slow towards all: what it said to one leader arrives with the next one.
+        let members: [u64; 16] = std::array::from_fn(|_| pace(rng, 4));
         Self {
-            links: std::array::from_fn(|_| pace(rng, 5)),
+            links: std::array::from_fn(|link| pace(rng, 1) * members[link >> 4]),
             syncs: std::array::from_fn(|_| pace(rng, 5)),
             votes: std::array::from_fn(|_| pace(rng, 5)),
             stand: pace(rng, 4),
@@ -86,6 +89,7 @@ fn draw(rng: &mut Rng) -> Bounds {
     let (proposals, stands, crashes) = (2 + few(8), 1 + few(7), few(5));
     let (leaves, breaks, repeats, holds) = (few(2), few(6), few(4), few(6));
     let (formed, slow_disks) = (few(3) > 0, few(9) > 0);
+    let window_bytes = [1 << 20, 1 << 20, 600, 1][usize::from(few(3))];
     Bounds {
         members,
         learners,
@@ -98,6 +102,7 @@ fn draw(rng: &mut Rng) -> Bounds {
         breaks,
         repeats,
         holds,
+        window_bytes,
         states_max: usize::MAX,
     }
 }
@@ -116,12 +121,13 @@ pub fn walk(seed: u64, mut tell: impl FnMut(&Act)) -> Result<Walked, Broken> {
         world = explorer.form(world).map_err(|rule| Broken { rule, path: Vec::new() })?;
     }
     let mut mood = Mood::draw(&mut rng);
+    let mood_acts = MOOD_ACTS_MIN << rng.below(5);
     for step in 0..ACTS {
-        if step % MOOD_ACTS == 0 {
+        if step % mood_acts == 0 {
             mood = Mood::draw(&mut rng);
         }
         let acts = explorer.acts(&world);
-        let weight = |act: &Act| mood.weight(act) * if explorer.is_telling(&world, act) { 16 } else { 1 };
+        let weight = |act: &Act| explorer.weight(&world, &mood, act);
         let sum: u64 = acts.iter().map(weight).sum();
         if sum == 0 {
             mood.arrive = 1;
@@ -157,11 +163,27 @@ pub fn walk(seed: u64, mut tell: impl FnMut(&Act)) -> Result<Walked, Broken> {
 }
 
 impl Explorer {
-    /// Whether it holds back an acknowledgement: of all messages, late ones of these say most.
-    fn is_telling(&self, world: &World, act: &Act) -> bool {
-        let Act::Hold { link } = act else { return false };
-        let first = world.flying.iter().find(|(on, _)| on == link);
-        first.is_some_and(|&(_, message)| self.locals.is_ack(message))
+    /// Of all messages, late acknowledgements say most: they are held back rather than others, until somebody
+    /// leads there under another ballot.
+    fn weight(&self, world: &World, mood: &Mood, act: &Act) -> u64 {
+        let weight = mood.weight(act);
+        match act {
+            Act::Hold { link } => {
+                let first = world.flying.iter().find(|(on, _)| on == link);
+                let tells = first.is_some_and(|&(_, message)| self.locals.acknowledges(message).is_some());
+                if tells { weight * 16 } else { weight }
+            }
+            Act::Arrive { held } => {
+                let (link, message) = world.held[*held as usize];
+                let leads = self.locals.get(world.nodes[ends(link).1 as usize]).leads();
+                match self.locals.acknowledges(message) {
+                    Some(ballot) if leads.is_some_and(|now| now != ballot) => 16,
+                    Some(_) => weight.min(1),
+                    None => weight,
+                }
+            }
+            _ => weight,
+        }
     }
 
     fn walk_on(

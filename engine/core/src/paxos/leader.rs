@@ -424,11 +424,12 @@ impl Group {
             if nothing_new && !tell {
                 return;
             }
-            let frames = self.log.frames_after(previous, CATCH_UP_BYTES);
+            let bytes_max = CATCH_UP_BYTES.min(self.config.window_bytes);
+            let frames = self.log.frames_after(previous, bytes_max);
             let (Some(frames), Some(point)) = (frames, self.log.point(previous)) else {
                 rare!("a peer far behind is served from the disk");
                 progress.reading = true;
-                self.read(Reading::Replicate(peer), previous, CATCH_UP_BYTES, out);
+                self.read(Reading::Replicate(peer), previous, bytes_max, out);
                 return;
             };
             let decided = if planted(Mutant::SentToldAsDecided) { last } else { told.1 };
