@@ -76,6 +76,7 @@ mutants! {
     CheckpointWithoutKeys "checkpoint-without-keys" "A checkpoint lacks the last writers of keys.",
     CheckpointWithoutCounters "checkpoint-without-counters" "A checkpoint lacks the counters of AUTO_INCREMENT columns.",
     OneCheckpointKept "one-checkpoint-kept" "The log is purged up to the newest checkpoint, and the older one goes.",
+    CheckpointUnchecked "checkpoint-unchecked" "A checkpoint is kept whose rows are not those of their digest.",
     // Proposals.
     RepeatDelivered "repeat-delivered" "A proposal that was sent again is delivered again.",
     NumberSkipped "number-skipped" "A leader logs an origin's proposals with gaps.",

@@ -58,13 +58,20 @@ impl Store {
         StreamCursor { at, next: Some((Space { table: TableId(0), number: 0 }, Bound::Unbounded)) }
     }
 
-    /// Appends what comes next to `out`: at most `keys_max` keys are looked at, and none once `out` has
-    /// `bytes_max` bytes. True when the stream is at its end.
-    pub fn stream(&self, cursor: &mut StreamCursor, keys_max: usize, bytes_max: usize, out: &mut Vec<u8>) -> bool {
+    /// Appends what comes next to `out`, and adds its digests to `sum`, as [`Store::scrub`] does: at most `keys_max`
+    /// keys are looked at, and none once `out` has `bytes_max` bytes. True when the stream is at its end.
+    pub fn stream(
+        &self,
+        cursor: &mut StreamCursor,
+        (keys_max, bytes_max): (usize, usize),
+        sum: &mut u64,
+        out: &mut Vec<u8>,
+    ) -> bool {
         if out.len() >= bytes_max {
             return false;
         }
         self.walk(cursor, keys_max, &mut |space, key, csn, row| {
+            *sum = sum.wrapping_add(row_digest(space, key, row));
             write_record(space, key, csn, row, out);
             out.len() < bytes_max
         })
@@ -187,7 +194,7 @@ mod tests {
         let (mut cursor, mut whole) = (store.stream_from(at), Vec::new());
         loop {
             let mut piece = Vec::new();
-            let done = store.stream(&mut cursor, keys_max, 200, &mut piece);
+            let done = store.stream(&mut cursor, (keys_max, 200), &mut 0, &mut piece);
             between(&mut piece);
             whole.extend_from_slice(&piece);
             if done {
@@ -214,7 +221,7 @@ mod tests {
             let (mut cursor, mut bytes, mut csn) = (store.stream_from(at), Vec::new(), at.0);
             loop {
                 let mut piece = Vec::new();
-                let done = store.stream(&mut cursor, keys_max, 200, &mut piece);
+                let done = store.stream(&mut cursor, (keys_max, 200), &mut 0, &mut piece);
                 bytes.extend_from_slice(&piece);
                 // Writers go on: new keys, changed and deleted ones, behind and ahead of the stream.
                 for key in [csn % 101, 500 + csn] {

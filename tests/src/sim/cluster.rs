@@ -612,8 +612,7 @@ impl Cluster {
         }
         let memory = match restart(&engine, &*it.disk, it.disk.decided(), self.setup.checkpoint_log_bytes, false) {
             Ok(memory) => memory,
-            Err(fault) if it.damaged || it.spoiled => {
-                it.damaged = true;
+            Err(fault) if it.damaged => {
                 self.say(|| format!("m{node} cannot restart ({fault}): its data directory is made anew"));
                 self.nodes[node].disk.wipe();
                 return self.boot(node);

@@ -251,7 +251,8 @@ impl SimDisk {
     pub fn damage(&self, damage: Damage, at: usize) -> bool {
         let mut state = self.state.borrow_mut();
         if damage == Damage::Checkpoint {
-            let made_up_for = state.published > 1 || state.base.index == Index(0);
+            let older = state.checkpoints.iter().rev().skip(1).any(|older| older.damaged.is_none());
+            let made_up_for = state.published > 1 && older || state.base.index == Index(0);
             let Some(newest) = state.checkpoints.last_mut().filter(|_| made_up_for) else { return false };
             newest.damaged = Some(at % newest.blocks.len().max(1));
             return true;
@@ -355,6 +356,7 @@ impl SimDisk {
             return CheckpointPart::Gone;
         };
         match block {
+            Some(number) if stored.damaged == Some(number as usize) => CheckpointPart::Gone,
             Some(number) => {
                 stored.blocks.get(number as usize).cloned().map_or(CheckpointPart::Gone, CheckpointPart::Block)
             }

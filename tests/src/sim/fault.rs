@@ -62,6 +62,7 @@ impl Cluster {
             (faults.burst, 13),
             (faults.hung_disk, 14),
             (faults.bad_memory, 15),
+            (faults.rot, 16),
         ]
         .into_iter()
         .filter(|(on, _)| *on)
@@ -133,7 +134,14 @@ impl Cluster {
                 self.say(|| format!("m{node}'s disk hangs for {hang} us"));
                 self.nodes[node].disk_hangs_until = self.now + hang;
             }
-            _ => self.spoil_row(node),
+            15 => self.spoil_row(node),
+            _ => {
+                let at = self.rng.below(30) as usize;
+                if self.nodes[node].disk.damage(Damage::Checkpoint, at) {
+                    rare!("a checkpoint of a live member is damaged");
+                    self.say(|| format!("m{node}'s newest checkpoint is damaged while it runs"));
+                }
+            }
         }
         Ok(())
     }

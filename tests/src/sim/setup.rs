@@ -117,6 +117,8 @@ faults! {
     lasting "lasting" 20,
     /// A bit of a resident row of one member changes.
     bad_memory "bad-memory" 20,
+    /// A checkpoint of a live member is damaged.
+    rot "rot" 20,
 }
 
 impl Faults {

@@ -21,7 +21,7 @@ const REPORTS: u64 = 600;
 /// Blocks handed over and not yet written: bounds what waits to 512 KiB.
 const IN_FLIGHT_MAX: usize = 2;
 /// A checkpoint that a donor reads stays so long after it was last asked for.
-const LEASE_US: u64 = 10_000_000;
+const LEASE_US: u64 = 60_000_000;
 /// After a failure (a full disk) the next is not tried for so long.
 const RETRY_US: u64 = 10_000_000;
 
@@ -189,6 +189,29 @@ impl Keeper {
             self.not_before = now.plus(RETRY_US);
             out.note(Level::Warning, 0, format!("no checkpoint can be written, the group log grows on: {reason}"));
         }
+    }
+
+    /// What was read for it is not what was stored there: it is given up, and none is begun for a while.
+    pub fn spoiled(&mut self, now: Instant, out: &mut Effects) {
+        rare!("a checkpoint is given up as its rows are not those of their digest");
+        self.abandon(out);
+        self.not_before = now.plus(RETRY_US);
+    }
+
+    /// One that is there cannot be read: it counts no more, and a donor needs another.
+    pub fn cannot_be_read(&mut self, index: Index, out: &mut Effects) {
+        if let Ok(at) = self.stored.binary_search(&index) {
+            rare!("a donor cannot read its checkpoint");
+            out.note(Level::Warning, 0, format!("the checkpoint at index {index} cannot be read: another is cut"));
+            self.stored.remove(at);
+            self.leases.remove(&index);
+            self.want();
+        }
+    }
+
+    /// A process begins: what the disk need not keep goes now, and may go when it is full.
+    pub fn boot(&mut self, now: Instant, out: &mut Effects) {
+        self.retain(now, out);
     }
 
     /// The log begins anew behind a checkpoint of another member: it is the only one.

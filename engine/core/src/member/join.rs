@@ -129,7 +129,7 @@ impl Member {
     }
 
     /// Asks the next seed, or whom the last one named, when it is time.
-    fn ask_seed(&mut self, now: Instant, attempt: &mut Attempt, out: &mut Effects) {
+    pub(super) fn ask_seed(&mut self, now: Instant, attempt: &mut Attempt, out: &mut Effects) {
         if now < attempt.next {
             return;
         }
@@ -179,8 +179,20 @@ impl Member {
     }
 
     fn on_rejoin_answer(&mut self, now: Instant, answer: JoinAnswer, out: &mut Effects) {
+        let same = self.group.as_ref().is_some_and(|group| {
+            self.attempt.as_ref().is_some_and(|attempt| attempt.options.incarnation == group.me())
+        });
+        match answer {
+            JoinAnswer::Accepted { view, leader, .. } if self.recovery.is_some() => {
+                if same {
+                    self.meet_donors(&view, leader, out);
+                }
+                return;
+            }
+            _ => {}
+        }
         // Whoever has a leader by now needs no other.
-        let unled = self.unled.is_some_and(|(since, _)| now.since(since) > REJOIN_US);
+        let unled = self.recovery.is_some() || self.unled.is_some_and(|(since, _)| now.since(since) > REJOIN_US);
         let Some(attempt) = self.attempt.as_mut().filter(|_| unled) else { return };
         match answer {
             JoinAnswer::Redirect { address } if !address.is_empty() => {
@@ -248,9 +260,7 @@ impl Member {
         let group = Group::outside(config, self.vote, log, self.certifier.sequencer().clone());
         self.adopt(group);
         self.run_seen = true;
-        // (An older life of this server may still be listed.)
-        let members = view.members.iter().filter(|member| member.uuid != me.uuid).cloned().collect();
-        out.push(Effect::Connect(members));
+        self.group_mut().meet(&view.members, out);
         self.group_mut().start(now, out);
         self.life = Life::Running { waits: true };
         self.attempt = Some(Box::new(Attempt::new(now, options.clone())));

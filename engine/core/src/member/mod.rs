@@ -197,6 +197,7 @@ impl Member {
         assert!(run > vote.run, "each process life has a greater run");
         assert_eq!(certifier.index(), log.decided(), "the decided log is replayed");
         let seed = config.seed;
+        let donor = Donor::new(config.window_bytes);
         Self {
             config,
             life: Life::Offline,
@@ -205,7 +206,7 @@ impl Member {
             group: None,
             certifier,
             keeper,
-            donor: Donor::default(),
+            donor,
             recovery: None,
             recovery_tokens: 0,
             pending: BatchBuilder::new(),
@@ -236,6 +237,7 @@ impl Member {
     /// Begins a process life: a server outside any group goes on as its group of one. With `start`, it
     /// also begins START GROUP_REPLICATION (`start_on_boot`).
     pub fn boot(&mut self, now: Instant, start: Option<StartOptions>, out: &mut Effects) {
+        self.keeper.boot(now, out);
         let standalone = self.certifier.options().is_some_and(|options| !options.group);
         if standalone && self.resumable() {
             self.resume(now, None, out);
@@ -433,16 +435,22 @@ impl Member {
             Input::Received { message: Message::Join(request), .. } => self.on_join(now, *request, out),
             Input::Received { message: Message::JoinAnswer(answer), .. } => self.on_join_answer(now, answer, out),
             Input::Received { label, address, message: Message::Recover { token, want }, .. } => {
-                if self.group.as_ref().is_some_and(|group| group.me() == label.to) {
-                    self.on_want(now, address, token, want, out);
+                match self.group.as_ref().filter(|group| group.me() == label.to) {
+                    Some(group) if Self::is_of_birth(group, label.birth) => {
+                        self.on_want(now, address, token, want, out);
+                    }
+                    Some(_) => Donor::refuse(address, token, out),
+                    None => {}
                 }
             }
-            Input::Received { message: Message::Recovered { token, given }, payload, .. } => {
-                self.on_given(now, token, given, &payload, out);
+            Input::Received { label, message: Message::Recovered { token, given }, payload, .. } => {
+                if self.group.as_ref().is_some_and(|group| Self::is_of_birth(group, label.birth)) {
+                    self.on_given(now, token, given, &payload, out);
+                }
             }
             Input::Received { from, label, message: Message::Behind { ballot }, .. } => {
-                let ours = self.group.as_ref().is_some_and(|group| group.me() == label.to);
-                if ours && ballot.node == from {
+                let group = self.group.as_ref().filter(|group| group.me() == label.to);
+                if ballot.node == from && group.is_some_and(|group| Self::is_of_birth(group, label.birth)) {
                     self.on_behind(now, out);
                 }
             }
@@ -471,6 +479,11 @@ impl Member {
             },
         }
         self.judge_delivered(now, out);
+    }
+
+    /// Nothing of another birth of the group is given or taken **[!]**: where births part, logs do.
+    fn is_of_birth(group: &Group, birth: Birth) -> bool {
+        birth == group.birth()
     }
 
     /// Does what the batch of inputs since the last turn can share, and what time has made due.

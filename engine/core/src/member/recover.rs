@@ -11,6 +11,7 @@ use wire::entry::{View, ViewMember, VotingRole};
 use wire::frame::{Buffer, Frame};
 use wire::id::{Incarnation, Index, Run};
 use wire::message::{Given, Want};
+use wire::rare;
 
 /// The operators' log is told this often.
 const SAY_US: u64 = 1_000_000;
@@ -70,14 +71,20 @@ impl Member {
     pub(super) fn drive_recovery(&mut self, now: Instant, out: &mut Effects) {
         let (Some(recovery), Some(group)) = (&mut self.recovery, &self.group) else { return };
         let me = group.me();
-        let members = group.view().map_or(&recovery.met, |view| &view.members);
-        let leader = group.leader().or(recovery.leader);
+        let listed = group.is_listed();
+        // Views that do not list this member are history: whom they name may be long gone.
+        let members = match group.view() {
+            Some(view) if listed || recovery.met.is_empty() => &view.members,
+            _ => &recovery.met,
+        };
+        let leader = group.leader().or(group.stranger()).or(recovery.leader);
         // Followers first: the leader has the group's work to do.
         // (An older life of this server may still be listed.)
         let others = members.iter().filter(|member| member.uuid != self.config.uuid);
-        let mut donors: Vec<_> = others.map(|member| member.incarnation).collect();
+        let mut donors: Vec<_> = others.map(|member| member.incarnation).chain(group.stranger()).collect();
         donors.sort_by_key(|&who| (Some(who) == leader, who.0 ^ me.0));
-        recovery.joiner.set_donors(donors);
+        donors.dedup();
+        recovery.joiner.set_donors(donors, leader);
         let log = group.log();
         let end = log.point(log.decided()).expect("the decided place is in memory");
         recovery.joiner.drive(now, end, out);
@@ -86,6 +93,26 @@ impl Member {
             let progress = recovery.joiner.progress();
             let text = words(&progress, now.since(recovery.since));
             out.note(Level::System, 0, text);
+        }
+        // Whom it was told of may all be gone: a seed knows who is there now.
+        if !listed
+            && recovery.joiner.hears_nobody()
+            && let Some(mut attempt) = self.attempt.take()
+        {
+            self.ask_seed(now, &mut attempt, out);
+            self.attempt = Some(attempt);
+        }
+    }
+
+    /// A seed says who the group is, to a joiner that recovers and heard none of those whom it knew.
+    pub(super) fn meet_donors(&mut self, view: &View, leader: Incarnation, out: &mut Effects) {
+        if let (Some(recovery), Some(group)) = (&mut self.recovery, &mut self.group)
+            && !group.is_listed()
+        {
+            rare!("a joiner is told of other donors");
+            recovery.met.clone_from(&view.members);
+            recovery.leader = Some(leader);
+            group.meet(&view.members, out);
         }
     }
 
@@ -108,7 +135,7 @@ impl Member {
     /// A part of a checkpoint that a donor reads.
     pub(super) fn on_part(&mut self, token: u64, part: CheckpointPart, out: &mut Effects) {
         let Some(group) = &self.group else { return };
-        self.donor.on_part(token, part, group.log().decided(), out);
+        self.donor.on_part(token, part, group.log().decided(), &mut self.keeper, out);
     }
 
     /// The leader holds no log any more that begins where this one ends.
@@ -166,6 +193,11 @@ impl Member {
                         return false;
                     }
                 }
+            }
+            Step::GiveUp => {
+                recovery.restore = Restore::default();
+                out.push(Effect::Checkpoint(CheckpointWrite::Abandon));
+                out.push(Effect::RestoreAbandon);
             }
             Step::Whole => {
                 out.push(Effect::RestoreCheck);
@@ -235,9 +267,8 @@ impl Member {
             let group = Group::outside(config, self.vote, log, self.certifier.sequencer().clone());
             self.adopt(group);
             self.run_seen = true;
-            let me = self.config.uuid;
             let met = self.recovery.as_ref().map_or_else(Vec::new, |recovery| recovery.met.clone());
-            out.push(Effect::Connect(met.into_iter().filter(|member| member.uuid != me).collect()));
+            self.group_mut().meet(&met, out);
             self.group_mut().start(now, out);
         }
         self.attempt = attempt;

@@ -142,6 +142,8 @@ pub struct Group {
     /// A leader that no view of this log knows yet, and its address: who was cut off while members came and
     /// went answers it all the same.
     stranger: Option<(Incarnation, String)>,
+    /// Whom a joiner was told of: until a view lists it, these are the group, whatever history its log repeats.
+    met: Vec<ViewMember>,
     highest_round: u64,
     stand_at: Option<Instant>,
     stand_failures: u32,
@@ -238,6 +240,7 @@ impl Group {
             handover_wanted: Instant(0),
             led: false,
             stranger: None,
+            met: Vec::new(),
             highest_round: promised.round,
             stand_at: None,
             stand_failures: 0,
@@ -543,7 +546,9 @@ impl Group {
                 // Whoever the group knows at that place is the server's later life, or soon will be.
                 let place =
                     |(_, address): &mut (Incarnation, String)| view.members.iter().any(|m| m.address == *address);
-                self.stranger.take_if(place);
+                if self.met.is_empty() {
+                    self.stranger.take_if(place);
+                }
                 self.views.push((index, view));
             }
         }
@@ -571,9 +576,28 @@ impl Group {
         }
     }
 
+    /// Whether the newest view that it knows lists this member.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.view().is_some_and(|view| view.members.iter().any(|member| member.incarnation == self.me()))
+    }
+
+    /// A leader that this member hears and that no view of its log names.
+    #[must_use]
+    pub fn stranger(&self) -> Option<Incarnation> {
+        self.stranger.as_ref().map(|(stranger, _)| *stranger)
+    }
+
+    /// A joiner is told who the group is now.
+    pub fn meet(&mut self, members: &[ViewMember], out: &mut Effects) {
+        self.met = members.to_vec();
+        self.connect(out);
+    }
+
     fn meet_leader(&mut self, leader: Incarnation, address: String, out: &mut Effects) {
-        let known = self.stranger.as_ref().is_some_and(|(stranger, _)| *stranger == leader);
-        if !known && !self.is_member(leader) && !self.views.is_empty() {
+        let known = self.stranger() == Some(leader) || self.met.iter().any(|member| member.incarnation == leader);
+        let alone = self.views.is_empty() && self.met.is_empty();
+        if !(known || alone || self.is_member(leader)) {
             self.stranger = Some((leader, address));
             self.connect(out);
         }
@@ -583,14 +607,21 @@ impl Group {
         if self.stranger.as_ref().is_some_and(|(stranger, _)| self.is_member(*stranger)) {
             self.stranger = None;
         }
-        let Some(view) = self.view() else { return };
-        let mut members = view.members.clone();
+        if self.is_listed() {
+            self.met.clear();
+        }
+        let view = self.view().map(|view| &view.members).filter(|_| self.met.is_empty());
+        if view.is_none() && self.met.is_empty() {
+            return;
+        }
+        let mut members = view.unwrap_or(&self.met).clone();
         // Who is leaving still has to learn that it left.
         let departing = match &self.role {
             Role::Leader(leading) => leading.departing.iter().map(|(member, _)| member.clone()).collect(),
             _ => Vec::new(),
         };
-        for older in self.views.iter().map(|(_, view)| &view.members).chain([&departing]) {
+        let older = self.views.iter().map(|(_, view)| &view.members).filter(|_| self.met.is_empty());
+        for older in older.chain([&departing]) {
             for member in older {
                 // A server's newer life answers where the older one did: it is not told what is not its own.
                 if !members.iter().any(|m| m.uuid == member.uuid) {

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use wire::frame::{Buffer, Frame};
 use wire::id::Index;
 use wire::message::{Channel, Given, Message, Want};
+use wire::rare;
 
-/// Bytes of log in one answer.
+/// Bytes of log in one answer, where the window is not smaller.
 const LOG_BYTES: usize = 1 << 20;
 /// Answers that wait for the disk at most: each holds a chunk. Who asks beyond is told to ask again.
 const WAITING_MAX: usize = 32;
@@ -19,18 +20,15 @@ struct Waiting {
     to: String,
     token: u64,
     want: Want,
+    /// Which checkpoint is read.
+    checkpoint: Option<Index>,
 }
 
 /// See the module.
 pub struct Donor {
     waiting: BTreeMap<u64, Waiting>,
     next: u64,
-}
-
-impl Default for Donor {
-    fn default() -> Self {
-        Self { waiting: BTreeMap::new(), next: FIRST_READ }
-    }
+    log_bytes: usize,
 }
 
 /// Whether a read was begun by a donor.
@@ -50,6 +48,18 @@ fn bytes_of(bytes: &[u8]) -> Payload {
 }
 
 impl Donor {
+    /// Answers with at most `window_bytes` of log at once, and with one frame at least.
+    #[must_use]
+    pub fn new(window_bytes: usize) -> Self {
+        Self { waiting: BTreeMap::new(), next: FIRST_READ, log_bytes: LOG_BYTES.min(window_bytes) }
+    }
+
+    /// A member of another birth of the group asks, or of another group: nothing of this one is for it **[!]**.
+    pub fn refuse(to: String, token: u64, out: &mut Effects) {
+        rare!("a member of another birth asks for log");
+        answer(to, token, Given::Gone, Payload::None, out);
+    }
+
     /// A recovering member at the address `to` asks.
     #[allow(clippy::too_many_arguments, reason = "one message, and what it is answered from")]
     pub fn on_want(
@@ -82,11 +92,11 @@ impl Donor {
                     }
                     return self.checkpoint(now, to, token, want, keeper, out);
                 }
-                match log.frames_after(after, LOG_BYTES) {
+                match log.frames_after(after, self.log_bytes) {
                     Some(frames) => self.log(now, (to, token, want), frames, decided, keeper, out),
                     None => {
-                        let read = self.wait(to, token, want);
-                        out.push(Effect::Read { token: read, after, bytes_max: LOG_BYTES });
+                        let read = self.wait(to, token, want, None);
+                        out.push(Effect::Read { token: read, after, bytes_max: self.log_bytes });
                     }
                 }
             }
@@ -94,16 +104,16 @@ impl Donor {
                 if !keeper.lease(now, checkpoint) {
                     return answer(to, token, Given::Gone, Payload::None, out);
                 }
-                let read = self.wait(to, token, want);
+                let read = self.wait(to, token, want, Some(checkpoint));
                 out.push(Effect::ReadCheckpoint { token: read, index: checkpoint, block: Some(number) });
             }
         }
     }
 
-    fn wait(&mut self, to: String, token: u64, want: Want) -> u64 {
+    fn wait(&mut self, to: String, token: u64, want: Want, checkpoint: Option<Index>) -> u64 {
         let read = self.next;
         self.next += 1;
-        self.waiting.insert(read, Waiting { to, token, want });
+        self.waiting.insert(read, Waiting { to, token, want, checkpoint });
         read
     }
 
@@ -117,7 +127,7 @@ impl Donor {
         keeper: &mut Keeper,
         out: &mut Effects,
     ) {
-        let Some(Waiting { to, token, want }) = self.waiting.remove(&read) else { return };
+        let Some(Waiting { to, token, want, .. }) = self.waiting.remove(&read) else { return };
         self.log(now, (to, token, want), frames, decided, keeper, out);
     }
 
@@ -150,7 +160,7 @@ impl Donor {
         match keeper.newest().filter(|&newest| newest >= least && newest > after) {
             Some(index) => {
                 keeper.lease(now, index);
-                let read = self.wait(to, token, want);
+                let read = self.wait(to, token, want, Some(index));
                 out.push(Effect::ReadCheckpoint { token: read, index, block: None });
             }
             None => {
@@ -162,8 +172,11 @@ impl Donor {
     }
 
     /// A part of a checkpoint asked for by [`Effect::ReadCheckpoint`].
-    pub fn on_part(&mut self, read: u64, part: CheckpointPart, decided: Index, out: &mut Effects) {
-        let Some(Waiting { to, token, .. }) = self.waiting.remove(&read) else { return };
+    pub fn on_part(&mut self, read: u64, part: CheckpointPart, decided: Index, keeper: &mut Keeper, out: &mut Effects) {
+        let Some(Waiting { to, token, checkpoint, .. }) = self.waiting.remove(&read) else { return };
+        if let (CheckpointPart::Gone, Some(index)) = (&part, checkpoint) {
+            keeper.cannot_be_read(index, out);
+        }
         match part {
             CheckpointPart::Head { point, bytes, hashes } => {
                 let blocks = hashes.len() as u64;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use wire::frame::Frame;
 use wire::id::{Incarnation, Index};
 use wire::message::{Channel, Given, Message, Want};
+use wire::rare;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A donor that says nothing for so long is left; twice as long after each round over all, up to [`PATIENCE_MAX_US`].
@@ -57,6 +58,8 @@ pub enum Step {
     Block(Vec<u8>),
     /// It is whole.
     Whole,
+    /// What was begun of it is no good.
+    GiveUp,
     /// Decided frames that continue the log.
     Frames(Vec<Frame>),
     /// The log reaches what its donor knew decided.
@@ -99,6 +102,13 @@ pub struct Joiner {
     not_before: Instant,
     /// Since when nothing came.
     heard: Instant,
+    /// Donors left in a row since something was put to use: after each round there is a pause.
+    failed: usize,
+    /// Donors in a row that said nothing.
+    silent: usize,
+    /// Donors in a row that have no more than is here.
+    level: usize,
+    leader: Option<Incarnation>,
     progress: Progress,
 }
 
@@ -117,6 +127,10 @@ impl Joiner {
             asked_at: None,
             not_before: now,
             heard: now,
+            failed: 0,
+            silent: 0,
+            level: 0,
+            leader: None,
             progress: Progress { attempts: 1, ..Progress::default() },
         }
     }
@@ -127,8 +141,9 @@ impl Joiner {
         self.token
     }
 
-    /// Who may be asked from now on: members come and go.
-    pub fn set_donors(&mut self, donors: Vec<Incarnation>) {
+    /// Who may be asked from now on: members come and go. What the `leader` has not, is not decided.
+    pub fn set_donors(&mut self, donors: Vec<Incarnation>, leader: Option<Incarnation>) {
+        self.leader = leader;
         if self.donors != donors && !donors.is_empty() {
             let present = self.donor();
             self.at = present.and_then(|donor| donors.iter().position(|&who| who == donor)).unwrap_or(0);
@@ -158,11 +173,18 @@ impl Joiner {
         matches!(self.stage, Stage::Storing(storing) if storing == index)
     }
 
+    /// Whether all donors were silent, one after another: perhaps they are not the group any more.
+    #[must_use]
+    pub fn hears_nobody(&self) -> bool {
+        self.silent > self.donors.len()
+    }
+
     /// The log begins behind the checkpoint now.
     pub fn installed(&mut self, now: Instant) {
         self.stage = Stage::Log;
         self.asked_at = None;
         self.heard = now;
+        self.failed = 0;
     }
 
     /// What was fetched is no good: begins anew, with another donor.
@@ -172,10 +194,16 @@ impl Joiner {
     }
 
     fn next_donor(&mut self, now: Instant) {
-        self.at = (self.at + 1) % self.donors.len().max(1);
+        let donors = self.donors.len().max(1);
+        self.at = (self.at + 1) % donors;
         self.progress.attempts += 1;
         self.asked_at = None;
         self.heard = now;
+        self.failed += 1;
+        if self.failed.is_multiple_of(donors) {
+            // What none of them can give now, one of them may be making.
+            self.not_before = now.plus(BUSY_US << (self.failed / donors - 1).min(4));
+        }
         if let Stage::Blocks(checkpoint) = &mut self.stage {
             // Only what was on its way is lost.
             checkpoint.asked.clear();
@@ -185,6 +213,7 @@ impl Joiner {
     /// A donor's connection broke, or it left: the next one, at once.
     pub fn lost(&mut self, now: Instant, donor: Incarnation) {
         if self.donor() == Some(donor) && !matches!(self.stage, Stage::Done | Stage::Storing(_)) {
+            self.silent += 1;
             self.next_donor(now);
         }
     }
@@ -196,7 +225,11 @@ impl Joiner {
         }
         let rounds = (self.progress.attempts as usize / self.donors.len().max(1)).min(4);
         if now.since(self.heard) > (PATIENCE_US << rounds).min(PATIENCE_MAX_US) {
+            self.silent += 1;
             self.next_donor(now);
+            if now < self.not_before {
+                return;
+            }
         }
         let Some(donor) = self.donor() else { return };
         let (after, chain) = (end.index, end.chain);
@@ -234,16 +267,17 @@ impl Joiner {
             let Some(at) = checkpoint.asked.iter().position(|&(_, asked)| asked == token) else { return steps };
             let (number, _) = checkpoint.asked.remove(at).expect("just found");
             self.heard = now;
+            self.silent = 0;
             let index = checkpoint.point.index;
-            let Given::Block { bytes } = given else {
-                // This donor has it no more, or has it no longer as it was.
-                self.start_over(now);
-                return steps;
+            let block = match given {
+                Given::Block { bytes } => payload.get(..bytes as usize).unwrap_or_default(),
+                // This donor has it no more.
+                _ => &[],
             };
-            let block = payload.get(..bytes as usize).unwrap_or_default();
             if block_hash(index, number as u64, block) != checkpoint.hashes[number] {
+                rare!("a donor has lost the checkpoint that it offered");
                 self.start_over(now);
-                return steps;
+                return vec![Step::GiveUp];
             }
             checkpoint.got_bytes += block.len() as u64;
             checkpoint.arrived.insert(number, block.to_vec());
@@ -263,14 +297,27 @@ impl Joiner {
         }
         self.asked_at = None;
         self.heard = now;
+        self.silent = 0;
         match (given, &self.stage) {
             (Given::Busy, _) => self.not_before = now.plus(BUSY_US),
+            // A donor that lags has nothing, and knows no more: the leader knows, or else all of them together.
+            (Given::Log { decided }, _)
+                if payload.is_empty()
+                    && decided <= end.index
+                    && (self.donor() != self.leader || decided < end.index)
+                    && self.level + 1 < self.donors.len() =>
+            {
+                rare!("a donor has no more than who asks it");
+                self.level += 1;
+                self.next_donor(now);
+            }
             (Given::Log { decided }, Stage::Choosing | Stage::Log) => {
                 let Ok(frames) = all_frames(payload) else {
                     self.next_donor(now);
                     return steps;
                 };
                 self.stage = Stage::Log;
+                (self.failed, self.level) = (0, 0);
                 let reached = frames.last().map_or(end.index, |frame| frame.header().last().max(end.index));
                 self.progress.entries = (reached.0, decided.0.max(reached.0));
                 if !frames.is_empty() {
@@ -326,4 +373,75 @@ fn all_frames(payload: &[u8]) -> Result<Vec<Frame>, wire::frame::FrameError> {
 #[must_use]
 pub fn block_hash(index: Index, number: u64, block: &[u8]) -> u64 {
     xxh3_64_with_seed(block, index.0.rotate_left(32) ^ number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effect::Effect;
+    use wire::id::Ballot;
+
+    const END: Point = Point { index: Index(5), ballot: Ballot::ZERO, chain: 9 };
+    const LEADER: Incarnation = Incarnation(3);
+
+    fn joiner() -> Joiner {
+        let mut joiner = Joiner::new(Instant(0), Vec::new(), Index(0), u64::MAX, 0);
+        joiner.set_donors(vec![Incarnation(1), Incarnation(2), LEADER], Some(LEADER));
+        joiner
+    }
+
+    /// Whom it asks now, if anybody, and under which token.
+    fn asked(joiner: &mut Joiner, now: u64) -> Option<(Peer, u64)> {
+        let mut out = Effects::default();
+        joiner.drive(Instant(now), END, &mut out);
+        match out.pop()? {
+            Effect::Send { to, message: Message::Recover { token, .. }, .. } => Some((to, token)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn answered(joiner: &mut Joiner, now: u64, token: u64, given: Given) -> bool {
+        let steps = joiner.on_given(Instant(now), token, given, &[], END);
+        steps.iter().any(|step| matches!(step, Step::Done))
+    }
+
+    /// What a donor lags behind is not decided less: only the leader, or all together, know that there is no more.
+    #[test]
+    fn a_donor_that_lags_does_not_end_it() {
+        for (leader_decided, done) in [(5, true), (4, true)] {
+            let mut joiner = joiner();
+            for donor in [1, 2] {
+                let (to, token) = asked(&mut joiner, 1).expect("the next is asked at once");
+                assert_eq!(to, Peer::Member(Incarnation(donor)));
+                assert!(!answered(&mut joiner, 1, token, Given::Log { decided: Index(5 - donor % 2) }));
+            }
+            let (to, token) = asked(&mut joiner, 1).expect("the leader is asked");
+            assert_eq!(to, Peer::Member(LEADER));
+            // (The last of them ends it in any case: who asks is ahead of all.)
+            assert_eq!(answered(&mut joiner, 1, token, Given::Log { decided: Index(leader_decided) }), done);
+        }
+    }
+
+    #[test]
+    fn the_leader_ends_it_alone() {
+        let mut joiner = Joiner::new(Instant(0), Vec::new(), Index(0), u64::MAX, 0);
+        joiner.set_donors(vec![LEADER, Incarnation(1)], Some(LEADER));
+        let (_, token) = asked(&mut joiner, 1).expect("it asks");
+        assert!(answered(&mut joiner, 1, token, Given::Log { decided: Index(5) }));
+    }
+
+    /// When nobody can give what is missing, it asks again after a pause that grows.
+    #[test]
+    fn each_round_in_vain_is_followed_by_a_longer_pause() {
+        let (mut joiner, mut now) = (joiner(), 1);
+        for round in 0..4 {
+            for _ in 0..3 {
+                let (_, token) = asked(&mut joiner, now).expect("it asks");
+                assert!(!answered(&mut joiner, now, token, Given::Gone));
+            }
+            let pause = BUSY_US << round;
+            assert_eq!(asked(&mut joiner, now + pause - 1), None);
+            now += pause;
+        }
+    }
 }

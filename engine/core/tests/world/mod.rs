@@ -63,6 +63,8 @@ pub struct World {
     pub now: Instant,
     pub nodes: Vec<Node>,
     pub single: bool,
+    /// So many bytes may be undecided, and are sent or given at once.
+    pub window_bytes: usize,
     flying: Vec<Parcel>,
     /// Directions in which nothing arrives.
     silent: BTreeSet<(usize, usize)>,
@@ -102,7 +104,9 @@ impl World {
         let nodes = (0..members).map(|_| node()).collect();
         let (flying, silent) = (Vec::new(), BTreeSet::new());
         let (now, stalls) = (Instant(100_000_000), BTreeMap::new());
-        let mut world = Self { now, nodes, single: true, flying, silent, rough: None, stalls, heard: None };
+        let window_bytes = 1 << 20;
+        let mut world =
+            Self { now, nodes, single: true, window_bytes, flying, silent, rough: None, stalls, heard: None };
         (0..members).for_each(|at| world.boot(at, false));
         world
     }
@@ -190,7 +194,7 @@ impl World {
             version: node.version,
             synced_on_append: true,
             write_concurrency: 10,
-            window_bytes: 1 << 20,
+            window_bytes: self.window_bytes,
             timing: Timing::default(),
             seed: 7 + at as u64,
         };

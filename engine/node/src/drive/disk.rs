@@ -72,8 +72,8 @@ pub struct Keep {
 }
 
 impl Keep {
-    /// What the variables say: bytes, and seconds of which 0 stands for no limit. Without a limit in bytes all log
-    /// stays, however old.
+    /// What the variables say: bytes, and seconds of which 0 stands for no limit. With the greatest number of bytes
+    /// all log stays, however old.
     #[must_use]
     pub fn of(bytes: u64, seconds: u64) -> Self {
         let limited = bytes < i64::MAX as u64;
@@ -565,7 +565,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_log_stays_unless_a_limit_in_bytes_is_set() {
+    fn old_log_goes_unless_bytes_are_without_limit() {
         let never = Keep::of(i64::MAX as u64, 2_592_000);
         assert_eq!((never.bytes, never.time), (i64::MAX as u64, None));
         let limited = Keep::of(1 << 30, 2_592_000);
@@ -575,7 +575,7 @@ mod tests {
         let globals = engine_sql::sysvar::Globals::default();
         let number = |name| globals.number(name);
         let default = Keep::of(number("quorate_log_keep_bytes"), number("binlog_expire_logs_seconds"));
-        assert_eq!((default.bytes, default.time), (i64::MAX as u64, None));
+        assert_eq!((default.bytes, default.time), (16 << 30, Some(Duration::from_secs(2_592_000))));
     }
 
     /// A donor sends the hashes of its file, and the joiner computes them by itself.

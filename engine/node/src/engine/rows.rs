@@ -12,6 +12,7 @@ use engine_sql::server::{RowsCut, RowsState};
 use std::collections::VecDeque;
 use wire::gtid::GtidSet;
 use wire::id::Csn;
+use wire::mutant::{Mutant, planted};
 
 /// Slices of a checkpoint per turn: each looks at some hundred rows.
 const CUT_SLICES: usize = 2;
@@ -21,8 +22,8 @@ const SCRUB_KEYS: usize = 200;
 /// A pass over all rows that compares them with their digest.
 #[derive(Default)]
 pub(super) struct Scrub {
-    /// Rows being read, the digest that they should have, and that of those read so far.
-    pass: Option<(RowsCut, u64, u64)>,
+    /// Rows being read.
+    pass: Option<RowsCut>,
     /// When the next slice is due, how far apart slices are, when the next pass begins; microseconds.
     next: u64,
     every: u64,
@@ -80,11 +81,23 @@ impl Engine {
                 // A table was dropped under it.
                 member.keeper().abandon(&mut out);
             }
+            let mut spoiled = 0;
             let mut rows = |out: &mut Vec<u8>| match cut.as_mut() {
-                Some(cut) => self.server.read_cut(cut, out),
+                Some(cut) => {
+                    let end = self.server.read_cut(cut, out);
+                    if end && !planted(Mutant::CheckpointUnchecked) {
+                        spoiled = cut.difference();
+                    }
+                    end && spoiled == 0
+                }
                 None => true,
             };
             let more = (0..CUT_SLICES).all(|_| member.checkpoint_slice(&mut rows, &mut out));
+            if spoiled != 0 {
+                // A row that is not what was stored never reaches a disk, where it would outlive the memory **[!]**.
+                member.keeper().spoiled(instant(self.inner.now.get()), &mut out);
+                self.found_spoiled(&mut self.scrub.borrow_mut(), spoiled);
+            }
             if !member.keeper().reads_rows()
                 && let Some(done) = cut.take()
             {
@@ -120,36 +133,42 @@ impl Engine {
         if now.monotonic_us < scrub.next || self.spoiled.get() {
             return;
         }
-        let Some((cut, expected, sum)) = &mut scrub.pass else {
+        let Some(cut) = &mut scrub.pass else {
             let period = self.server.globals.borrow().number("quorate_scrub_period");
             if period == 0 {
                 scrub.next = now.monotonic_us + 1_000_000;
                 return;
             }
-            let (cut, rows) = self.server.begin_cut();
+            let (cut, _) = self.server.begin_cut();
             let keys = self.server.key_count() as u64;
             // Spread over half of the period: a pass is over before the next begins.
             let slices = keys / SCRUB_KEYS as u64 + 1;
             scrub.every = (period * 500_000 / slices).clamp(1_000, 1_000_000);
             scrub.again = now.monotonic_us + period * 1_000_000;
-            scrub.pass = Some((cut, rows.digest, 0));
+            scrub.pass = Some(cut);
             return;
         };
         scrub.next = now.monotonic_us + scrub.every;
         let whole = self.server.cut_is_whole(cut);
-        if whole && !self.server.scrub(cut, SCRUB_KEYS, sum) {
+        if whole && !self.server.scrub(cut, SCRUB_KEYS) {
             return;
         }
+        self.server.end_cut(cut);
+        let difference = cut.difference();
+        scrub.pass = None;
         if whole {
-            scrub.found = sum.wrapping_sub(*expected);
-            if scrub.found != 0 {
-                let text = "a row in memory is not what was stored there: this member's digest says so from now on";
-                self.inner.world.note(Note { level: Level::Warning, code: 0, text: text.into() });
-            }
+            self.found_spoiled(scrub, difference);
             scrub.next = scrub.again;
         }
-        self.server.end_cut(cut);
-        scrub.pass = None;
+    }
+
+    /// All rows were read again, and differ by so much from what was stored.
+    fn found_spoiled(&self, scrub: &mut Scrub, difference: u64) {
+        scrub.found = difference;
+        if difference != 0 {
+            let text = "a row in memory is not what was stored there: this member's digest says so from now on";
+            self.inner.world.note(Note { level: Level::Warning, code: 0, text: text.into() });
+        }
     }
 
     /// All rows are new: what was found of the old ones is void.
@@ -157,7 +176,7 @@ impl Engine {
         self.spoiled.set(false);
         self.named.set(None);
         let before = self.scrub.take();
-        if let Some((cut, ..)) = before.pass {
+        if let Some(cut) = before.pass {
             self.server.end_cut(&cut);
         }
     }

@@ -33,6 +33,17 @@ pub struct RowsCut {
     cursor: StreamCursor,
     /// Tables and indexes dropped before it began: what is dropped later would be missing.
     drops: u64,
+    /// Digest of all rows as of the CSN, and of those read so far.
+    expected: u64,
+    sum: u64,
+}
+
+impl RowsCut {
+    /// At the end: by how much the rows that were read differ from their digest; 0 when each is what was stored.
+    #[must_use]
+    pub fn difference(&self) -> u64 {
+        self.sum.wrapping_sub(self.expected)
+    }
 }
 
 /// Why a checkpoint cannot be put back.
@@ -78,7 +89,8 @@ impl Server {
         let left_out = self.left_out.borrow();
         let left_out = left_out.iter().flat_map(|(&table, spaces)| spaces.iter().map(move |&space| (table, space)));
         let rows = RowsState { digest: store.digest(), counters, left_out: left_out.collect() };
-        (RowsCut { csn, cursor: store.stream_from(csn), drops: self.drops.get() }, rows)
+        let expected = rows.digest;
+        (RowsCut { csn, cursor: store.stream_from(csn), drops: self.drops.get(), expected, sum: 0 }, rows)
     }
 
     /// Whether nothing that is still to be read was dropped.
@@ -89,12 +101,12 @@ impl Server {
 
     /// The next slice of rows; true at the end.
     pub fn read_cut(&self, cut: &mut RowsCut, out: &mut Vec<u8>) -> bool {
-        self.store.borrow().stream(&mut cut.cursor, KEYS_PER_SLICE, PIECE_BYTES, out)
+        self.store.borrow().stream(&mut cut.cursor, (KEYS_PER_SLICE, PIECE_BYTES), &mut cut.sum, out)
     }
 
-    /// Reads the next rows again and adds their digests to `sum`; true at the end.
-    pub fn scrub(&self, cut: &mut RowsCut, keys_max: usize, sum: &mut u64) -> bool {
-        self.store.borrow().scrub(&mut cut.cursor, keys_max, sum)
+    /// Reads the next rows without keeping them; true at the end.
+    pub fn scrub(&self, cut: &mut RowsCut, keys_max: usize) -> bool {
+        self.store.borrow().scrub(&mut cut.cursor, keys_max, &mut cut.sum)
     }
 
     /// Changes one bit of a row of a table, as failing memory does: for tests. False when there is none.

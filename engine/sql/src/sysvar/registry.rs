@@ -502,9 +502,8 @@ pub static VARIABLES: &[Definition] = &[
     uint("query_cache_size", Both, 0, 0, 0),
     words("query_cache_type", Both, "OFF", &["OFF"]),
     uint("quorate_checkpoint_log_bytes", Global, 268_435_456, 65_536, I63).fixed(),
-    // All log stays unless a limit is set: purging waits for checkpoint streams. A member that lacks what is purged
-    // could not join or catch up, for members send one another log only.
-    uint("quorate_log_keep_bytes", Global, I63, 0, I63).fixed(),
+    // What lies below two checkpoints goes beyond 16 GiB; who lacks it takes a checkpoint from a donor.
+    uint("quorate_log_keep_bytes", Global, 17_179_869_184, 0, I63).fixed(),
     uint("quorate_scrub_period", Global, 300, 0, U32),
     uint("read_buffer_size", Both, 131_072, 8_192, I32),
     bool("read_only", Global, false),

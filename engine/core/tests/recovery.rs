@@ -1,0 +1,94 @@
+//! Scripted scenarios of distributed recovery: each walks the very sequence of events that a rule guards against.
+
+mod world;
+
+use engine_core::effect::Input;
+use engine_core::member::{Command, State};
+use wire::frame::Buffer;
+use wire::id::{Birth, Incarnation, Index};
+use wire::message::{Label, Message, Want};
+use world::World;
+
+/// STOP GROUP_REPLICATION and START again, as a new life.
+fn begin_another_life(world: &mut World, at: usize) {
+    world.command(at, Command::Stop);
+    world.run_until("a member to have left", 5_000_000, |world| world.state(at) == State::Offline);
+    world.start(at);
+    world.run_until("it to be back", 20_000_000, |world| world.state(at) == State::Online);
+}
+
+/// The log that a joiner takes repeats history: views whose members are all gone. It asks those whom it was told
+/// of, and the leader that it hears, not those whom history names.
+#[test]
+fn a_joiner_asks_no_dead_lives_that_history_names() {
+    let mut world = World::new(3);
+    // One frame at a time, so that it is left with each view in turn.
+    world.window_bytes = 1;
+    (0..3).for_each(|at| world.boot(at, false));
+    world.form();
+    world.command(2, Command::Stop);
+    world.run_until("it to have left", 5_000_000, |world| world.state(2) == State::Offline);
+    for at in [1, 0, 1, 0] {
+        begin_another_life(&mut world, at);
+        assert!(world.propose(at).is_some());
+    }
+    world.start(2);
+    world.run_until("ONLINE", 20_000_000, |world| world.state(2) == State::Online);
+    assert!(world.nodes[2].delivered.ends_with(&world.nodes[0].delivered[world.nodes[0].delivered.len() - 3..]));
+}
+
+/// Even those whom it was told of may all be gone when it asks: a seed knows who is there now.
+#[test]
+fn a_joiner_whose_donors_are_all_gone_asks_a_seed_again() {
+    let mut world = World::formed(3);
+    world.command(2, Command::Stop);
+    world.run_until("it to have left", 5_000_000, |world| world.state(2) == State::Offline);
+    assert!(world.propose(0).is_some());
+    world.run_for(100_000);
+    // It is accepted, and stands still while the others begin other lives.
+    world.start(2);
+    world.run_until("it to be accepted", 5_000_000, |world| world.member(2).group().is_some());
+    world.nodes[2].frozen = true;
+    world.run_for(6_000_000);
+    for at in [1, 0] {
+        world.kill(at);
+        world.boot(at, true);
+    }
+    world.run_until("both to be back", 60_000_000, |world| (0..2).all(|at| world.state(at) == State::Online));
+    for at in [1, 0] {
+        begin_another_life(&mut world, at);
+    }
+    world.nodes[2].frozen = false;
+    world.run_until("ONLINE", 60_000_000, |world| world.state(2) == State::Online);
+}
+
+/// [!] Where births part, so do logs: a member of one gives a member of another nothing.
+#[test]
+fn nothing_is_given_across_births() {
+    let mut world = World::formed(3);
+    world.isolate(&[2]);
+    world.run_until("no majority", 8_000_000, |world| !world.member(2).group().expect("in it").has_quorum());
+    world.command(2, Command::Force { addresses: vec!["m2:1".into()], birth: Birth(99) });
+    world.run_until("the forced birth", 5_000_000, |world| world.listed(2) == [2]);
+    assert!(world.propose(2).is_some());
+    world.run_for(100_000);
+    world.heal();
+    let (asker, to) = (world.member(1).identity().0, world.member(2).identity().0);
+    let given_to = |world: &mut World, birth: u64| {
+        world.heard = Some(Vec::new());
+        let want =
+            Want::State { after: Index(0), chain: wire::frame::CHAIN_START, least: Index(0), threshold: u64::MAX };
+        let message = Message::Recover { token: 7, want };
+        let label = Label { to, birth: Birth(birth) };
+        let (from, payload): (Incarnation, _) = (asker, Buffer::new());
+        world.input(2, Input::Received { from, address: "m1:1".into(), label, message, payload });
+        world.run_for(20_000);
+        let heard = world.heard.take().unwrap_or_default();
+        let answers = heard.into_iter().filter(|(_, to, text)| *to == 1 && text.starts_with("Recovered"));
+        answers.map(|(.., text)| text).collect::<Vec<_>>()
+    };
+    let answers = given_to(&mut world, 17);
+    assert!(answers.len() == 1 && answers[0].contains("Gone"), "{answers:?}");
+    let answers = given_to(&mut world, 99);
+    assert!(answers.len() == 1 && answers[0].contains("Log"), "{answers:?}");
+}
