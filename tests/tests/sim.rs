@@ -121,6 +121,22 @@ fn a_joiner_whose_view_was_lost_asks_again() {
     pass(&setup(502_434, "drawn", 6000));
 }
 
+/// The only voter ended twice before it had decided anything anew: what an earlier life had decided was cut.
+#[test]
+fn the_only_voter_that_is_shut_down_keeps_what_an_earlier_life_decided() {
+    for seed in [600_047, 600_049] {
+        pass(&setup(seed, "shutdown", 6000));
+    }
+}
+
+/// The only voter made a learner a voter, and all were shut down before that one knew: it granted no pre-vote.
+#[test]
+fn whom_only_the_candidates_log_makes_a_voter_grants_pre_votes() {
+    for seed in [600_012, 600_024] {
+        pass(&setup(seed, "shutdown", 6000));
+    }
+}
+
 /// The order alone, at random.
 #[test]
 fn three_hundred_walks_of_the_order_pass() {

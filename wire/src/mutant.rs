@@ -71,6 +71,10 @@ mutants! {
     PageCacheTakenForDisk "page-cache-taken-for-disk" "Frames found at a start count as synced though only the page cache holds them.",
     CorruptMiddleTruncated "corrupt-middle-truncated" "A log with a damaged frame is cut there and votes.",
     ExpelledWithoutAgreement "expelled-without-agreement" "A leader expels whom it misses without the quorum's agreement.",
+    PreVoteByOwnView "pre-vote-by-own-view" "A learner grants no pre-vote to a candidate whose log makes it a voter.",
+    // Membership.
+    ShutdownCutsTail "shutdown-cuts-tail" "Who leaves without a quorum cuts from its log what it may have acknowledged.",
+    ShutdownGivesUpVote "shutdown-gives-up-vote" "A clean shutdown without a quorum gives up the vote.",
     // Checkpoints.
     CheckpointPassesLog "checkpoint-passes-log" "A checkpoint is kept before the log up to its index is synced.",
     CheckpointWithoutKeys "checkpoint-without-keys" "A checkpoint lacks the last writers of keys.",

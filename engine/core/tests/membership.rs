@@ -3,8 +3,9 @@
 mod world;
 
 use engine_core::effect::{ExitAction, Input};
-use engine_core::member::{Command, Limits, State};
-use wire::id::Birth;
+use engine_core::member::{Command, Limits, StartOptions, State};
+use wire::entry::VotingRole;
+use wire::id::{Birth, Index};
 use world::World;
 
 /// A planned hand-over: the leader that leaves stops, and its successor leads within a round trip (two ticks)
@@ -504,4 +505,98 @@ fn who_is_started_again_in_the_same_process_resumes_under_another_run() {
     world.run_until("all ONLINE", 10_000_000, |world| (0..3).all(|at| world.states(at) == [State::Online; 3]));
     assert_eq!(world.member(0).identity().0, before);
     assert!(world::run_of(world.member(0)) > run);
+}
+
+/// In a group of five something is decided: the leader knows it, the others only hold it. Then nobody hears anybody
+/// any more. The place and chain of what was decided.
+fn decided_by_the_leader_alone(world: &mut World) -> (usize, (Index, u64)) {
+    world.form();
+    let leader = world.leader().expect("there is one");
+    let before = world.nodes[leader].delivered.last().copied();
+    assert!(world.propose(leader).is_some());
+    world.run_until("the leader to know it decided", 1_000_000, |world| {
+        world.nodes[leader].delivered.last().copied() != before
+    });
+    (0..5).for_each(|at| world.isolate(&[at]));
+    let kept = world.nodes[leader].delivered.last().copied().expect("just seen");
+    let others = (0..5).filter(|&at| at != leader);
+    assert!(others.clone().all(|at| !world.nodes[at].delivered.contains(&kept)), "they do not know");
+    assert!(others.clone().all(|at| world.member(at).last_index() >= kept.0), "they hold it");
+    (leader, kept)
+}
+
+/// All members are cut off from one another and shut down cleanly. What they acknowledged and never heard decided
+/// stays, and so does their vote: at the next start the group comes back by itself, here without its leader.
+#[test]
+fn a_clean_shutdown_without_a_quorum_keeps_log_and_vote() {
+    let mut world = World::new(5);
+    let (leader, kept) = decided_by_the_leader_alone(&mut world);
+    let before: Vec<_> = (0..5).map(|at| world.member(at).identity().0).collect();
+    (0..5).for_each(|at| world.command(at, Command::Shutdown));
+    world.run_until("all to be stopped", 11_000_000, |world| (0..5).all(|at| !world.member(at).is_running()));
+    (0..5).for_each(|at| world.kill(at));
+    world.heal();
+    let others: Vec<_> = (0..5).filter(|&at| at != leader).collect();
+    others.iter().for_each(|&at| world.boot(at, true));
+    world.run_until("four ONLINE", 20_000_000, |world| others.iter().all(|&at| world.state(at) == State::Online));
+    for &at in &others {
+        assert!(world.nodes[at].delivered.contains(&kept), "m{at} lost what a client was told");
+        assert_eq!(world.member(at).identity().0, before[at]);
+    }
+    world.boot(leader, true);
+    world.run_until("all ONLINE", 20_000_000, |world| (0..5).all(|at| world.states(at) == [State::Online; 5]));
+}
+
+/// Its shutdown timed out because the links broke, and the others removed it meanwhile: at the next start it is told
+/// so, and joins anew.
+#[test]
+fn who_was_shut_down_without_a_quorum_and_removed_joins_anew() {
+    let mut world = World::formed(3);
+    let before = world.member(2).identity().0;
+    world.isolate(&[2]);
+    world.command(2, Command::Shutdown);
+    world.run_until("it to be stopped", 11_000_000, |world| !world.member(2).is_running());
+    world.kill(2);
+    world.run_until("the others to expel it", 20_000_000, |world| world.listed(0) == [0, 1]);
+    world.heal();
+    world.boot(2, true);
+    world.run_until("all ONLINE", 20_000_000, |world| (0..3).all(|at| world.states(at) == [State::Online; 3]));
+    assert_ne!(world.member(2).identity().0, before);
+}
+
+/// STOP everywhere without a quorum: the group is over, and an operator bootstraps it from a member that only held
+/// what was decided. It keeps that.
+#[test]
+fn a_stop_without_a_quorum_keeps_what_a_bootstrap_needs() {
+    let mut world = World::new(5);
+    let (leader, kept) = decided_by_the_leader_alone(&mut world);
+    (0..5).for_each(|at| world.command(at, Command::Stop));
+    world.run_until("all to be stopped", 11_000_000, |world| (0..5).all(|at| !world.member(at).is_running()));
+    world.heal();
+    let at = (leader + 1) % 5;
+    let options = StartOptions { bootstrap: true, birth: Birth(99), ..world.options(at) };
+    world.command(at, Command::Start(Box::new(options)));
+    world.run_until("it to be ONLINE", 1_000_000, |world| world.state(at) == State::Online);
+    assert!(world.nodes[at].delivered.contains(&kept), "it lost what a client was told");
+    world.start(leader);
+    world.run_until("the leader of before to join", 20_000_000, |world| world.state(leader) == State::Online);
+}
+
+/// The only voter makes a learner a voter, and ends before anybody else has that entry. Its log needs the word of one
+/// that does not know itself a voter.
+#[test]
+fn whom_only_the_candidates_log_makes_a_voter_grants_pre_votes() {
+    let mut world = World::new(2);
+    world.start(0);
+    world.run_until("the first to be ONLINE", 20_000_000, |world| world.state(0) == State::Online);
+    world.start(1);
+    let voters = |world: &World, at: usize| {
+        let view = world.member(at).group().and_then(|group| group.view().cloned());
+        view.map_or(0, |view| view.members.iter().filter(|member| member.role == VotingRole::Voter).count())
+    };
+    world.run_until("the promotion to be appended", 20_000_000, |world| voters(world, 0) == 2);
+    world.kill(0);
+    assert_eq!(voters(&world, 1), 1, "the other does not have it");
+    world.boot(0, true);
+    world.run_until("both ONLINE", 20_000_000, |world| (0..2).all(|at| world.states(at) == [State::Online; 2]));
 }

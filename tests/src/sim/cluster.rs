@@ -109,6 +109,8 @@ pub(super) struct SimNode {
     vote_due: u64,
     /// What its operator waits for.
     pub command: Option<Ticket>,
+    /// Its process was told to end, and comes back so long after it has.
+    pub stopping: Option<u64>,
     pub clock: Clock,
     /// Its disk: least and longest time of a sync.
     sync_us: (u64, u64),
@@ -242,6 +244,7 @@ impl Cluster {
                     syncing: false,
                     vote_due: 0,
                     command: None,
+                    stopping: None,
                     clock: Clock {
                         rate_ppm: if drifting { rng.below(100_000) as i64 - 50_000 } else { 0 },
                         unix_offset_us: 0,
@@ -561,6 +564,7 @@ impl Cluster {
             }
             Event::Links => {
                 self.keep_links()?;
+                self.end_stopped()?;
                 self.drive_commands();
                 self.flush_disks();
                 self.schedule(20_000, Event::Links);
@@ -659,6 +663,7 @@ impl Cluster {
         it.speaks_as = Incarnation(0);
         it.timer = 0;
         it.command = None;
+        it.stopping = None;
         it.checked = it.disk.base().index;
         it.checkpoint_due = 0;
         it.digests = Digests::default();
@@ -775,12 +780,18 @@ impl Cluster {
         self.mix([4, node as u64, 0]);
         let lose_votes = self.rng.percent(50);
         self.say(|| format!("m{node} crashes; it loses {loss:?}, votes being written: {lose_votes}"));
+        self.end(node, loss, lose_votes, back_after)
+    }
+
+    /// The process is gone, and comes back.
+    fn end(&mut self, node: usize, loss: Loss, lose_votes: bool, back_after: u64) -> Result<(), Failure> {
         let it = &mut self.nodes[node];
         // Sessions first: they end with their process, unheard.
         it.tasks = Tasks::default();
         it.engine = None;
         it.notes.borrow_mut().clear();
         it.life += 1;
+        it.stopping = None;
         it.up.clear();
         it.connect.clear();
         it.judged.borrow_mut().clear();
@@ -796,10 +807,37 @@ impl Cluster {
         Ok(())
     }
 
+    /// A process is told to end (SIGTERM), and comes back.
+    pub(super) fn shut_down(&mut self, node: usize, back_after: u64) -> Result<(), Failure> {
+        let idle = !self.nodes[node].paused && self.nodes[node].stopping.is_none();
+        let Some(engine) = self.engine(node).filter(|_| idle) else { return Ok(()) };
+        self.say(|| format!("m{node} is told to end"));
+        self.nodes[node].stopping = Some(back_after);
+        engine.begin_shutdown(self.clock(node));
+        self.effects(node)?;
+        self.want_turn(node);
+        Ok(())
+    }
+
+    /// Who is told to end does so once it has left, or given up waiting for that; all that it wrote is synced.
+    fn end_stopped(&mut self) -> Result<(), Failure> {
+        for node in 0..self.nodes.len() {
+            let (Some(back), Some(engine)) = (self.nodes[node].stopping, self.engine(node)) else { continue };
+            if engine.is_stopped() {
+                self.mix([8, node as u64, back]);
+                self.say(|| format!("m{node} ends"));
+                self.nodes[node].disk.flush();
+                self.end(node, Loss::Nothing, false, back)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Operators start what stopped, and look at what they asked for.
     fn drive_commands(&mut self) {
         for node in 0..self.nodes.len() {
-            let Some(engine) = self.engine(node).filter(|_| !self.nodes[node].paused) else { continue };
+            let idle = !self.nodes[node].paused && self.nodes[node].stopping.is_none();
+            let Some(engine) = self.engine(node).filter(|_| idle) else { continue };
             if let Some(ticket) = self.nodes[node].command {
                 let mut context = std::task::Context::from_waker(std::task::Waker::noop());
                 if let std::task::Poll::Ready(result) = engine.host().poll_command(ticket, &mut context) {

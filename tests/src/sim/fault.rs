@@ -63,6 +63,7 @@ impl Cluster {
             (faults.hung_disk, 14),
             (faults.bad_memory, 15),
             (faults.rot, 16),
+            (faults.shutdown, 17),
         ]
         .into_iter()
         .filter(|(on, _)| *on)
@@ -135,11 +136,18 @@ impl Cluster {
                 self.nodes[node].disk_hangs_until = self.now + hang;
             }
             15 => self.spoil_row(node),
-            _ => {
+            16 => {
                 let at = self.rng.below(30) as usize;
                 if self.nodes[node].disk.damage(Damage::Checkpoint, at) {
                     rare!("a checkpoint of a live member is damaged");
                     self.say(|| format!("m{node}'s newest checkpoint is damaged while it runs"));
+                }
+            }
+            _ => {
+                let back = 10_000 + self.rng.below(1_500_000);
+                // Who is told to STOP meanwhile may be left alone, and then the group is over.
+                if self.nodes.iter().all(|it| it.command.is_none()) {
+                    self.shut_down(node, back)?;
                 }
             }
         }
@@ -156,8 +164,8 @@ impl Cluster {
     fn may_lose(&self) -> bool {
         let quiet = self.network.silent.is_empty() && self.network.mute.is_empty();
         let whole = |it: &SimNode| {
-            let idle =
-                !it.damaged && !it.spoiled && !it.paused && it.command.is_none() && it.disk_hangs_until <= self.now;
+            let busy = it.command.is_some() || it.stopping.is_some() || it.disk_hangs_until > self.now;
+            let idle = !it.damaged && !it.spoiled && !it.paused && !busy;
             let listed = it.engine.as_ref().is_some_and(|engine| {
                 engine.with_member(|member| {
                     let view = member.group().and_then(|group| group.view());
@@ -267,13 +275,49 @@ impl Cluster {
     fn churn(&mut self, node: usize) {
         let Some(engine) = self.engine(node).filter(|_| self.is_online(node)) else { return };
         // The last two stay: a group that all have left is gone.
-        let idle = self.nodes.iter().all(|node| node.command.is_none() && !node.damaged);
+        let idle = self.nodes.iter().all(|it| it.command.is_none() && it.stopping.is_none() && !it.damaged);
         let others = (0..self.nodes.len()).filter(|&other| other != node && self.is_online(other)).count();
         if idle && others >= 2 {
             self.say(|| format!("m{node} is told to STOP"));
             self.nodes[node].command = Some(engine.host().command(GroupCommand::Stop));
             self.want_turn(node);
         }
+    }
+
+    /// The power goes: links first, then each machine tells its processes to end. Whoever finds no quorum ends all
+    /// the same; at power-on the group comes back by itself.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn power_down(&mut self) -> Result<(), Failure> {
+        let count = self.nodes.len();
+        if !self.setup.faults.shutdown || self.rng.percent(30) {
+            return Ok(());
+        }
+        self.come_back()?;
+        let load = self.rng.below(500_000);
+        self.run_until(load, |_| false)?;
+        if self.rng.percent(70) {
+            self.say(|| "nobody hears anybody".into());
+            let pairs = (0..count).flat_map(|from| (0..count).map(move |to| (from, to)));
+            self.network.silent.extend(pairs);
+        } else {
+            let node = self.rng.below(count as u64) as usize;
+            self.partition(node);
+        }
+        for node in 0..count {
+            let (wait, back) = (self.rng.below(200_000), 10_000 + self.rng.below(3_000_000));
+            self.run_until(wait, |_| false)?;
+            self.shut_down(node, back)?;
+        }
+        rare!("all members are shut down");
+        let ended = |cluster: &Self| cluster.nodes.iter().all(|it| it.stopping.is_none());
+        self.run_until(30_000_000, ended)?;
+        if !ended(self) {
+            return self.fail("liveness: a process does not end 30 s after it was told to");
+        }
+        self.network.silent.clear();
+        Ok(())
     }
 
     /// With one member or link gone for good, the others go on.

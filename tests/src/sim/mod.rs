@@ -64,6 +64,7 @@ pub fn run(setup: Setup) -> Result<Report, Failure> {
         let mut cluster = Cluster::new(setup);
         cluster.form()?;
         cluster.suffer()?;
+        cluster.power_down()?;
         cluster.endure()?;
         cluster.heal()?;
         Ok(cluster.report())

@@ -119,6 +119,8 @@ faults! {
     bad_memory "bad-memory" 20,
     /// A checkpoint of a live member is damaged.
     rot "rot" 20,
+    /// Processes end cleanly: one now and then, and all at once, perhaps without a quorum.
+    shutdown "shutdown" 20,
 }
 
 impl Faults {

@@ -34,6 +34,7 @@ use wire::entry::{Body, Entry, GroupOptions, NewBirth, Stamp, View, ViewCause, V
 use wire::frame::{BatchBuilder, Buffer, Frame};
 use wire::id::{Birth, Csn, Incarnation, Index, Run, Uuid};
 use wire::message::Message;
+use wire::mutant::{Mutant, planted};
 
 /// STOP waits so long for the view without it, when no quorum answers.
 const LEAVE_TIMEOUT_US: u64 = 10_000_000;
@@ -98,7 +99,8 @@ pub enum Command {
         /// A fresh birth.
         birth: Birth,
     },
-    /// A clean end of the process: leaves, unless it is the last one, which so can come back alone.
+    /// A clean end of the process: leaves, unless it is the last one, which so can come back alone. Without a
+    /// quorum it cannot leave: it stays a member, and comes back as after a crash.
     Shutdown,
 }
 
@@ -678,15 +680,21 @@ impl Member {
                 let (left, sole) = self
                     .group
                     .as_ref()
-                    .map_or((true, false), |group| (group.has_left(), group.has_left() && group.vote().listed));
+                    .map_or((true, false), |group| (group.is_gone(), group.has_left() && group.vote().listed));
                 if left || now.since(since) > LEAVE_TIMEOUT_US {
                     if !left {
                         let text = "no quorum answers: leaving without the group's agreement".into();
                         out.note(Level::Warning, 0, text);
                     }
-                    self.end_group(out);
-                    // The last member of a group that ends its process comes back alone.
-                    self.vote.listed = sole && shutdown;
+                    // Unless the group goes on without this voter, what it acknowledged may lie on no other disk of a
+                    // quorum **[!]**: it stays. (Of the only voter's log, what an earlier life of it decided.)
+                    let goes_on = left && !sole;
+                    self.end_group_keeping(!goes_on && !planted(Mutant::ShutdownCutsTail), out);
+                    // The last member of a group that ends its process comes back alone. Who ended it without a
+                    // quorum has its vote still **[!]**: only with it may the group find one again. So has who began
+                    // to leave because its rows are wrong: it forgets its log only once the group does without it.
+                    let votes = !left && (shutdown || self.spoiled);
+                    self.vote.listed = sole && shutdown || votes && !planted(Mutant::ShutdownGivesUpVote);
                     self.store_vote(out);
                     self.life = Life::Offline;
                     out.push(Effect::CommandDone(Ok(())));

@@ -167,7 +167,10 @@ impl Group {
         };
         // Two births meet and neither has a quorum: the operators' word is awaited.
         let free = free && self.fork_seen.is_none() && self.forcing.is_none();
-        if free && ballot > self.promised && self.is_member(from) && self.is_voter(self.me()) {
+        // Whether this member is a voter, the asker's log says: the entry that made it one may be there alone, and
+        // then nobody leads without its word **[!]**.
+        let votes = !planted(Mutant::PreVoteByOwnView) || self.is_voter(self.me());
+        if free && ballot > self.promised && self.is_member(from) && self.listed && votes {
             out.send(from, Message::PreVoteGranted { ballot });
         }
     }
