@@ -35,4 +35,4 @@ pub use error::{ServerError, sqlstate};
 pub use handshake::Login;
 pub use packet::Payload;
 pub use request::{BinlogDump, Execute, RegisterReplica, Request};
-pub use row::{DateTime, RowWriter, Time};
+pub use row::{DateTime, RowWriter, Time, put_f32};

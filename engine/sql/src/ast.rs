@@ -104,7 +104,7 @@ pub enum Statement {
     /// `RELEASE SAVEPOINT name`.
     ReleaseSavepoint(String),
     /// `LOCK TABLES`.
-    LockTables(Vec<(ObjectName, TableLock)>),
+    LockTables(Vec<(ObjectName, Option<String>, TableLock)>),
     /// `UNLOCK TABLES`.
     UnlockTables,
     /// `LOCK INSTANCE FOR BACKUP`.

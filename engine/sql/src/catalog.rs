@@ -381,6 +381,52 @@ impl TableDefinition {
         self.keys.iter().filter(|key| !key.is_row_id())
     }
 
+    /// The key that rows lie by.
+    #[must_use]
+    pub fn clustered(&self) -> Option<&Key> {
+        self.keys.iter().find(|key| key.space == 0)
+    }
+
+    /// Whether rows of `old` lie where those of this one do, which `old` becomes.
+    #[must_use]
+    pub fn lies_as(&self, old: &Self) -> bool {
+        let (Some(now), Some(before)) = (self.clustered(), old.clustered()) else { return false };
+        let same = |(now, before): (&KeyPart, &KeyPart)| {
+            let (column, old) = (&self.columns[usize::from(now.column)], &old.columns[usize::from(before.column)]);
+            let from = match self.origins.as_slice() {
+                [] => Some(now.column),
+                origins => origins.get(usize::from(now.column)).copied().flatten(),
+            };
+            from == Some(before.column)
+                && (now.prefix, now.descending) == (before.prefix, before.descending)
+                && (&column.kind, column.nullable, column.collation) == (&old.kind, old.nullable, old.collation)
+        };
+        now.parts.len() == before.parts.len() && now.parts.iter().zip(&before.parts).all(same)
+    }
+
+    /// Gives a table without a key of its own the hidden one.
+    pub fn hide_key(&mut self) {
+        let part = KeyPart { column: self.columns.len() as u16, prefix: 0, descending: false };
+        self.columns.push(Column::row_id());
+        if !self.origins.is_empty() {
+            self.origins.push(None);
+        }
+        self.keys.push(Key {
+            name: ROW_ID.into(),
+            unique: true,
+            parts: vec![part],
+            space: 0,
+            comment: String::new(),
+            invisible: true,
+        });
+    }
+
+    /// The table without the key that rows were to lie by: they are equal in it.
+    pub fn without_clustered(&mut self) {
+        self.keys.retain(|key| key.space != 0);
+        self.hide_key();
+    }
+
     /// A key whose first parts are these columns, whole and in this order.
     #[must_use]
     pub fn index_beginning_with(&self, columns: &[u16]) -> Option<&Key> {

@@ -128,6 +128,7 @@ fn node(table: &Table, text: &str) -> Result<Option<Node>, SqlError> {
         subqueries: &mut elsewhere,
         aggregates: None,
         aliases: &[],
+        only: None,
         aliases_first: false,
         inserted: None,
         collation: Collation::default(),

@@ -7,6 +7,7 @@ pub mod binlog;
 pub mod catalog;
 pub(crate) mod check;
 pub mod collate;
+pub mod counters;
 pub mod decimal;
 pub mod error;
 pub mod exec;

@@ -83,6 +83,9 @@ pub struct Normal {
     pub literals: Vec<Literal>,
 }
 
+/// Bytes that are made room for at once.
+const KEPT_BYTES_MAX: usize = 1 << 16;
+
 /// Strips the literals off a text. `None` for what is not worth it or cannot be told apart in one pass: comments,
 /// other statements, hexadecimal literals, introducers, ANSI_QUOTES or NO_BACKSLASH_ESCAPES, open strings.
 pub fn normalize(text: &[u8], mode: SqlMode, normal: &mut Normal) -> Option<Fingerprint> {
@@ -94,7 +97,8 @@ pub fn normalize(text: &[u8], mode: SqlMode, normal: &mut Normal) -> Option<Fing
     if mode.has(SqlMode::ANSI_QUOTES) || mode.has(SqlMode::NO_BACKSLASH_ESCAPES) {
         return None;
     }
-    normal.stripped.reserve(text.len());
+    // A session keeps it: not the place of a long literal.
+    normal.stripped.reserve(text.len().min(KEPT_BYTES_MAX));
     let mut at = 0;
     // Copied up to here.
     let mut copied = 0;
@@ -179,7 +183,9 @@ fn string_end(text: &[u8], at: usize) -> Option<(usize, LiteralKind)> {
     let mut kind = LiteralKind::Plain;
     let mut at = at + 1;
     loop {
-        let c = *text.get(at)?;
+        // Long strings are passed over in one go.
+        at += memchr::memchr2(quote, b'\\', &text[at..])?;
+        let c = text[at];
         at += 1;
         if c == b'\\' {
             kind = LiteralKind::Escaped;

@@ -11,6 +11,7 @@
 
 mod alter;
 mod checkpoint;
+mod table_locks;
 mod wait;
 
 pub(crate) use alter::{duplicate_entry, missing_parent, parent_place};
@@ -20,6 +21,7 @@ pub use wait::{Ended, SessionHandle, SessionInfo, TxnHandle, UNAUTHENTICATED};
 
 use crate::account::{Account, AccountName, Accounts};
 use crate::catalog::{Catalog, DatabaseDefinition, DefinitionError, Effect, Table, TableDefinition};
+use crate::counters::{Counter, Counters};
 use crate::error::SqlError;
 use crate::host::{Host, LocalChange};
 use crate::normalize::PlanCache;
@@ -108,13 +110,19 @@ pub struct Server {
     counters: RefCell<BTreeMap<TableId, u64>>,
     /// Named locks: whose they are, and how often.
     named_locks: RefCell<BTreeMap<String, (u32, u64)>>,
+    /// Locks of LOCK TABLES.
+    table_locks: RefCell<table_locks::TableLocks>,
     /// Last number given to a row of a table without a key.
     row_ids: RefCell<BTreeMap<TableId, u64>>,
     /// What went wrong where a DDL was carried out, for the session that waits for it.
     ddl_failures: RefCell<BTreeMap<Csn, SqlError>>,
-    /// Statements that clients sent, and when the server began to count, in microseconds of the monotonic clock.
-    questions: Cell<u64>,
+    /// Statements and rows of all sessions, and when the server began to count, in microseconds of the monotonic clock.
+    pub(crate) tally: Counters,
     began_us: u64,
+    /// Connections so far, most at once, and those turned away for being too many.
+    pub(crate) connections: Cell<u64>,
+    pub(crate) most_sessions: Cell<usize>,
+    pub(crate) refused_connections: Cell<u64>,
     /// How often all state was forgotten: transactions begun before are over.
     resets: Cell<u64>,
     shards: usize,
@@ -154,8 +162,11 @@ impl Server {
         let began_us = host.now().monotonic_us;
         Rc::new(Self {
             host,
-            questions: Cell::new(0),
+            tally: Counters::default(),
             began_us,
+            connections: Cell::new(0),
+            most_sessions: Cell::new(0),
+            refused_connections: Cell::new(0),
             store: RefCell::new(Store::new(shards)),
             catalog: RefCell::new(Catalog::new()),
             accounts: RefCell::new(Accounts::new()),
@@ -176,6 +187,7 @@ impl Server {
             next_session: Cell::new(1),
             counters: RefCell::default(),
             named_locks: RefCell::default(),
+            table_locks: RefCell::default(),
             row_ids: RefCell::default(),
             ddl_failures: RefCell::default(),
             resets: Cell::new(0),
@@ -577,14 +589,10 @@ impl Server {
 
     // ---- counters that clients see ----
 
-    pub(crate) fn count_question(&self) {
-        self.questions.set(self.questions.get() + 1);
-    }
-
     /// Statements that clients sent since the start.
     #[must_use]
     pub fn questions(&self) -> u64 {
-        self.questions.get()
+        self.tally.get(Counter::Questions)
     }
 
     /// Seconds since the start.

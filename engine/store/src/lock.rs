@@ -302,6 +302,13 @@ impl Locks {
         self.owners.iter().filter(|(_, owner)| holds(owner)).map(|(&txn, _)| txn).collect()
     }
 
+    /// Whether anybody holds a lock on any key of `table`, the proposed ones too.
+    #[must_use]
+    pub fn is_table_locked(&self, table: TableId) -> bool {
+        let prefix = table.0.to_be_bytes();
+        self.owners.values().any(|owner| owner.held.iter().any(|name| name.starts_with(&prefix)))
+    }
+
     /// Keys locked or waited for.
     #[must_use]
     pub fn len(&self) -> usize {

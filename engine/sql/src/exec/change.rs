@@ -4,6 +4,7 @@ use super::cursor::{Cursor, Found, decode};
 use super::{Exec, Rows};
 use crate::catalog::{ColumnType, DefaultValue, Key, ReferenceRule, Table};
 use crate::collate::Collation;
+use crate::counters::Counter;
 use crate::error::{SqlError, error};
 use crate::expr::Node;
 use crate::key::{index_key, row_key, write_set};
@@ -320,6 +321,14 @@ impl Exec<'_> {
         old: Option<&Found>,
         new: Option<&[Value]>,
     ) -> Result<(), SqlError> {
+        self.env.count(
+            match (old, new) {
+                (None, _) => Counter::HandlerWrite,
+                (Some(_), Some(_)) => Counter::HandlerUpdate,
+                (Some(_), None) => Counter::HandlerDelete,
+            },
+            1,
+        );
         let rows = Space { table: table.id, number: 0 };
         let mut hashes = Vec::new();
         let mut scratch = Vec::new();
@@ -454,8 +463,10 @@ impl Exec<'_> {
             }
             let locked = self.txn.lock(self.session, rows, &candidate.key, Mode::Exclusive).await?;
             let Some(bytes) = locked else { continue };
-            let row = if bytes == candidate.bytes { candidate.row } else { decode(table, &bytes)? };
-            if self.passes(filter, &row).await? {
+            let same = bytes == candidate.bytes;
+            let row = if same { candidate.row } else { decode(table, &bytes)? };
+            // What did not change meanwhile is not judged, nor warned of, twice.
+            if same || self.passes(filter, &row).await? {
                 found.push(Found { key: candidate.key, bytes, row });
             }
         }

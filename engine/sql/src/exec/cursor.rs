@@ -3,6 +3,7 @@
 
 use super::Exec;
 use crate::catalog::{Column, ColumnType, Table};
+use crate::counters::Counter;
 use crate::error::{SqlError, error};
 use crate::expr::Env;
 use crate::key::encode_part;
@@ -39,6 +40,8 @@ pub(super) struct Cursor {
     backward: bool,
     /// Newest versions instead of the snapshot's.
     newest: bool,
+    /// What counts its rows after the first ones.
+    counter: Counter,
     ready: VecDeque<Found>,
 }
 
@@ -95,6 +98,7 @@ fn key_value(column: &Column, value: &Value) -> KeyValue {
         }
         (ColumnType::Enum(_) | ColumnType::Set(_), _) => Unusable,
         (ColumnType::Date, Value::Date(_)) => Exact(value.clone()),
+        (ColumnType::Date, Value::DateTime(at, _)) if *at == temporal::date_of(*at) => Exact(Value::Date(*at)),
         (ColumnType::DateTime(_), Value::DateTime(at, _) | Value::Date(at)) => Exact(Value::DateTime(*at, 6)),
         (ColumnType::Date | ColumnType::DateTime(_), Value::Text(text)) => match temporal::read_date_time(text) {
             Some(read) if !read.rest && read.offset.is_none() => match &column.kind {
@@ -215,7 +219,13 @@ impl Cursor {
             ranges.make_contiguous().reverse();
         }
         let space = Space { table: table.id, number };
-        Ok(Self { table: table.clone(), space, ranges, backward, newest, ready: VecDeque::new() })
+        let (first, counter) = match (access, backward) {
+            (Access::Key { .. }, true) => (Counter::HandlerReadKey, Counter::HandlerReadPrev),
+            (Access::Key { .. }, false) => (Counter::HandlerReadKey, Counter::HandlerReadNext),
+            _ => (Counter::HandlerReadFirst, Counter::HandlerReadRndNext),
+        };
+        exec.env.count(first, ranges.len() as u64);
+        Ok(Self { counter, table: table.clone(), space, ranges, backward, newest, ready: VecDeque::new() })
     }
 
     /// The next row.
@@ -247,6 +257,7 @@ impl Cursor {
                 }
             }
         }
+        exec.env.count(self.counter, merged.len() as u64);
         let part = match &last {
             None => range.clone(),
             Some(last) if self.backward => Range { from: Bound::Included(last.clone()), to: range.to.clone() },

@@ -10,6 +10,7 @@ mod select;
 
 pub use change::Changed;
 
+use crate::counters::Counter;
 use crate::error::{SqlError, error};
 use crate::expr::{Env, Node};
 use crate::plan::{Body, Output, PendingPlan, Plan};
@@ -25,6 +26,13 @@ pub type Wait<'a, T> = Pin<Box<dyn Future<Output = Result<T, SqlError>> + 'a>>;
 
 /// What a running statement asks of its session.
 pub trait StatementEnv: Env {
+    /// What an expression noted since this was asked last, where strict mode makes it an error of the statement.
+    ///
+    /// # Errors
+    /// The first of it.
+    fn fault(&self) -> Result<(), SqlError>;
+    /// Counts for SHOW STATUS.
+    fn count(&self, counter: Counter, by: u64);
     /// Keeps the result of what runs apart, for [`Env::prepared`].
     fn set_prepared(&self, at: usize, rows: Vec<Vec<Value>>);
     /// Forgets it: the next row needs another.
@@ -158,12 +166,24 @@ impl<'a> Exec<'a> {
         // inside another one was planned after it: last first.
         let stands_alone = |pending: &PendingPlan| match pending {
             PendingPlan::Call { args, .. } => !args.iter().any(asks_a_subquery),
-            PendingPlan::Select { .. } => false,
+            PendingPlan::Select { .. } | PendingPlan::Constant { .. } => false,
         };
+        // Constants are read before anything asks for them.
+        for (at, pending) in plan.pending.iter().enumerate() {
+            if let PendingPlan::Constant { value, read_as } = pending {
+                let env: &dyn Env = self.env;
+                let value = value.eval(&[], env)?;
+                let read = read_as.read(&value, env);
+                // Strict mode's word comes first.
+                self.env.fault()?;
+                self.env.set_prepared(at, vec![vec![read?.unwrap_or_else(|| value.into_owned())]]);
+            }
+        }
         let calls = plan.pending.iter().enumerate().filter(|(_, pending)| stands_alone(pending));
         let others = plan.pending.iter().enumerate().rev().filter(|(_, pending)| !stands_alone(pending));
         for (at, pending) in calls.chain(others) {
             let rows = match pending {
+                PendingPlan::Constant { .. } => continue,
                 PendingPlan::Select { correlated: true, .. } => continue,
                 PendingPlan::Select { plan, .. } => {
                     let mut rows = Rows::default();
@@ -174,7 +194,12 @@ impl<'a> Exec<'a> {
                     let env: &dyn Env = self.env;
                     let values = args.iter().map(|arg| arg.eval(&[], env).map(std::borrow::Cow::into_owned));
                     let values = values.collect::<Result<Vec<_>, _>>()?;
-                    vec![vec![self.env.waiting_call(name, values).await?]]
+                    let value = self.env.waiting_call(name, values).await?;
+                    // SELECT SLEEP(..) that is ended answers; any other statement has failed.
+                    if let Some(ended) = self.session.ended().filter(|_| !plan.is_bare()) {
+                        return Err(ended.error());
+                    }
+                    vec![vec![value]]
                 }
             };
             self.env.set_prepared(at, rows);
@@ -189,6 +214,7 @@ impl<'a> Exec<'a> {
             Body::Delete(delete) => Some(self.delete(delete).await?),
             Body::Joined(joined) => Some(self.joined(joined).await?),
         };
+        self.env.fault()?;
         self.txn.check()?;
         Ok(changed)
     }
@@ -206,6 +232,7 @@ impl<'a> Exec<'a> {
                     for at in self.filled.drain(..) {
                         self.env.forget_prepared(at);
                     }
+                    self.env.fault()?;
                     return Ok(result);
                 }
                 Err(fault) => match self.env.missing() {
@@ -239,7 +266,7 @@ impl<'a> Exec<'a> {
     async fn passes(&mut self, filter: Option<&Node>, row: &[Value]) -> Result<bool, SqlError> {
         match filter {
             None => Ok(true),
-            Some(filter) => self.of_row(row, |env| Ok(filter.eval(row, env)?.truth() == Some(true))).await,
+            Some(filter) => self.of_row(row, |env| filter.holds(row, env)).await,
         }
     }
 

@@ -276,7 +276,7 @@ impl Exec<'_> {
         backward: bool,
         locking: Option<(bool, LockWait)>,
     ) -> Result<Feed, SqlError> {
-        if let Source::Table { table, access } = source {
+        if let Source::Table { table, access, .. } = source {
             self.txn.touch(table)?;
             return Ok(match locking.filter(|_| table.clustered().is_some()) {
                 None => Feed::Table(Cursor::new(self, table, access, &[], backward, false)?),
@@ -294,7 +294,7 @@ impl Exec<'_> {
         Box::pin(async move {
             match source {
                 Source::Nothing => Ok(vec![Vec::new()]),
-                Source::Table { table, access } => self.table_rows(table, access, &[]).await,
+                Source::Table { table, access, .. } => self.table_rows(table, access, &[]).await,
                 Source::Virtual { schema, name, .. } => self.env.virtual_rows(schema, name),
                 Source::Derived(plan) => {
                     let mut rows = Rows::default();
@@ -304,7 +304,7 @@ impl Exec<'_> {
                 Source::Join { left, right, outer, on, before } => {
                     let left = self.materialise(left).await?;
                     let keyed = match &**right {
-                        Source::Table { table, access: access @ Access::Key { .. } } => Some((table, access)),
+                        Source::Table { table, access: access @ Access::Key { .. }, .. } => Some((table, access)),
                         _ => None,
                     };
                     let all = if keyed.is_some() { Vec::new() } else { self.materialise(right).await? };

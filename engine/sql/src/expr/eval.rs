@@ -12,6 +12,7 @@ use crate::value::{Arithmetic, Fault, Level, Value, Warning, text_integer, text_
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::rc::Rc;
+use wire::client::put_f32;
 
 /// What an expression may ask of the statement and session that it belongs to.
 pub trait Env {
@@ -73,6 +74,14 @@ pub trait Env {
 }
 
 impl Node {
+    /// Whether it is true for `row`.
+    ///
+    /// # Errors
+    /// See [`Node::eval`].
+    pub fn holds(&self, row: &[Value], env: &dyn Env) -> Result<bool, SqlError> {
+        Ok(truth(&*self.eval(row, env)?, env) == Some(true))
+    }
+
     /// Its value for `row`.
     ///
     /// # Errors
@@ -191,8 +200,13 @@ impl Node {
             Self::IsTruth(expr, truth, negated) => Value::bool((expr.eval(row, env)?.truth() == *truth) != *negated),
             Self::Between { expr, low, high, negated, collation } => {
                 let value = expr.eval(row, env)?;
-                let above = value.compare(&*low.eval(row, env)?, *collation).map(Ordering::is_ge);
-                let below = value.compare(&*high.eval(row, env)?, *collation).map(Ordering::is_le);
+                let (low, high) = (low.eval(row, env)?, high.eval(row, env)?);
+                if value.is_number() && !matches!(*value, Value::Bit(..)) {
+                    warn_if_no_number(&low, env);
+                    warn_if_no_number(&high, env);
+                }
+                let above = value.compare(&low, *collation).map(Ordering::is_ge);
+                let below = value.compare(&high, *collation).map(Ordering::is_le);
                 let within = match (above, below) {
                     (Some(false), _) | (_, Some(false)) => Some(false),
                     (Some(true), Some(true)) => Some(true),
@@ -506,7 +520,7 @@ fn cast_plain(value: &Value, to: Cast, env: &dyn Env) -> Value {
     if matches!(to, Cast::Signed | Cast::Unsigned) {
         return cast_integer(value, to == Cast::Signed, env);
     }
-    if !matches!(to, Cast::Text(_) | Cast::Bytes(_)) {
+    if !matches!(to, Cast::Text(_) | Cast::Bytes(_) | Cast::FloatText) {
         let kind = match to {
             Cast::Decimal(..) => "DECIMAL",
             _ => "DOUBLE",
@@ -520,6 +534,11 @@ fn cast_plain(value: &Value, to: Cast, env: &dyn Env) -> Value {
     }
     match to {
         Cast::Double => Value::Double(value.to_f64().unwrap_or(0.0)),
+        Cast::FloatText => {
+            let mut text = Vec::new();
+            put_f32(&mut text, value.to_f64().unwrap_or(0.0) as f32);
+            Value::text(String::from_utf8_lossy(&text).into_owned())
+        }
         Cast::Float => Value::Double(f64::from(value.to_f64().unwrap_or(0.0) as f32)),
         Cast::Decimal(digits, scale) => {
             let rounded = value.to_decimal().unwrap_or_else(|| Decimal::from_int(0)).rounded(scale);

@@ -128,6 +128,31 @@ pub fn is_known(name: &str) -> bool {
     find(name).is_some() || waits(name)
 }
 
+/// Functions that ask for the texts of their arguments.
+pub(super) fn reads_texts(name: &str) -> bool {
+    matches!(
+        name,
+        "CONCAT"
+            | "CONCAT_WS"
+            | "LENGTH"
+            | "OCTET_LENGTH"
+            | "CHAR_LENGTH"
+            | "CHARACTER_LENGTH"
+            | "LEFT"
+            | "RIGHT"
+            | "SUBSTRING"
+            | "SUBSTR"
+            | "MID"
+            | "REPLACE"
+            | "UPPER"
+            | "LOWER"
+            | "LPAD"
+            | "RPAD"
+            | "TRIM"
+            | "REVERSE"
+    )
+}
+
 /// Functions that take their time, or change the group: run by the session.
 pub(super) fn waits(name: &str) -> bool {
     matches!(

@@ -13,6 +13,7 @@ mod function;
 mod json;
 mod like;
 mod math;
+mod read_as;
 mod regexp;
 mod resolve;
 
@@ -20,6 +21,7 @@ pub use eval::{Env, compare_rows};
 pub(crate) use function::common_type;
 pub use function::is_known;
 pub use like::like;
+pub use read_as::ReadAs;
 pub use resolve::{Aggregate, AggregateKind, Resolver, Scope, ScopeColumn, Subqueries, describe};
 
 use crate::ast::SystemVariable;
@@ -227,6 +229,8 @@ pub enum Cast {
     Bytes(Option<u32>),
     /// FLOAT.
     Float,
+    /// The text of a FLOAT: six digits.
+    FloatText,
     /// DATE.
     Date,
     /// TIME(digits).
@@ -249,7 +253,7 @@ pub struct Place {
 }
 
 /// A resolved expression.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Node {
     /// A constant.
     Const(Value),
@@ -415,6 +419,11 @@ impl Node {
     /// Calls `f` for this node and all below it.
     pub fn visit(&self, f: &mut impl FnMut(&Self)) {
         f(self);
+        self.children(&mut |child| child.visit(f));
+    }
+
+    /// Calls `f` for the nodes right below it.
+    pub fn children(&self, f: &mut impl FnMut(&Self)) {
         match self {
             Self::Const(_)
             | Self::Param(_)
@@ -425,7 +434,7 @@ impl Node {
             | Self::UserVariable(_)
             | Self::SystemVariable(_)
             | Self::Inserted(_) => {}
-            Self::InPrepared { exprs, .. } => exprs.iter().for_each(|node| node.visit(f)),
+            Self::InPrepared { exprs, .. } => exprs.iter().for_each(f),
             Self::Quantified { expr, .. }
             | Self::Assign(_, expr)
             | Self::Negate(expr, _)
@@ -434,39 +443,39 @@ impl Node {
             | Self::IsNull(expr, _)
             | Self::IsTruth(expr, ..)
             | Self::Local(expr)
-            | Self::Cast(expr, _) => expr.visit(f),
+            | Self::Cast(expr, _) => f(expr),
             Self::And(left, right)
             | Self::Or(left, right)
             | Self::Xor(left, right)
             | Self::Arithmetic(left, _, right, _)
             | Self::Bits(left, _, right)
             | Self::Compare(left, _, right, _) => {
-                left.visit(f);
-                right.visit(f);
+                f(left);
+                f(right);
             }
-            Self::CompareRows(left, _, right, _) => left.iter().chain(right).for_each(|node| node.visit(f)),
+            Self::CompareRows(left, _, right, _) => left.iter().chain(right).for_each(f),
             Self::Between { expr, low, high, .. } => {
-                expr.visit(f);
-                low.visit(f);
-                high.visit(f);
+                f(expr);
+                f(low);
+                f(high);
             }
             Self::In { expr, list, .. } => {
-                expr.visit(f);
-                list.iter().for_each(|node| node.visit(f));
+                f(expr);
+                list.iter().for_each(f);
             }
             Self::Like { expr, pattern, .. } => {
-                expr.visit(f);
-                pattern.visit(f);
+                f(expr);
+                f(pattern);
             }
             Self::Case { operand, arms, otherwise, .. } => {
-                operand.iter().for_each(|node| node.visit(f));
+                operand.iter().for_each(|node| f(node));
                 for (when, then) in arms {
-                    when.visit(f);
-                    then.visit(f);
+                    f(when);
+                    f(then);
                 }
-                otherwise.iter().for_each(|node| node.visit(f));
+                otherwise.iter().for_each(|node| f(node));
             }
-            Self::Call(_, args, _) => args.iter().for_each(|node| node.visit(f)),
+            Self::Call(_, args, _) => args.iter().for_each(f),
         }
     }
 

@@ -1,6 +1,6 @@
 //! From expressions as parsed to expressions over the columns in scope.
 
-use super::{BitOp, Cast, Comparison, Node, Place, Type, function};
+use super::{BitOp, Cast, Comparison, Node, Place, ReadAs, Type, function};
 use crate::ast::{self, BinaryOp, CastType, Expr, Literal, Select, UnaryOp};
 use crate::collate::Collation;
 use crate::decimal::Decimal;
@@ -80,6 +80,11 @@ pub trait Subqueries {
     /// A place for the result of a function that waits, such as SLEEP. Its arguments name no columns.
     fn call(&mut self, name: &str, args: Vec<Node>) -> Place;
 
+    /// A constant that is to be read as `read_as` says, once before the statement; here it stays as it is.
+    fn constant(&mut self, value: Node, _read_as: ReadAs) -> Node {
+        value
+    }
+
     /// A column of the queries around the one that is planned; `None`: there is none of the name.
     ///
     /// # Errors
@@ -150,6 +155,8 @@ pub struct Resolver<'a> {
     pub aggregates: Option<&'a mut Vec<Aggregate>>,
     /// Names that stand for selected expressions, where they may: (name, expression, type).
     pub aliases: &'a [(String, Node, Type)],
+    /// The columns that may be named outside aggregates; `None`: all.
+    pub only: Option<&'a [usize]>,
     /// Whether an alias wins over a column (ORDER BY) or only helps out (GROUP BY, HAVING).
     pub aliases_first: bool,
     /// Columns that `VALUES()` and the row alias of an INSERT name, with the alias.
@@ -214,6 +221,8 @@ impl Resolver<'_> {
                 let (low, low_kind) = self.resolve(low)?;
                 let (high, _) = self.resolve(high)?;
                 let collation = deciding(&kind, &low_kind);
+                let read_as = ReadAs::around(&kind, self.column_name(&expr));
+                let (low, high) = (self.read(low, read_as.as_ref()), self.read(high, read_as.as_ref()));
                 let (expr, low, high) = (Box::new(expr), Box::new(low), Box::new(high));
                 Ok((Node::Between { expr, low, high, negated: *negated, collation }, Type::int(1)))
             }
@@ -251,6 +260,7 @@ impl Resolver<'_> {
             }
             Expr::Like { expr, negated, pattern, escape } => {
                 let (expr, kind) = self.resolve(expr)?;
+                let expr = float_as_text(expr, &kind);
                 let (pattern, pattern_kind) = self.resolve(pattern)?;
                 let collation = deciding(&kind, &pattern_kind);
                 let escape = match escape {
@@ -307,6 +317,23 @@ impl Resolver<'_> {
                 let at = scope.find(column, self.clause)?;
                 Ok((Node::Local(Box::new(Node::Inserted(at))), scope.columns[at].kind.clone()))
             }
+        }
+    }
+
+    /// A constant as what it stands beside.
+    fn read(&mut self, value: Node, read_as: Option<&ReadAs>) -> Node {
+        match read_as {
+            Some(read_as) if ReadAs::concerns(&value) => self.subqueries.constant(value, read_as.clone()),
+            _ => value,
+        }
+    }
+
+    /// The name of the column that an expression is.
+    fn column_name(&self, node: &Node) -> Option<&str> {
+        match node {
+            Node::Column(at) => self.scope.columns.get(*at).map(|column| column.name.as_str()),
+            Node::Local(node) => self.column_name(node),
+            _ => None,
         }
     }
 
@@ -377,6 +404,14 @@ impl Resolver<'_> {
             return Ok(alias);
         }
         match self.scope.find(column, self.clause) {
+            // HAVING sees what is selected and what is grouped by; aggregates in it see all.
+            Ok(at) if self.aggregates.is_some() && self.only.is_some_and(|only| !only.contains(&at)) => {
+                let unknown = error(1054, format!("Unknown column '{}' in '{}'", shown(column), self.clause));
+                match self.alias(column) {
+                    Some(alias) => Ok(alias),
+                    None => self.subqueries.outer(column, self.clause)?.ok_or(unknown),
+                }
+            }
             Ok(at) => {
                 let kind = &self.scope.columns[at].kind;
                 Ok((Node::column(at, kind), kind.clone()))
@@ -455,6 +490,10 @@ impl Resolver<'_> {
                 ));
             }
             let collation = deciding(&left_kind, &right_kind);
+            let left_as = ReadAs::beside(&left_kind, self.column_name(&left));
+            let right_as = ReadAs::beside(&right_kind, self.column_name(&right));
+            let (left, right) = (as_text_beside(left, &left_kind, &right), as_text_beside(right, &right_kind, &left));
+            let (left, right) = (self.read(left, right_as.as_ref()), self.read(right, left_as.as_ref()));
             return Ok((Node::Compare(Box::new(left), comparison, Box::new(right), collation), Type::int(1)));
         }
         let text: Rc<str> = match op {
@@ -530,10 +569,11 @@ impl Resolver<'_> {
         let (expr, kind) = self.resolve(expr)?;
         let mut nodes = Vec::with_capacity(list.len());
         let mut collation = kind.collation;
+        let read_as = ReadAs::among(&kind, self.column_name(&expr), list.len());
         for item in list {
             let (node, item_kind) = self.resolve(item)?;
             collation = deciding(&kind, &item_kind);
-            nodes.push(node);
+            nodes.push(self.read(node, read_as.as_ref()));
         }
         Ok((Node::In { expr: Box::new(expr), list: nodes, negated, collation }, Type::int(1)))
     }
@@ -570,7 +610,10 @@ impl Resolver<'_> {
     }
 
     fn cast(&mut self, expr: &Expr, to: &CastType) -> Result<(Node, Type), SqlError> {
-        let (node, kind) = self.resolve(expr)?;
+        let (mut node, kind) = self.resolve(expr)?;
+        if matches!(to, CastType::Char { .. } | CastType::Binary(_)) {
+            node = float_as_text(node, &kind);
+        }
         let (cast, kind) = match to {
             CastType::Signed => (Cast::Signed, Type::bigint()),
             CastType::Unsigned => (Cast::Unsigned, Type { unsigned: true, ..Type::bigint() }),
@@ -622,6 +665,9 @@ impl Resolver<'_> {
                 let name = if name.ends_with("SUB") || name.starts_with("SUB") { "DATE_SUB" } else { "DATE_ADD" };
                 return self.date_add(name, date, value, unit);
             }
+            ("NAME_CONST", [Expr::Literal(Literal::String { .. }), value @ Expr::Literal(_)]) => {
+                return self.resolve(value);
+            }
             ("GET_FORMAT", [Expr::Column(what), style]) if what.table.is_none() => {
                 let text = Literal::String { text: what.column.to_uppercase(), introducer: None };
                 let mut call = call.clone();
@@ -664,6 +710,9 @@ impl Resolver<'_> {
             kinds.push(kind);
         }
         let name = call.name.as_str();
+        if function::reads_texts(name) {
+            nodes = nodes.into_iter().zip(&kinds).map(|(node, kind)| float_as_text(node, kind)).collect();
+        }
         if let ("CHARSET" | "COLLATION" | "COERCIBILITY", [kind]) = (name, kinds.as_slice()) {
             let collation = if kind.is_string() { kind.collation } else { Collation::BINARY };
             let value = match name {
@@ -755,7 +804,7 @@ impl Resolver<'_> {
         let (mut args, mut kinds) = (Vec::new(), Vec::new());
         for arg in &call.args {
             let (node, kind) = self.resolve(arg)?;
-            args.push(node);
+            args.push(if call.name == "GROUP_CONCAT" { float_as_text(node, &kind) } else { node });
             kinds.push(kind);
         }
         let wanted = if call.name == "JSON_OBJECTAGG" { 2 } else { 1 };
@@ -766,6 +815,24 @@ impl Resolver<'_> {
         let order = call.order_by.iter().map(|item| Ok((self.node(&item.expr)?, item.descending)));
         let order = order.collect::<Result<_, SqlError>>()?;
         Ok((args, kinds, order))
+    }
+}
+
+/// A FLOAT where its text is asked for.
+fn float_as_text(node: Node, kind: &Type) -> Node {
+    if kind.kind == ColumnType::Float { Node::Cast(Box::new(node), Cast::FloatText) } else { node }
+}
+
+/// A time that is no column's is compared with a text as a text.
+fn as_text_beside(node: Node, kind: &Type, other: &Node) -> Node {
+    let is_column = match &node {
+        Node::Local(node) => matches!(**node, Node::Column(_)),
+        node => matches!(node, Node::Column(_)),
+    };
+    if kind.kind == ColumnType::Time && !is_column && matches!(other, Node::Const(Value::Text(_))) {
+        Node::Cast(Box::new(node), Cast::Text(None))
+    } else {
+        node
     }
 }
 

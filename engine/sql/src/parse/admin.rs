@@ -251,16 +251,16 @@ impl Parser<'_> {
         }
         let tables = self.comma_list(|parser| {
             let name = parser.object_name()?;
-            if parser.kw_if("AS") || !(parser.is_kw("READ") || parser.is_kw("WRITE") || parser.is_kw("LOW_PRIORITY")) {
-                parser.ident()?;
-            }
+            let named =
+                parser.kw_if("AS") || !(parser.is_kw("READ") || parser.is_kw("WRITE") || parser.is_kw("LOW_PRIORITY"));
+            let alias = if named { Some(parser.ident()?) } else { None };
             parser.kw_if("LOW_PRIORITY");
             match parser.one_of(&["READ", "WRITE"]) {
                 Some("READ") => {
                     parser.kw_if("LOCAL");
-                    Ok((name, TableLock::Read))
+                    Ok((name, alias, TableLock::Read))
                 }
-                Some(_) => Ok((name, TableLock::Write)),
+                Some(_) => Ok((name, alias, TableLock::Write)),
                 None => Err(parser.unexpected()),
             }
         })?;
@@ -642,8 +642,15 @@ impl Parser<'_> {
     pub(crate) fn describe(&mut self) -> Result1<Statement> {
         self.advance();
         let explained = ["SELECT", "INSERT", "REPLACE", "UPDATE", "DELETE", "WITH", "TABLE"];
-        if self.is_kw("ANALYZE") || self.is_kw("FORMAT") {
-            return self.unsupported("EXPLAIN ANALYZE and EXPLAIN FORMAT");
+        if self.is_kw("ANALYZE") {
+            return self.unsupported("EXPLAIN ANALYZE");
+        }
+        if self.kw_if("FORMAT") {
+            self.op(Op::Eq)?;
+            let format = self.ident()?;
+            if !format.eq_ignore_ascii_case("TRADITIONAL") {
+                return self.unsupported(&format!("EXPLAIN FORMAT={}", format.to_uppercase()));
+            }
         }
         if explained.iter().any(|keyword| self.is_kw(keyword)) || self.is_op(Op::LParen) {
             let inner = self.nested(Self::statement)?;

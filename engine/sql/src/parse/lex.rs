@@ -277,7 +277,12 @@ impl<'a> Lexer<'a> {
         let mut out = Vec::new();
         self.at += 1;
         loop {
-            let c = *self.text.get(self.at)?;
+            // What needs no look is copied in one go.
+            let rest = &self.text[self.at..];
+            let plain = if escapes { memchr::memchr2(quote, b'\\', rest)? } else { memchr::memchr(quote, rest)? };
+            out.extend_from_slice(&rest[..plain]);
+            self.at += plain;
+            let c = self.text[self.at];
             self.at += 1;
             if c == quote {
                 if self.peek(0) != quote || self.at >= self.text.len() {
@@ -285,7 +290,7 @@ impl<'a> Lexer<'a> {
                 }
                 self.at += 1;
                 out.push(quote);
-            } else if c == b'\\' && escapes {
+            } else {
                 let escaped = *self.text.get(self.at)?;
                 self.at += 1;
                 match escaped {
@@ -299,8 +304,6 @@ impl<'a> Lexer<'a> {
                     b'%' | b'_' => out.extend([b'\\', escaped]),
                     other => out.push(other),
                 }
-            } else {
-                out.push(c);
             }
         }
     }

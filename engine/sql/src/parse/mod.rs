@@ -87,6 +87,7 @@ pub fn parse_with_params(text: &[u8], mode: SqlMode) -> Result<Parsed, SqlError>
 /// (without `;`) and of the beginning of the rest, or `None` when it is the only one.
 #[must_use]
 pub fn first_statement(text: &[u8], mode: SqlMode) -> Option<(usize, usize)> {
+    memchr::memchr(b';', text)?;
     let mut lexer = Lexer::new(text, mode);
     let mut before: Option<Token> = None;
     loop {

@@ -110,7 +110,7 @@ pub fn choose<'a>(table: &Table, first: usize, filters: impl IntoIterator<Item =
     best.map_or(Access::Full, |(_, access)| access)
 }
 
-fn by_key(table: &Table, first: usize, key: &Key, conjuncts: &[&Node]) -> Option<((u32, u32), Access)> {
+pub(super) fn by_key(table: &Table, first: usize, key: &Key, conjuncts: &[&Node]) -> Option<((u32, u32), Access)> {
     let mut equal = Vec::new();
     let mut among = None;
     let (mut low, mut high) = (None, None);

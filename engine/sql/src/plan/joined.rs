@@ -50,9 +50,13 @@ impl Planner<'_> {
             let set = (at - first, value);
             match targets.iter_mut().find(|target| target.first == *first) {
                 Some(target) => target.set.push(set),
-                None => targets.push(Target { table: table.clone(), first: *first, set: vec![set] }),
+                None => {
+                    let alias = scope.columns[*first].table.clone();
+                    targets.push(Target { table: table.clone(), alias, first: *first, set: vec![set] });
+                }
             }
         }
+        self.note_targets(&targets);
         let filter = self.joined_filter(&mut source, &scope, update.filter.as_ref())?;
         Ok(JoinedPlan { is_update: true, ignore: update.ignore, source, filter, targets })
     }
@@ -75,10 +79,21 @@ impl Planner<'_> {
             if targets.iter().any(|target| target.first == *first) {
                 return Err(error(1066, format!("Not unique table/alias: '{}'", name.name)));
             }
-            targets.push(Target { table: table.clone(), first: *first, set: Vec::new() });
+            let alias = scope.columns[*first].table.clone();
+            targets.push(Target { table: table.clone(), alias, first: *first, set: Vec::new() });
         }
+        self.note_targets(&targets);
         let filter = self.joined_filter(&mut source, &scope, delete.filter.as_ref())?;
         Ok(JoinedPlan { is_update: false, ignore: delete.ignore, source, filter, targets })
+    }
+
+    /// What was named in FROM is changed where it is a target.
+    fn note_targets(&mut self, targets: &[Target]) {
+        for target in targets {
+            let named =
+                |used: &&mut super::TableUse| *used.alias == *target.alias && used.schema == target.table.schema;
+            self.uses.iter_mut().filter(named).for_each(|used| used.write = true);
+        }
     }
 
     fn joined_filter(

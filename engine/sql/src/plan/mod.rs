@@ -10,16 +10,19 @@
 //! Absent on purpose: recursive common table expressions, window functions (1235).
 
 mod access;
+mod explain;
+mod grouped;
 mod joined;
 mod select;
 
 pub use access::{Access, Bound, choose};
+pub use explain::explain;
 
 use crate::ast::{self, Expr, InsertSource, LockWait, ObjectName, SetOp, TableRef};
 use crate::catalog::{Catalog, Column, ColumnType, Table};
 use crate::collate::Collation;
 use crate::error::{SqlError, error};
-use crate::expr::{Aggregate, Node, Place, Resolver, Scope, ScopeColumn, Subqueries, Type};
+use crate::expr::{Aggregate, Node, Place, ReadAs, Resolver, Scope, ScopeColumn, Subqueries, Type};
 use crate::value::Warning;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -36,6 +39,29 @@ pub struct Plan {
     pub generation: u64,
     /// What is said of the statement's syntax each time that it runs.
     pub notes: Vec<Warning>,
+    /// The base tables that it names, each as often as it does.
+    pub uses: Rc<[TableUse]>,
+}
+
+/// A base table where a statement names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableUse {
+    /// Its database.
+    pub schema: String,
+    /// Its own name.
+    pub name: String,
+    /// Its name in the statement.
+    pub alias: String,
+    /// Whether its rows are changed, or locked to be changed.
+    pub write: bool,
+}
+
+impl TableUse {
+    fn of(table: &Table, alias: Option<&str>, write: bool) -> Self {
+        let name = table.name.clone();
+        let alias = alias.map_or_else(|| name.clone(), ToOwned::to_owned);
+        Self { schema: table.schema.clone(), name, alias, write }
+    }
 }
 
 /// What a plan does.
@@ -73,6 +99,34 @@ pub enum PendingPlan {
         /// Its arguments.
         args: Vec<Node>,
     },
+    /// A constant, read once as what it is compared with.
+    Constant {
+        /// It.
+        value: Node,
+        /// As what.
+        read_as: ReadAs,
+    },
+}
+
+impl Plan {
+    /// Whether it is a SELECT of values alone.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        let Body::Select(select) = &self.body else { return false };
+        matches!(select.source, Source::Nothing) && select.filter.is_none() && select.arms.is_empty()
+    }
+
+    /// Whether the statement says IGNORE: wrong values and rows are warnings.
+    #[must_use]
+    pub fn ignores_faults(&self) -> bool {
+        match &self.body {
+            Body::Select(_) => false,
+            Body::Insert(plan) => plan.ignore,
+            Body::Update(plan) => plan.ignore,
+            Body::Delete(plan) => plan.ignore,
+            Body::Joined(plan) => plan.ignore,
+        }
+    }
 }
 
 /// A query block, with the arms of its UNION.
@@ -139,6 +193,8 @@ pub enum Source {
         table: Rc<Table>,
         /// How its rows are found.
         access: Access,
+        /// Its name in the statement.
+        alias: Rc<str>,
     },
     /// A table that is computed.
     Virtual {
@@ -264,6 +320,8 @@ pub struct JoinedPlan {
 pub struct Target {
     /// Which.
     pub table: Rc<Table>,
+    /// Its name in the statement.
+    pub alias: Rc<str>,
     /// Where its columns begin in a joined row.
     pub first: usize,
     /// Which of its columns become what, over the joined row; `None` is DEFAULT.
@@ -288,6 +346,8 @@ pub struct Planner<'a> {
     pub collation: Collation,
     /// No NO_BACKSLASH_ESCAPES.
     pub backslash: bool,
+    /// ONLY_FULL_GROUP_BY.
+    pub full_group_by: bool,
     /// What is `None` is being planned.
     pending: Vec<Option<PendingPlan>>,
     /// The query block around the subquery that is being planned.
@@ -302,6 +362,8 @@ pub struct Planner<'a> {
     common: Vec<Rc<ast::CommonTable>>,
     /// How often a common table expression was planned where it is named.
     expanded: usize,
+    /// Base tables named so far.
+    uses: Vec<TableUse>,
 }
 
 /// A query block, as the subqueries in it see it.
@@ -349,6 +411,20 @@ impl Subqueries for Planner<'_> {
         Place { at: self.pending.len() - 1, correlated: false }
     }
 
+    fn constant(&mut self, value: Node, read_as: ReadAs) -> Node {
+        // Equal ones share a place, so that expressions with them are equal too; long lists are not searched through.
+        let same = |pending: &Option<PendingPlan>| {
+            matches!(pending, Some(PendingPlan::Constant { value: other, read_as: how })
+                if *other == value && *how == read_as)
+        };
+        let near = self.pending.len().saturating_sub(SEARCHED);
+        if let Some(at) = self.pending[near..].iter().position(same) {
+            return Node::Prepared(Place { at: near + at, correlated: false });
+        }
+        self.pending.push(Some(PendingPlan::Constant { value, read_as }));
+        Node::Prepared(Place { at: self.pending.len() - 1, correlated: false })
+    }
+
     fn outer(&mut self, column: &ast::ColumnRef, clause: &str) -> Result<Option<(Node, Type)>, SqlError> {
         let (mut subquery, mut enclosing) = (self.subquery, self.enclosing.clone());
         let mut through = Vec::new();
@@ -378,6 +454,9 @@ impl Subqueries for Planner<'_> {
 /// Most uses of common table expressions in one statement: each is planned anew, and may hold others twice.
 const EXPANDED_MAX: usize = 100;
 
+/// Constants among which an equal one is looked for.
+const SEARCHED: usize = 64;
+
 /// 1235.
 #[must_use]
 pub fn unsupported(what: &str) -> SqlError {
@@ -400,6 +479,7 @@ impl<'a> Planner<'a> {
             database,
             collation,
             backslash,
+            full_group_by: false,
             pending: Vec::new(),
             enclosing: None,
             subquery: None,
@@ -407,6 +487,7 @@ impl<'a> Planner<'a> {
             correlated: BTreeSet::new(),
             common: Vec::new(),
             expanded: 0,
+            uses: Vec::new(),
         }
     }
 
@@ -463,7 +544,7 @@ impl<'a> Planner<'a> {
             }
             pending.push(planned);
         }
-        Ok(Plan { body, pending, generation: self.catalog.generation(), notes: Vec::new() })
+        Ok(Plan { body, pending, generation: self.catalog.generation(), notes: Vec::new(), uses: self.uses.into() })
     }
 
     fn resolver<'r>(&'r mut self, scope: &'r Scope, clause: &'static str) -> Resolver<'r> {
@@ -475,6 +556,7 @@ impl<'a> Planner<'a> {
             subqueries: self,
             aggregates: None,
             aliases: &[],
+            only: None,
             aliases_first: false,
             inserted: None,
         }
@@ -510,9 +592,10 @@ impl<'a> Planner<'a> {
     }
 
     /// The one base table of a single-table UPDATE or DELETE, with its scope.
-    fn target(&self, from: &[TableRef], what: &str) -> Result<(Rc<Table>, Scope), SqlError> {
+    fn target(&mut self, from: &[TableRef], what: &str) -> Result<(Rc<Table>, Scope), SqlError> {
         let [TableRef::Table { name, alias, .. }] = from else { return Err(unsupported(what)) };
         let table = self.base_table(name)?;
+        self.uses.push(TableUse::of(&table, alias.as_deref(), true));
         let scope = table_scope(&table, alias.as_deref());
         Ok((table, scope))
     }
@@ -543,6 +626,7 @@ impl<'a> Planner<'a> {
 
     fn insert(&mut self, insert: &ast::Insert) -> Result<InsertPlan, SqlError> {
         let table = self.base_table(&insert.table)?;
+        self.uses.push(TableUse::of(&table, None, true));
         let scope = table_scope(&table, None);
         let mut columns = Vec::new();
         for name in &insert.columns {

@@ -1,6 +1,6 @@
 //! Plans of query blocks.
 
-use super::{Access, Grouping, Output, Planner, SelectPlan, Source, choose, table_scope, unsupported};
+use super::{Access, Grouping, Output, Planner, SelectPlan, Source, TableUse, choose, table_scope, unsupported};
 use crate::ast::{self, Expr, JoinCondition, JoinKind, Literal, Select, SelectItem, TableRef};
 use crate::error::{SqlError, error};
 use crate::expr::{Aggregate, Comparison, Node, Scope, ScopeColumn, Type};
@@ -35,7 +35,11 @@ impl Planner<'_> {
         if !select.values.is_empty() {
             return self.query_block(&rows_as_arms(select)?);
         }
+        let before = self.uses.len();
         let (mut source, scope) = self.from(&select.from)?;
+        if select.locking.as_ref().is_some_and(|locking| locking.exclusive) {
+            self.uses[before..].iter_mut().for_each(|used| used.write = true);
+        }
         let filter = match &select.filter {
             Some(filter) => Some(self.resolver(&scope, "where clause").node(filter)?),
             None => None,
@@ -50,7 +54,8 @@ impl Planner<'_> {
             output.iter().map(|column| (column.name.clone(), column.node.clone(), column.kind.clone())).collect();
         let mut by = Vec::new();
         for expr in &select.group_by {
-            let (node, kind) = match position(expr, &output, "group statement")? {
+            let found = position(expr, &output, "group statement")?;
+            let (node, kind) = match found {
                 Some(column) => (column.node.clone(), column.kind.clone()),
                 None => {
                     let mut resolver = self.resolver(&scope, "group statement");
@@ -59,14 +64,22 @@ impl Planner<'_> {
                 }
             };
             if touches_aggregate(&node, scope.columns.len()) {
-                return Err(error(1056, "Can't group on an aggregate"));
+                let name = match (found, expr) {
+                    (Some(column), _) => column.name.as_str(),
+                    (None, Expr::Column(column)) => column.column.as_str(),
+                    (None, _) => "an aggregate",
+                };
+                return Err(error(1056, format!("Can't group on '{name}'")));
             }
             by.push((node, kind.collation));
         }
+        let selected = output.iter().map(|output| &output.node).chain(by.iter().map(|(node, _)| node));
+        let seen: Vec<usize> = selected.filter_map(super::grouped::column).collect();
         let having = match &select.having {
             Some(having) => {
                 let mut resolver = self.resolver(&scope, "having clause");
                 resolver.aliases = &aliases;
+                resolver.only = Some(&seen);
                 resolver.aggregates = Some(&mut aggregates);
                 Some(resolver.node(having)?)
             }
@@ -118,6 +131,23 @@ impl Planner<'_> {
             None => None,
         };
         let grouping = (!by.is_empty() || !aggregates.is_empty()).then_some(Grouping { by, aggregates });
+        if self.full_group_by {
+            let taken = |place: usize| -> Vec<usize> {
+                self.outer.iter().filter(|(number, _)| *number == place).map(|(_, column)| *column).collect()
+            };
+            super::grouped::Block {
+                source: &source,
+                scope: &scope,
+                filter: filter.as_ref(),
+                grouping: grouping.as_ref(),
+                output: &output,
+                having: having.as_ref(),
+                order: &order,
+                distinct: select.distinct,
+                taken: &taken,
+            }
+            .check()?;
+        }
         let ordered = if grouping.is_none() && !select.distinct { key_order(&source, &order) } else { None };
         Ok(SelectPlan {
             source,
@@ -180,8 +210,8 @@ impl Planner<'_> {
                         },
                         _ => None,
                     };
-                    let name = match (alias, &origin) {
-                        (Some(alias), _) => alias.clone(),
+                    let name = match (alias.as_deref().or_else(|| named_constant(expr)), &origin) {
+                        (Some(alias), _) => alias.to_owned(),
                         (None, Some(column)) => column.name.clone(),
                         (None, None) => heading.clone(),
                     };
@@ -218,7 +248,8 @@ impl Planner<'_> {
                     return self.common_table(at, alias.as_deref());
                 }
                 let schema = self.schema_of(name)?;
-                if let Some(table) = self.catalog.table(&schema, &name.name) {
+                if let Some(table) = self.catalog.table(&schema, &name.name).cloned() {
+                    self.uses.push(TableUse::of(&table, alias.as_deref(), false));
                     for index in hints.iter().flat_map(|hint| &hint.names) {
                         let known = |key: &crate::catalog::Key| key.name.eq_ignore_ascii_case(index);
                         if !table.definition.shown_keys().any(known) {
@@ -226,8 +257,9 @@ impl Planner<'_> {
                             return Err(error(1176, text));
                         }
                     }
-                    let scope = table_scope(table, alias.as_deref());
-                    return Ok((Source::Table { table: table.clone(), access: Access::Full }, scope));
+                    let scope = table_scope(&table, alias.as_deref());
+                    let alias = alias.as_deref().unwrap_or(&table.name).into();
+                    return Ok((Source::Table { table, access: Access::Full, alias }, scope));
                 }
                 if let Some(columns) = self.tables.columns(&schema, &name.name) {
                     let width = columns.len();
@@ -317,7 +349,7 @@ impl Planner<'_> {
             condition = Some(self.resolver(&scope, "on clause").node(on)?);
         }
         let outer = (kind != JoinKind::Inner).then_some(right_width);
-        if let Source::Table { table, access } = &mut right {
+        if let Source::Table { table, access, .. } = &mut right {
             *access = choose(table, left_width, condition.as_ref());
         }
         let (left, right) = (Box::new(left), Box::new(right));
@@ -356,11 +388,11 @@ fn rows_as_arms(select: &Select) -> Result<Select, SqlError> {
 /// Uses what WHERE says for the ways to the rows of tables, as far as their columns are the first of the row.
 pub(super) fn push_down(source: &mut Source, filter: Option<&Node>) {
     match source {
-        Source::Table { table, access } => *access = choose(table, 0, filter),
+        Source::Table { table, access, .. } => *access = choose(table, 0, filter),
         Source::Join { left, right, outer, on, before } => {
             push_down(left, filter);
             let width = left.width();
-            if let (Source::Table { table, access }, None) = (&mut **right, outer) {
+            if let (Source::Table { table, access, .. }, None) = (&mut **right, outer) {
                 *access = choose(table, width, on.as_ref().into_iter().chain(filter));
             }
             let mut conjuncts = Vec::new();
@@ -424,6 +456,15 @@ fn named_scope(schema: &str, org_table: &str, table: &str, columns: Vec<(String,
     Scope { columns: columns.collect() }
 }
 
+/// The heading that NAME_CONST gives.
+fn named_constant(expr: &Expr) -> Option<&str> {
+    let Expr::Function(call) = expr else { return None };
+    match (call.name.as_str(), call.args.as_slice()) {
+        ("NAME_CONST", [Expr::Literal(Literal::String { text, .. }), Expr::Literal(_)]) => Some(text),
+        _ => None,
+    }
+}
+
 /// ORDER BY 2, GROUP BY 1.
 fn position<'o>(expr: &Expr, output: &'o [Output], clause: &str) -> Result<Option<&'o Output>, SqlError> {
     let Expr::Literal(Literal::UInt(at)) = expr else { return Ok(None) };
@@ -450,7 +491,7 @@ fn touches_aggregate(node: &Node, width: usize) -> bool {
 
 /// Whether reading the source by its key gives the rows in this order: `Some(true)` backward.
 fn key_order(source: &Source, order: &[(Node, bool, crate::collate::Collation)]) -> Option<bool> {
-    let Source::Table { table, access } = source else { return None };
+    let Source::Table { table, access, .. } = source else { return None };
     let first = order.first()?;
     if order.iter().any(|(_, descending, _)| *descending != first.1) {
         return None;

@@ -5,17 +5,22 @@
 //! form for small ones.
 
 use super::{ApplyError, Server};
-use crate::catalog::{Catalog, Check, DefaultValue, Key, Reference, Table, TableDefinition, parent_key};
+use crate::catalog::{
+    Catalog, Check, Column, ColumnType, DefaultValue, Key, Reference, Table, TableDefinition, parent_key,
+};
 use crate::check::{self, NoSession};
 use crate::error::{SqlError, error};
-use crate::key::{columns_key, index_key};
+use crate::key::{columns_key, index_key, row_key};
 use crate::row::{self, Conversion};
 use crate::temporal::{self, DateRules};
-use crate::value::Value;
+use crate::value::{Level, Value, Warning};
 use engine_store::{Change, Range, Space, Store};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use wire::id::{Csn, TableId};
+
+/// Most warnings about rows that are converted.
+const WARNINGS_MAX: usize = 1024;
 
 impl Server {
     /// Puts the new form of a table in.
@@ -26,7 +31,18 @@ impl Server {
         self.left_out.borrow_mut().remove(&table.id);
         if let Some(old) = old {
             let mut store = self.store.borrow_mut();
-            if old.definition.columns != table.definition.columns {
+            if !table.definition.lies_as(&old.definition) {
+                if let Some(error) = move_rows(&mut store, csn, &old, &table)? {
+                    // As with a unique index: every member leaves the key out alike, and counts the rows instead.
+                    let mut definition = table.definition.clone();
+                    definition.without_clustered();
+                    table = Table::new(table.schema, table.name, table.id, table.version, definition);
+                    self.ddl_failures.borrow_mut().insert(csn, error);
+                    self.left_out.borrow_mut().entry(table.id).or_default().push(0);
+                    let none = move_rows(&mut store, csn, &old, &table)?;
+                    assert!(none.is_none(), "numbers that were just given are no duplicates");
+                }
+            } else if old.definition.columns != table.definition.columns {
                 rewrite_rows(&mut store, csn, &old, &table)?;
             }
             for key in old.indexes() {
@@ -58,6 +74,45 @@ impl Server {
             self.check_rows(csn, table.id)?;
         }
         Ok(())
+    }
+
+    /// What is said of rows that are there now as they become rows of `new`: errors under strict mode, and 1062 for those
+    /// that would lie at one place; else warnings. The early word: rows that come until the change is carried out are
+    /// converted as without strict mode.
+    ///
+    /// # Errors
+    /// 1062, 1138, and those of conversions.
+    pub(crate) fn find_unfit(
+        &self,
+        old: &Table,
+        new: &TableDefinition,
+        strict: bool,
+        rules: DateRules,
+    ) -> Result<Vec<Warning>, SqlError> {
+        let mut warnings = Vec::new();
+        let moved = !new.lies_as(&old.definition);
+        if !moved && old.definition.columns == new.columns {
+            return Ok(warnings);
+        }
+        let stored = rows(&self.store.borrow(), self.applied.get(), old);
+        let stored = stored.map_err(|fault| error(1815, format!("Internal error: {fault}")))?;
+        let new = Table::new(old.schema.clone(), old.name.clone(), old.id, old.version, new.clone());
+        let copies = recodes(&old.definition, &new.definition);
+        let mut places = BTreeSet::new();
+        for (number, (_, _, values)) in stored.iter().enumerate() {
+            let number = number as u64 + 1;
+            let mut said = Vec::new();
+            let mut conversion = Conversion { strict, row: number, warnings: &mut said, table: &new.name, rules };
+            check_converted(&old.definition, &new, values, copies, &mut conversion)?;
+            warnings.extend(said.into_iter().take(WARNINGS_MAX - warnings.len()));
+            if moved && let Some(key) = new.clustered() {
+                let row = placed(&new, values, number);
+                if !places.insert(row_key(&new, &row)) {
+                    return Err(duplicate_entry(&new, key, &row));
+                }
+            }
+        }
+        Ok(warnings)
     }
 
     /// 3819 when rows that are there now break a new CHECK constraint of `new`: the early word about what is decided
@@ -248,6 +303,97 @@ fn rewritten(new: &Table, values: &[Value]) -> Vec<Value> {
         changed.push(conversion.convert(column, value).unwrap_or_else(|_| column.implicit_default()));
     }
     changed
+}
+
+/// A row under the new definition of its table, with its number where the table has a hidden key.
+fn placed(new: &Table, values: &[Value], number: u64) -> Vec<Value> {
+    let mut row = rewritten(new, values);
+    if let Some(at) = new.row_id() {
+        row[at] = Value::UInt(number);
+    }
+    row
+}
+
+/// Whether some column that stays has another type.
+fn recodes(old: &TableDefinition, new: &TableDefinition) -> bool {
+    new.columns.iter().enumerate().any(|(at, column)| {
+        let from = new.origins.get(at).copied().flatten().map(|from| &old.columns[usize::from(from)]);
+        from.is_some_and(|before| before.kind != column.kind || before.collation != column.collation)
+    })
+}
+
+/// What is said of a row's new form. With `copies`, columns that stay as they are are judged too.
+fn check_converted(
+    old: &TableDefinition,
+    new: &Table,
+    values: &[Value],
+    copies: bool,
+    conversion: &mut Conversion<'_>,
+) -> Result<(), SqlError> {
+    let (strict, number) = (conversion.strict, conversion.row);
+    let truncated =
+        |column: &Column| error(1265, format!("Data truncated for column '{}' at row {number}", column.name));
+    for (at, column) in new.definition.columns.iter().enumerate() {
+        match new.definition.origins.get(at).copied().flatten() {
+            Some(from) => {
+                let value = values.get(usize::from(from)).cloned().unwrap_or_default();
+                let before = &old.columns[usize::from(from)];
+                let changed = before.kind != column.kind || before.collation != column.collation;
+                if value.is_null() && !column.nullable {
+                    match (strict, changed) {
+                        (true, true) => return Err(truncated(column)),
+                        (true, false) => return Err(error(1138, "Invalid use of NULL value")),
+                        (false, _) => {
+                            let SqlError { code, message } = truncated(column);
+                            conversion.warnings.push(Warning { level: Level::Warning, code, message });
+                        }
+                    }
+                } else if changed || copies && strict && column.kind.second_digits().is_some() {
+                    conversion.convert(column, value).map_err(|fault| match fault.code {
+                        1406 => truncated(column),
+                        _ => fault,
+                    })?;
+                }
+            }
+            // What no default says would be a date that may not be.
+            None if strict && column.default == DefaultValue::None && conversion.rules.no_zero_date => {
+                let name = match column.kind {
+                    ColumnType::Date => "date",
+                    ColumnType::DateTime(_) => "datetime",
+                    _ => continue,
+                };
+                let zero = column.implicit_default().to_text().unwrap_or_default().into_owned();
+                let text = format!("Incorrect {name} value: '{zero}' for column '{}' at row {number}", column.name);
+                return Err(error(1292, text));
+            }
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// Writes all rows anew where they lie by another key; the error that the DDL's session answers when some of them
+/// would lie at one place: then nothing is done.
+fn move_rows(store: &mut Store, csn: Csn, old: &Table, new: &Table) -> Result<Option<SqlError>, ApplyError> {
+    let stored = rows(store, csn, old)?;
+    let mut after = BTreeMap::new();
+    for (number, (_, _, values)) in stored.iter().enumerate() {
+        let row = placed(new, values, number as u64 + 1);
+        let mut bytes = Vec::new();
+        row::encode(&new.definition, &row, &mut bytes);
+        if after.insert(row_key(new, &row), bytes).is_some() {
+            return Ok(new.clustered().map(|key| duplicate_entry(new, key, &row)));
+        }
+    }
+    let space = Space { table: new.id, number: 0 };
+    for (key, before, _) in &stored {
+        let after = after.remove(key);
+        store.apply(csn, &Change { space, key, before: Some(before), after: after.as_deref() })?;
+    }
+    for (key, row) in after {
+        store.apply(csn, &Change { space, key: &key, before: None, after: Some(&row) })?;
+    }
+    Ok(None)
 }
 
 fn rewrite_rows(store: &mut Store, csn: Csn, old: &Table, new: &Table) -> Result<(), ApplyError> {

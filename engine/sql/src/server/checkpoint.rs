@@ -180,6 +180,10 @@ impl Server {
             let known = self.catalog.borrow().table_by_id(table).cloned();
             if let Some(known) = known {
                 let mut definition = known.definition.clone();
+                if spaces.contains(&0) {
+                    definition.without_clustered();
+                }
+                let spaces: Vec<u16> = spaces.iter().copied().filter(|&space| space != 0).collect();
                 definition.keys.retain(|key| !spaces.contains(&key.space));
                 let (schema, name) = (known.schema.clone(), known.name.clone());
                 let table = crate::catalog::Table::new(schema, name, known.id, known.version, definition);

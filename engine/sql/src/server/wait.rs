@@ -3,6 +3,7 @@
 
 use super::Server;
 use crate::error::{SqlError, error};
+use crate::plan::TableUse;
 use engine_store::{Lock, Mode, Space, Txn};
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -71,6 +72,8 @@ pub struct SessionHandle {
     waker: RefCell<Option<Waker>>,
     /// See [`SessionInfo`].
     pub info: RefCell<SessionInfo>,
+    /// Tables of its running statement.
+    pub(super) uses: RefCell<Option<Rc<[TableUse]>>>,
 }
 
 impl SessionHandle {
@@ -232,14 +235,22 @@ impl Server {
             id = id.wrapping_add(1);
         }
         self.next_session.set(id.wrapping_add(1));
-        let handle =
-            Rc::new(SessionHandle { id, ended: Cell::new(None), waker: RefCell::new(None), info: RefCell::new(info) });
+        let handle = Rc::new(SessionHandle {
+            id,
+            ended: Cell::new(None),
+            waker: RefCell::new(None),
+            info: RefCell::new(info),
+            uses: RefCell::default(),
+        });
         sessions.insert(id, handle.clone());
+        self.connections.set(self.connections.get() + 1);
+        self.most_sessions.set(self.most_sessions.get().max(sessions.len()));
         handle
     }
 
     pub(crate) fn unregister(&self, session: &SessionHandle) {
         self.release_locks(session.id);
+        self.unlock_tables(session.id);
         self.sessions.borrow_mut().remove(&session.id);
     }
 

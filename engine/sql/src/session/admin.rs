@@ -6,13 +6,16 @@ use super::{Session, Stop};
 use crate::account::{self, Asker};
 use crate::ast::{self, Expr, Literal, SetItem, SourceValue, Statement};
 use crate::collate::Collation;
+use crate::counters::Counter;
 use crate::error::{SqlError, error};
 use crate::exec::Sink;
 use crate::host::{GroupCommand, LocalChange};
 use crate::plan::{Output, unsupported};
+use crate::server::Ended;
 use crate::show::Shown;
 use crate::sysvar::{self, Input, SetContext, Setting};
 use crate::value::{Level, Value};
+use engine_store::Space;
 use std::future::poll_fn;
 use std::rc::Rc;
 use wire::client::{Connection, Done, Status};
@@ -40,6 +43,7 @@ impl Session {
             Statement::Empty => {}
             Statement::Begin { consistent_snapshot, read_only } => {
                 self.implicit_commit().await?;
+                self.unlock_tables();
                 let mut txn = self.begin(true, *read_only);
                 if *consistent_snapshot {
                     self.await_turn(&mut txn).await?;
@@ -66,6 +70,7 @@ impl Session {
             }
             Statement::Rollback { chain, release } => {
                 let old = self.txn.take();
+                self.state.count(Counter::HandlerRollback, u64::from(old.is_some()));
                 if let (true, Some(txn)) = (*chain, &old) {
                     let (isolation, read_only) = (txn.rules.isolation, txn.read_only);
                     drop(old);
@@ -85,19 +90,26 @@ impl Session {
                 self.check_open()?;
                 if let Some(txn) = &mut self.txn {
                     txn.savepoint(name);
+                    self.state.count(Counter::HandlerSavepoint, 1);
                 }
             }
             Statement::RollbackTo(name) => {
                 self.check_open()?;
                 self.open_or_unknown(name)?.rollback_to_savepoint(name)?;
+                self.state.count(Counter::HandlerSavepointRollback, 1);
             }
             Statement::ReleaseSavepoint(name) => {
                 self.check_open()?;
                 self.open_or_unknown(name)?.release_savepoint(name)?;
             }
-            // Locks of whole tables would be local, and hide nothing from the group: accepted for tools.
-            Statement::LockTables(_) => self.implicit_commit().await?,
-            Statement::UnlockTables | Statement::LockInstance | Statement::UnlockInstance => {}
+            Statement::LockTables(list) => self.lock_tables(list).await?,
+            Statement::UnlockTables => {
+                if self.locked.is_some() {
+                    self.implicit_commit().await?;
+                    self.unlock_tables();
+                }
+            }
+            Statement::LockInstance | Statement::UnlockInstance => {}
             Statement::Use(name) => {
                 self.use_database(name)?;
                 let track = [wire::client::Track::Schema(name)];
@@ -113,8 +125,15 @@ impl Session {
                 let values = self.values(std::slice::from_ref(id), params.clone()).await?;
                 let id = values.first().and_then(Value::to_bits).unwrap_or(0);
                 self.kill(id, *query)?;
+                // Who ends itself hears of it.
+                if u64::from(self.state.handle.id()) == id {
+                    return Err(Ended::Killed.error().into());
+                }
             }
             Statement::Flush(what) => {
+                if what.contains(&ast::FlushWhat::Status) {
+                    self.state.counters.clear();
+                }
                 let locks = |what: &ast::FlushWhat| matches!(what, ast::FlushWhat::Tables { read_lock: true, .. });
                 if !what.iter().any(locks) {
                     self.implicit_commit().await?;
@@ -190,6 +209,16 @@ impl Session {
                 .into());
             }
             Statement::ResetPersist { if_exists, name } => self.reset_persist(*if_exists, name.as_deref())?,
+            Statement::Explain(inner) => {
+                let plan = self.make_plan(inner)?;
+                self.check_privileges(&plan)?;
+                let shown = {
+                    let store = self.state.server.store.borrow();
+                    let count = |table| store.space_len(Space { table, number: 0 }) as u64;
+                    crate::show::explained(crate::plan::explain(&plan, &count))
+                };
+                return self.answer_shown(&shown, conn, binary, more).await;
+            }
             Statement::Show(show) => return self.show(show, conn, binary, more).await,
             Statement::TableMaintenance { what, names } => {
                 self.implicit_commit().await?;
@@ -243,8 +272,8 @@ impl Session {
         Ok(())
     }
 
-    fn check_no_transaction(&self) -> Result<(), SqlError> {
-        if self.txn.as_ref().is_some_and(|txn| txn.explicit) {
+    pub(super) fn check_no_transaction(&self) -> Result<(), SqlError> {
+        if self.locked.is_some() || self.txn.as_ref().is_some_and(|txn| txn.explicit) {
             return Err(error(
                 1192,
                 "Can't execute the given command because you have active locked tables or an active transaction",
@@ -291,7 +320,7 @@ impl Session {
         if !own && self.need(&["CONNECTION_ADMIN", "SUPER"]).is_err() {
             return Err(error(1095, format!("You are not owner of thread {id}")));
         }
-        session.end(if query { crate::server::Ended::Statement } else { crate::server::Ended::Killed });
+        session.end(if query { Ended::Statement } else { Ended::Killed });
         Ok(())
     }
 

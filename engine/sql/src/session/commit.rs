@@ -1,6 +1,7 @@
 //! Ends of transactions: proposing, waiting for the order's word, answering.
 
 use super::{Session, Stop};
+use crate::counters::Counter;
 use crate::error::{SqlError, error};
 use crate::host::{Host, Outcome, Refusal, Ticket};
 use crate::server::{Ended, SessionHandle, deadlock};
@@ -67,6 +68,7 @@ impl Session {
     /// Commits: nothing to propose for a transaction that changed nothing.
     pub(super) async fn commit(&mut self, mut txn: Transaction) -> Result<Option<Gtid>, Stop> {
         txn.check()?;
+        self.state.count(Counter::HandlerCommit, 1);
         if !txn.has_changes() {
             return Ok(None);
         }

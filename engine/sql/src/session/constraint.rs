@@ -5,7 +5,6 @@ use crate::ast;
 use crate::catalog::{Check, ForeignKey, Key, ReferenceRule, Table, TableDefinition};
 use crate::check::{self, columns_of};
 use crate::error::{SqlError, error};
-use crate::plan::unsupported;
 use wire::id::{Csn, TableId};
 
 /// The number at the end of a name that MySQL made: `table_chk_3`.
@@ -110,7 +109,6 @@ pub(super) fn drop_any(definition: &mut TableDefinition, name: &str) -> Result<(
     }
     let named = |key: &Key| key.unique && key.name.eq_ignore_ascii_case(name);
     match definition.keys.iter().position(named) {
-        Some(at) if definition.keys[at].space == 0 => Err(unsupported("changes of the primary key")),
         Some(at) => {
             definition.keys.remove(at);
             Ok(())

@@ -7,10 +7,10 @@ use super::foreign::{self, Surroundings};
 use super::{Session, Stop};
 use crate::account::{require_database, require_table};
 use crate::ast::{self, ObjectName, Statement};
-use crate::catalog::{Catalog, DatabaseDefinition, Table, TableDefinition};
+use crate::catalog::{Catalog, DatabaseDefinition, Key, Table, TableDefinition};
 use crate::collate::Collation;
 use crate::error::{SqlError, error};
-use crate::plan::unsupported;
+use crate::plan::{TableUse, unsupported};
 use crate::value::Level;
 use std::rc::Rc;
 use wire::client::Connection;
@@ -44,6 +44,17 @@ fn same_table(table: &Table) -> CatalogChange {
     replace_table(table, &TableDefinition { origins: Vec::new(), ..table.definition.clone() })
 }
 
+/// 3750 for a table without a primary key.
+pub(super) fn check_primary(definition: &TableDefinition) -> Result<(), SqlError> {
+    if definition.keys.iter().any(Key::is_primary) {
+        return Ok(());
+    }
+    Err(error(
+        3750,
+        "Unable to create or change a table without a primary key, when the system variable 'sql_require_primary_key' is set. Add a primary key to the table or unset this variable to avoid this message. Note that tables without a primary key can cause performance problems in row-based replication, so please consult your DBA before changing this setting.",
+    ))
+}
+
 impl Session {
     /// Runs a DDL statement.
     pub(super) async fn ddl(
@@ -61,6 +72,17 @@ impl Session {
             return Err(unsupported(what).into());
         }
         self.await_consistency().await?;
+        let uses = self.ddl_uses(statement)?;
+        let server = self.state.server.clone();
+        let _in_use = server.use_tables(&self.state.handle, &uses, self.lock_wait_us()).await?;
+        if let Statement::CreateTable(create) = statement
+            && let Some(select) = &create.select
+        {
+            if create.temporary {
+                return Err(unsupported("temporary tables").into());
+            }
+            return self.create_table_as(create, select, text, conn, more).await;
+        }
         let mut tries = 0;
         loop {
             let Some((changes, affected)) = self.changes(statement)? else {
@@ -95,6 +117,27 @@ impl Session {
         }
     }
 
+    /// The tables that a statement changes, for the locks of LOCK TABLES: the session's own have to cover them.
+    fn ddl_uses(&self, statement: &Statement) -> Result<Rc<[TableUse]>, SqlError> {
+        let names: Vec<&ObjectName> = match statement {
+            Statement::CreateTable(table) => vec![&table.name],
+            Statement::DropTable { names, .. } => names.iter().collect(),
+            Statement::Truncate(name)
+            | Statement::AlterTable { name, .. }
+            | Statement::CreateIndex { table: name, .. }
+            | Statement::DropIndex { table: name, .. } => vec![name],
+            Statement::RenameTable(list) => list.iter().map(|(from, _)| from).collect(),
+            // Databases are not to be changed under LOCK TABLES.
+            _ => {
+                self.check_no_transaction()?;
+                Vec::new()
+            }
+        };
+        let uses = self.changed_tables(&names);
+        self.check_locked(&uses)?;
+        Ok(uses)
+    }
+
     /// A foreign key that rows did not meet where it was to be added is left out by every member: the group's
     /// catalogue learns what the table is now, or a member restored from it would know one key more.
     async fn confirm_altered(&mut self, statement: &Statement) -> Result<(), Stop> {
@@ -111,14 +154,14 @@ impl Session {
         }
     }
 
-    fn schema(&self, name: &ObjectName) -> Result<String, SqlError> {
+    pub(super) fn schema(&self, name: &ObjectName) -> Result<String, SqlError> {
         match &name.schema {
             Some(schema) => Ok(schema.clone()),
             None => self.state.database.borrow().clone().ok_or_else(|| error(1046, "No database selected")),
         }
     }
 
-    fn writable_database(&self, catalog: &Catalog, schema: &str) -> Result<Collation, SqlError> {
+    pub(super) fn writable_database(&self, catalog: &Catalog, schema: &str) -> Result<Collation, SqlError> {
         let database = catalog.database(schema).ok_or_else(|| error(1049, format!("Unknown database '{schema}'")))?;
         if database.built_in {
             let who = self.state.account.borrow();
@@ -135,7 +178,7 @@ impl Session {
         found.ok_or_else(|| error(1146, format!("Table '{schema}.{}' doesn't exist", name.name)))
     }
 
-    fn may(&self, privilege: &str, schema: &str, table: Option<&str>) -> Result<(), SqlError> {
+    pub(super) fn may(&self, privilege: &str, schema: &str, table: Option<&str>) -> Result<(), SqlError> {
         let name = self.state.account.borrow();
         let account = self.account();
         match table {
@@ -292,6 +335,11 @@ impl Session {
         Ok(Some((changes, affected)))
     }
 
+    /// `sql_require_primary_key`.
+    pub(super) fn needs_key(&self) -> bool {
+        self.state.vars.borrow().named("sql_require_primary_key").to_text() == "ON"
+    }
+
     /// `foreign_key_checks`.
     fn checks_foreign_keys(&self) -> bool {
         self.state.vars.borrow().named("foreign_key_checks").to_text() == "ON"
@@ -369,6 +417,13 @@ impl Session {
         let (schema, name) = (table.schema.as_str(), table.name.as_str());
         let around = Surroundings { catalog, schema, name, checks, has_rows: true };
         let (definition, renamed) = define::altered(table, list, &around)?;
+        if self.needs_key() && table.definition.keys.iter().any(Key::is_primary) {
+            check_primary(&definition)?;
+        }
+        let (strict, rules) = (self.state.strict(), self.state.date_rules_now());
+        for said in self.state.server.find_unfit(table, &definition, strict, rules)? {
+            self.state.warn(said.level, said.code, said.message);
+        }
         self.state.server.find_orphan(catalog, table, &definition)?;
         self.state.server.find_broken(table, &definition)?;
         let parents = foreign::new_parents(catalog, (schema, name), Some(&table.definition), &definition);
@@ -397,6 +452,23 @@ impl Session {
         Ok(())
     }
 
+    /// Whether a table that shall be made if it does not exist is there already.
+    ///
+    /// # Errors
+    /// 1050.
+    pub(super) fn is_there(&self, catalog: &Catalog, schema: &str, table: &ast::CreateTable) -> Result<bool, SqlError> {
+        let name = &table.name.name;
+        if catalog.table(schema, name).is_none() && super::tables::columns(schema, name).is_none() {
+            return Ok(false);
+        }
+        let message = format!("Table '{name}' already exists");
+        if !table.if_not_exists {
+            return Err(error(1050, message));
+        }
+        self.state.warn(Level::Note, 1050, message);
+        Ok(true)
+    }
+
     fn create_table(
         &self,
         catalog: &Catalog,
@@ -405,15 +477,10 @@ impl Session {
         let schema = self.schema(&table.name)?;
         let name = table.name.name.as_str();
         self.may("CREATE", &schema, Some(name))?;
-        let collation = self.writable_database(catalog, &schema)?;
-        if catalog.table(&schema, name).is_some() {
-            let message = format!("Table '{name}' already exists");
-            if !table.if_not_exists {
-                return Err(error(1050, message));
-            }
-            self.state.warn(Level::Note, 1050, message);
+        if self.is_there(catalog, &schema, table)? {
             return Ok(None);
         }
+        let collation = self.writable_database(catalog, &schema)?;
         let now_us = self.host().now().unix_us;
         let definition = match &table.like {
             Some(like) => {
@@ -437,12 +504,8 @@ impl Session {
                 define::table(table, collation, now_us, &at)?
             }
         };
-        let needs_key = self.state.vars.borrow().named("sql_require_primary_key").to_text() == "ON";
-        if needs_key && !definition.keys.iter().any(crate::catalog::Key::is_primary) {
-            return Err(error(
-                3750,
-                "Unable to create or change a table without a primary key, when the system variable 'sql_require_primary_key' is set. Add a primary key to the table or unset this variable to avoid this message. Note that tables without a primary key can cause performance problems in row-based replication, so please consult your DBA before changing this setting.",
-            ));
+        if self.needs_key() {
+            check_primary(&definition)?;
         }
         let mut changes = Vec::new();
         self.lock_parents(&foreign::new_parents(catalog, (&schema, name), None, &definition), &mut changes)?;

@@ -1,5 +1,6 @@
 //! Table definitions out of CREATE TABLE and ALTER TABLE.
 
+use super::cluster;
 use super::constraint;
 use super::foreign::{self, Surroundings};
 use crate::ast::{self, AlterTable, ColumnPlace, DataType, Expr, KeyDef, KeyKind, Literal, UnaryOp};
@@ -282,9 +283,6 @@ pub(super) fn table(
     if create.temporary {
         return Err(unsupported("temporary tables"));
     }
-    if create.select.is_some() {
-        return Err(unsupported("CREATE TABLE ... SELECT"));
-    }
     check_engine(&create.options)?;
     let default =
         collation(create.options.charset.as_deref(), create.options.collation.as_deref(), database_collation)?;
@@ -314,30 +312,9 @@ pub(super) fn table(
     for key in &create.keys {
         add_key(&mut definition, key, &create.columns)?;
     }
-    // The rows lie by the primary key, or by the first unique key that is never NULL.
-    let first = definition.keys.iter().position(|key| {
-        key.is_primary()
-            || key.unique
-                && key
-                    .parts
-                    .iter()
-                    .all(|part| !definition.columns[usize::from(part.column)].nullable && part.prefix == 0)
-    });
-    let primary = definition.keys.iter().position(Key::is_primary).or(first);
-    match primary {
+    match cluster::wanted(&definition) {
         Some(at) => definition.keys[at].space = 0,
-        None => {
-            let part = KeyPart { column: definition.columns.len() as u16, prefix: 0, descending: false };
-            definition.columns.push(Column::row_id());
-            definition.keys.push(Key {
-                name: ROW_ID.into(),
-                unique: true,
-                parts: vec![part],
-                space: 0,
-                comment: String::new(),
-                invisible: true,
-            });
-        }
+        None => definition.hide_key(),
     }
     for key in &create.foreign_keys {
         foreign::add(&mut definition, at, key)?;
@@ -449,10 +426,7 @@ pub(super) fn add_key(
             let explicit =
                 columns.iter().any(|def| def.name.eq_ignore_ascii_case(&column.name) && def.nullable == Some(true));
             if explicit {
-                return Err(error(
-                    1171,
-                    "All parts of a PRIMARY KEY must be NOT NULL; if you need NULL in a key, use UNIQUE instead",
-                ));
+                return Err(nullable_primary());
             }
             if column.nullable {
                 column.nullable = false;
@@ -539,10 +513,6 @@ pub(super) fn altered(
                 for column in definition.foreign_keys.iter_mut().flat_map(|key| &mut key.columns) {
                     *column -= u16::from(usize::from(*column) > at);
                 }
-                let touches = |key: &Key| key.parts.iter().any(|part| usize::from(part.column) == at);
-                if definition.keys.iter().any(|key| key.space == 0 && touches(key)) {
-                    return Err(unsupported("changes of the primary key"));
-                }
                 for key in &mut definition.keys {
                     key.parts.retain(|part| usize::from(part.column) != at);
                     key.parts.iter_mut().filter(|part| usize::from(part.column) > at).for_each(|part| part.column -= 1);
@@ -558,18 +528,17 @@ pub(super) fn altered(
                 if find(&definition, &def.name).is_some_and(|other| other != at) {
                     return Err(error(1060, format!("Duplicate column name '{}'", def.name)));
                 }
-                let clustered = definition
+                let in_primary = definition
                     .keys
                     .iter()
-                    .any(|key| key.space == 0 && key.parts.iter().any(|part| usize::from(part.column) == at));
-                let old = &definition.columns[at];
-                if clustered {
+                    .any(|key| key.is_primary() && key.parts.iter().any(|part| usize::from(part.column) == at));
+                if in_primary {
+                    if def.nullable == Some(true) {
+                        return Err(nullable_primary());
+                    }
                     changed.nullable = false;
                     if changed.default == DefaultValue::Null {
                         changed.default = DefaultValue::None;
-                    }
-                    if old.kind != changed.kind || old.collation != changed.collation {
-                        return Err(unsupported("changes of the primary key"));
                     }
                 }
                 if definition.columns[at].name != changed.name {
@@ -589,20 +558,17 @@ pub(super) fn altered(
                 renamed.push((definition.columns[at].name.clone(), to.clone()));
                 definition.columns[at].name.clone_from(to);
             }
-            AlterTable::AddKey(key) if key.kind == KeyKind::Primary => {
-                return Err(unsupported("changes of the primary key"));
-            }
             AlterTable::AddKey(key) => add_key(&mut definition, key, &[])?,
             AlterTable::DropKey(name) => {
                 let named = |key: &Key| key.name.eq_ignore_ascii_case(name) && !key.is_row_id();
                 let at = definition.keys.iter().position(named);
                 let at = at.ok_or_else(|| missing(name))?;
-                if definition.keys[at].space == 0 {
-                    return Err(unsupported("changes of the primary key"));
-                }
                 definition.keys.remove(at);
             }
-            AlterTable::DropPrimaryKey => return Err(unsupported("changes of the primary key")),
+            AlterTable::DropPrimaryKey => {
+                let at = definition.keys.iter().position(Key::is_primary).ok_or_else(|| missing("PRIMARY"))?;
+                definition.keys.remove(at);
+            }
             // Once all columns and keys are as they shall be.
             AlterTable::AddForeignKey(_) => {}
             AlterTable::SetDefault(name, default) => {
@@ -644,6 +610,7 @@ pub(super) fn altered(
             }
         }
     }
+    cluster::settle(&table.definition, &mut definition)?;
     for key in &mut definition.foreign_keys {
         key.unchecked = false;
         if key.parent_schema == table.schema && key.parent_table == table.name {
@@ -665,6 +632,10 @@ pub(super) fn altered(
     constraint::confirm(&definition, around)?;
     foreign::check_altered(around.catalog, table, &definition, &renamed, around.checks)?;
     Ok((definition, renamed))
+}
+
+fn nullable_primary() -> SqlError {
+    error(1171, "All parts of a PRIMARY KEY must be NOT NULL; if you need NULL in a key, use UNIQUE instead")
 }
 
 fn missing(name: &str) -> SqlError {

@@ -3,12 +3,13 @@
 use crate::account::AccountName;
 use crate::ast::{Scope, SystemVariable};
 use crate::collate::Collation;
+use crate::counters::{Counter, Counters};
 use crate::error::{SqlError, error};
 use crate::exec::{StatementEnv, Wait};
 use crate::expr::{Env, Type};
 use crate::host::Now;
 use crate::plan::VirtualTables;
-use crate::server::{Server, SessionHandle};
+use crate::server::{Ended, Server, SessionHandle};
 use crate::sysvar::sql_mode::SqlMode;
 use crate::sysvar::{SessionVars, Setting, time_zone_minutes};
 use crate::temporal::{self, DateRules};
@@ -47,6 +48,8 @@ pub struct State {
     pub found_rows: Cell<u64>,
     /// What FOUND_ROWS() will be after a SELECT SQL_CALC_FOUND_ROWS.
     pub rows_without_limit: Cell<Option<u64>>,
+    /// Statements and rows of the session.
+    pub counters: Counters,
     /// How many warnings, and errors among them, the statement before left.
     pub before: Cell<(u16, u16)>,
 }
@@ -58,6 +61,12 @@ impl State {
         if warnings.len() < WARNINGS_MAX {
             warnings.push(Warning { level, code, message: message.into() });
         }
+    }
+
+    /// Counts for the session and the server.
+    pub fn count(&self, counter: Counter, by: u64) {
+        self.counters.add(counter, by);
+        self.server.tally.add(counter, by);
     }
 
     /// Forgets the last statement's warnings, but for how many there were.
@@ -89,6 +98,23 @@ impl State {
     pub fn strict(&self) -> bool {
         let mode = self.sql_mode();
         mode.has(SqlMode::STRICT_TRANS_TABLES) || mode.has(SqlMode::STRICT_ALL_TABLES)
+    }
+
+    /// Which dates may be stored now.
+    pub fn date_rules_now(&self) -> DateRules {
+        self.date_rules(self.server.host.now().unix_us)
+    }
+
+    fn date_rules(&self, unix_us: u64) -> DateRules {
+        let (zone, mode) = (self.zone(), self.sql_mode());
+        let local = temporal::from_unix_us(i64::try_from(unix_us).unwrap_or(0), zone).unwrap_or_default();
+        DateRules {
+            zone,
+            no_zero_date: mode.has(SqlMode::NO_ZERO_DATE),
+            no_zero_in_date: mode.has(SqlMode::NO_ZERO_IN_DATE),
+            allow_invalid_dates: mode.has(SqlMode::ALLOW_INVALID_DATES),
+            today: temporal::date_of(local),
+        }
     }
 
     /// `SET timestamp`, in microseconds since 1970, where it is set.
@@ -143,24 +169,23 @@ pub struct Statement {
     inserted: RefCell<Vec<Value>>,
     now: Now,
     rules: DateRules,
-    is_change: bool,
+    /// It changes data under strict mode and without IGNORE: what would be a warning of a wrong value ends it.
+    strict: bool,
+    fault: RefCell<Option<SqlError>>,
+}
+
+/// Warnings that strict mode makes errors of statements that change data.
+const fn ends_strict_changes(code: u16) -> bool {
+    matches!(code, 1048 | 1260 | 1264 | 1265 | 1292 | 1364 | 1366 | 1406 | 1411 | 1441 | 3020)
 }
 
 impl Statement {
-    /// A statement with its parameters and so many places for what runs beforehand.
-    pub fn new(state: Rc<State>, params: Rc<[Value]>, slots: usize, is_change: bool) -> Self {
+    /// A statement with its parameters and so many places for what runs beforehand; `strict` for one that changes data
+    /// under strict mode, without IGNORE.
+    pub fn new(state: Rc<State>, params: Rc<[Value]>, slots: usize, strict: bool) -> Self {
         let mut now = state.server.host.now();
         now.unix_us = state.set_timestamp().unwrap_or(now.unix_us);
-        let zone = state.zone();
-        let mode = state.sql_mode();
-        let local = temporal::from_unix_us(i64::try_from(now.unix_us).unwrap_or(0), zone).unwrap_or_default();
-        let rules = DateRules {
-            zone,
-            no_zero_date: mode.has(SqlMode::NO_ZERO_DATE),
-            no_zero_in_date: mode.has(SqlMode::NO_ZERO_IN_DATE),
-            allow_invalid_dates: mode.has(SqlMode::ALLOW_INVALID_DATES),
-            today: temporal::date_of(local),
-        };
+        let rules = state.date_rules(now.unix_us);
         Self {
             state,
             params,
@@ -170,7 +195,8 @@ impl Statement {
             inserted: RefCell::default(),
             now,
             rules,
-            is_change,
+            strict,
+            fault: RefCell::default(),
         }
     }
 }
@@ -257,7 +283,7 @@ impl Env for Statement {
     }
 
     fn zero_divisor_is_error(&self) -> bool {
-        self.is_change && self.state.strict() && self.state.sql_mode().has(SqlMode::ERROR_FOR_DIVISION_BY_ZERO)
+        self.strict && self.state.sql_mode().has(SqlMode::ERROR_FOR_DIVISION_BY_ZERO)
     }
 
     fn zero_divisor_is_noted(&self) -> bool {
@@ -265,6 +291,10 @@ impl Env for Statement {
     }
 
     fn warn(&self, warning: Warning) {
+        if self.strict && warning.level == Level::Warning && ends_strict_changes(warning.code) {
+            self.fault.borrow_mut().get_or_insert_with(|| error(warning.code, warning.message));
+            return;
+        }
         self.state.warn(warning.level, warning.code, warning.message);
     }
 
@@ -274,6 +304,17 @@ impl Env for Statement {
 }
 
 impl StatementEnv for Statement {
+    fn count(&self, counter: Counter, by: u64) {
+        self.state.count(counter, by);
+    }
+
+    fn fault(&self) -> Result<(), SqlError> {
+        if !self.strict {
+            return Ok(());
+        }
+        self.fault.borrow_mut().take().map_or(Ok(()), Err)
+    }
+
     fn set_prepared(&self, at: usize, rows: Vec<Vec<Value>>) {
         self.slots.borrow_mut()[at] = Some(Rc::new(rows));
     }
@@ -311,8 +352,13 @@ impl StatementEnv for Statement {
             match name {
                 "SLEEP" => {
                     let seconds = args.first().and_then(Value::to_f64).unwrap_or(0.0).clamp(0.0, 1e9);
-                    self.state.server.sleep(&self.state.handle, (seconds * 1e6) as u64).await?;
-                    Ok(Value::Int(0))
+                    let slept = self.state.server.sleep(&self.state.handle, (seconds * 1e6) as u64).await;
+                    match (slept, self.state.handle.ended()) {
+                        (Ok(()), _) => Ok(Value::Int(0)),
+                        // What KILL QUERY means for the rest of the statement is the executor's.
+                        (Err(_), Some(Ended::Statement)) => Ok(Value::Int(1)),
+                        (Err(error), _) => Err(error),
+                    }
                 }
                 "WAIT_FOR_EXECUTED_GTID_SET" => self.wait_for_gtids(&args).await,
                 "GET_LOCK" | "RELEASE_LOCK" | "RELEASE_ALL_LOCKS" | "IS_FREE_LOCK" | "IS_USED_LOCK" => {

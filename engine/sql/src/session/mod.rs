@@ -7,15 +7,20 @@
 //! Absent on purpose: sockets, buffers, TLS (the node's), and what the protocol looks like (`wire`).
 
 mod admin;
+mod cluster;
 mod commit;
 mod consistency;
 mod constraint;
+mod create_select;
 mod ddl;
 mod define;
 mod env;
 mod foreign;
 #[cfg(test)]
 mod foreign_tests;
+mod lock_tables;
+#[cfg(test)]
+mod lock_tests;
 mod prepared;
 mod query;
 mod result;
@@ -27,12 +32,14 @@ mod tests;
 
 use crate::account::{Account, AccountName};
 use crate::collate::Collation;
+use crate::counters::{Counter, Counters};
 use crate::error::{SqlError, error};
 use crate::normalize::Normal;
 use crate::server::{Ended, Server, SessionInfo, UNAUTHENTICATED};
 use crate::sysvar::{SessionVars, Setting};
 use crate::txn::{ReadRules, Transaction};
 use crate::value::{Level, Warning};
+pub(crate) use create_select::HIDDEN;
 use env::State;
 use prepared::Prepared;
 use std::cell::{Cell, RefCell};
@@ -85,6 +92,8 @@ pub struct Session {
     capabilities: Capabilities,
     multi_statements: bool,
     authenticated: bool,
+    /// What LOCK TABLES named, until its locks are given up.
+    locked: Option<Vec<lock_tables::Named>>,
     /// `GTID_NEXT` names a GTID that a transaction already has.
     gtid_used: bool,
 }
@@ -117,6 +126,7 @@ impl Session {
             row_count: Cell::new(0),
             found_rows: Cell::new(0),
             rows_without_limit: Cell::new(None),
+            counters: Counters::default(),
             before: Cell::new((0, 0)),
         };
         Self {
@@ -132,6 +142,7 @@ impl Session {
             capabilities: Capabilities::default(),
             multi_statements: false,
             authenticated: false,
+            locked: None,
             gtid_used: false,
         }
     }
@@ -186,6 +197,7 @@ impl Session {
     }
 
     async fn command(&mut self, request: Request, conn: &mut Connection) -> Result<Flow, Stop> {
+        self.count_request(&request);
         match request {
             Request::Authenticate(login) => self.authenticate(&login, conn),
             Request::LoggedIn { login, learned } => self.logged_in(&login, learned, conn),
@@ -222,10 +234,11 @@ impl Session {
                 let server = &self.state.server;
                 let (sessions, questions, uptime) =
                     (server.session_list().len(), server.questions(), server.uptime_s());
-                // Nothing counts slow queries, nor opens or flushes tables: they are always open.
+                // Nothing opens or flushes tables: they are always open.
+                let slow = server.tally.get(Counter::SlowQueries);
                 let thousandths = u128::from(questions) * 1000 / u128::from(uptime.max(1));
                 conn.answer().text(&format!(
-                    "Uptime: {uptime}  Threads: {sessions}  Questions: {questions}  Slow queries: 0  Opens: 0  Flush \
+                    "Uptime: {uptime}  Threads: {sessions}  Questions: {questions}  Slow queries: {slow}  Opens: 0  Flush \
                      tables: 0  Open tables: 0  Queries per second avg: {}.{:03}",
                     thousandths / 1000,
                     thousandths % 1000
@@ -285,6 +298,29 @@ impl Session {
         }
     }
 
+    fn count_request(&self, request: &Request) {
+        let counter = match request {
+            Request::Authenticate(_) | Request::LoggedIn { .. } | Request::Ping | Request::Statistics => return,
+            Request::InitDb(_) => Some(Counter::ChangeDb),
+            Request::FieldList { .. } => Some(Counter::ShowFields),
+            Request::Refresh(_) => Some(Counter::Flush),
+            Request::ProcessKill(_) => Some(Counter::Kill),
+            Request::Prepare(_) => Some(Counter::StmtPrepare),
+            Request::Execute(_) => Some(Counter::StmtExecute),
+            Request::SendLongData { .. } => Some(Counter::StmtSendLongData),
+            Request::CloseStatement(_) => Some(Counter::StmtClose),
+            Request::ResetStatement(_) => Some(Counter::StmtReset),
+            _ => None,
+        };
+        // A text of several statements counts as each of them.
+        if !matches!(request, Request::Query(_) | Request::Execute(_)) {
+            self.state.count(Counter::Queries, 1);
+        }
+        if let Some(counter) = counter {
+            self.state.count(counter, 1);
+        }
+    }
+
     fn flow(&self, conn: &Connection) -> Flow {
         if conn.is_closing() { Flow::Close } else { Flow::Continue }
     }
@@ -299,6 +335,7 @@ impl Session {
         let server = &self.state.server;
         let most = server.globals.borrow().number("max_connections") as usize;
         if !login.change_user && server.session_list().len() > most {
+            server.refused_connections.set(server.refused_connections.get() + 1);
             conn.fatal(&error(1040, "Too many connections"));
             return Ok(Flow::Close);
         }
@@ -365,6 +402,7 @@ impl Session {
     /// COM_RESET_CONNECTION: as if newly logged in.
     fn reset(&mut self) {
         self.txn = None;
+        self.unlock_tables();
         self.state.server.release_locks(self.state.handle.id());
         self.prepared.clear();
         self.named.clear();
@@ -425,11 +463,16 @@ impl Session {
 
     fn idle(&self) {
         let mut info = self.state.handle.info.borrow_mut();
+        let now_us = self.state.server.host.now().monotonic_us;
+        let vars = self.state.vars.borrow();
+        if info.command == "Query" && now_us.saturating_sub(info.since_us) > vars.slow_us {
+            self.state.count(Counter::SlowQueries, 1);
+        }
         info.command = "Sleep";
         info.state = "";
         info.info = None;
-        info.idle_limit_us = self.state.vars.borrow().idle_s.saturating_mul(1_000_000);
-        info.since_us = self.state.server.host.now().monotonic_us;
+        info.idle_limit_us = vars.idle_s.saturating_mul(1_000_000);
+        info.since_us = now_us;
     }
 
     pub(crate) fn say(&self, state: &'static str) {

@@ -4,6 +4,7 @@ use super::env::Tables;
 use super::result;
 use super::{Session, Stop};
 use crate::ast;
+use crate::counters::Counter;
 use crate::error::{SqlError, error};
 use crate::parse;
 use crate::plan::{Body, Plan, Planner};
@@ -117,6 +118,7 @@ impl Session {
         let plan = match plan {
             Some(plan) if plan.generation != generation => {
                 let fresh = Rc::new(self.make_plan(&statement)?);
+                self.state.count(Counter::StmtReprepare, 1);
                 if let Some(prepared) = self.prepared.get_mut(&id) {
                     prepared.plan = Some(fresh.clone());
                 }
@@ -146,7 +148,8 @@ impl Session {
         let catalog = self.state.server.catalog.borrow();
         let database = self.state.database.borrow();
         let backslash = !self.state.sql_mode().has(SqlMode::NO_BACKSLASH_ESCAPES);
-        let planner = Planner::new(&catalog, &Tables, database.as_deref(), self.state.collation(), backslash);
+        let mut planner = Planner::new(&catalog, &Tables, database.as_deref(), self.state.collation(), backslash);
+        planner.full_group_by = self.state.sql_mode().has(SqlMode::ONLY_FULL_GROUP_BY);
         planner.plan(statement)
     }
 }

@@ -5,9 +5,10 @@ use super::env::{Statement, Tables};
 use super::result::ResultSink;
 use super::{Session, Stop};
 use crate::ast::{self, Expr};
+use crate::counters::Counter;
 use crate::error::{SqlError, error};
 use crate::exec::{ChangeRules, Changed, Exec, Rows};
-use crate::normalize::{self, Normal};
+use crate::normalize::{self, Fingerprint, Normal};
 use crate::parse;
 use crate::plan::{Body, PendingPlan, Plan, Planner, SelectPlan, Source};
 use crate::sysvar::sql_mode::SqlMode;
@@ -19,6 +20,9 @@ use wire::mutant::{Mutant, planted};
 
 /// Bytes of a statement that the process list keeps.
 const INFO_BYTES_MAX: usize = 4096;
+
+/// Bytes of a text that is read in several steps.
+const LONG_TEXT_BYTES: usize = 1 << 20;
 
 /// A plan and the values of its parameters.
 type Bound = (Rc<Plan>, Rc<[Value]>);
@@ -45,7 +49,8 @@ impl Session {
     pub(super) fn begin_statement(&mut self, text: &str) {
         let mut info = self.state.handle.info.borrow_mut();
         info.command = "Query";
-        self.state.server.count_question();
+        self.state.count(Counter::Questions, 1);
+        self.state.count(Counter::Queries, 1);
         info.state = "executing";
         info.since_us = self.state.server.host.now().monotonic_us;
         let end = (0..=INFO_BYTES_MAX.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
@@ -55,11 +60,17 @@ impl Session {
     async fn statement(&mut self, bytes: &[u8], conn: &mut Connection, more: bool) -> Result<(), Stop> {
         let text = String::from_utf8_lossy(bytes);
         self.begin_statement(&text);
+        self.breathe(bytes).await?;
         let mut normal = std::mem::take(&mut self.normal);
-        let cached = self.cached_plan(bytes, &mut normal);
+        let fingerprint = normalize::normalize(bytes, self.state.sql_mode(), &mut normal);
+        self.breathe(bytes).await?;
+        let cached = fingerprint.map(|fingerprint| self.cached_plan(bytes, fingerprint, &normal));
         self.normal = normal;
-        if let Some((plan, params)) = cached? {
+        let cached = cached.transpose()?.flatten();
+        self.breathe(bytes).await?;
+        if let Some((plan, params)) = cached {
             self.state.clear_warnings();
+            self.state.count(Counter::of_plan(&plan.body), 1);
             plan.notes.iter().for_each(|note| self.state.warn(note.level, note.code, note.message.as_str()));
             match self.run_plan(&plan, params, conn, false, more).await {
                 // Out of range in an expression: told of the text as it was written.
@@ -73,11 +84,18 @@ impl Session {
         self.run(&statement, None, &text, Rc::from([]), conn, false, more).await
     }
 
+    /// Lets others run between the steps of reading a long text.
+    async fn breathe(&self, text: &[u8]) -> Result<(), SqlError> {
+        if text.len() < LONG_TEXT_BYTES {
+            return Ok(());
+        }
+        self.state.server.pause(&self.state.handle).await
+    }
+
     /// A plan for the text without its literals, from the cache or made for it; `None` for what has to be
     /// parsed as it stands.
-    fn cached_plan(&self, bytes: &[u8], normal: &mut Normal) -> Result<Option<Bound>, SqlError> {
+    fn cached_plan(&self, bytes: &[u8], fingerprint: Fingerprint, normal: &Normal) -> Result<Option<Bound>, SqlError> {
         let mode = self.state.sql_mode();
-        let Some(fingerprint) = normalize::normalize(bytes, mode, normal) else { return Ok(None) };
         let server = &self.state.server;
         let generation = server.catalog.borrow().generation();
         // The connection's collation is part of a plan as much as the current database.
@@ -135,6 +153,7 @@ impl Session {
         if !diagnostic {
             self.state.clear_warnings();
         }
+        self.state.count(Counter::of(statement), 1);
         for note in std::mem::take(&mut self.notes) {
             self.state.warn(note.level, note.code, note.message);
         }
@@ -163,6 +182,7 @@ impl Session {
         more: bool,
     ) -> Result<(), Stop> {
         self.check_privileges(plan)?;
+        self.check_locked(&plan.uses)?;
         let change = !matches!(plan.body, Body::Select(_));
         if change {
             self.check_writable()?;
@@ -198,13 +218,19 @@ impl Session {
     }
 
     /// One run of a plan. A failed statement leaves no trace; 1213 ends the whole transaction.
-    async fn attempt(
+    pub(super) async fn attempt(
         &mut self,
         plan: &Rc<Plan>,
         params: Rc<[Value]>,
         sink: &mut ResultSink<'_>,
         change: bool,
     ) -> Result<(Option<Changed>, Option<Gtid>), Stop> {
+        let server = self.state.server.clone();
+        let _in_use = if plan.uses.is_empty() {
+            None
+        } else {
+            Some(server.use_tables(&self.state.handle, &plan.uses, self.lock_wait_us()).await?)
+        };
         let mut txn = match self.txn.take() {
             Some(txn) => txn,
             None => {
@@ -229,9 +255,10 @@ impl Session {
         // A session's change of the lock timeout counts for its open transaction too.
         txn.rules.lock_timeout_us = self.read_rules(None).lock_timeout_us;
         let mark = txn.mark();
-        let statement = Statement::new(self.state.clone(), params, plan.pending.len(), change);
-        let handle = self.state.handle.clone();
         let rules = self.change_rules();
+        let strict = change && rules.strict && !plan.ignores_faults();
+        let statement = Statement::new(self.state.clone(), params, plan.pending.len(), strict);
+        let handle = self.state.handle.clone();
         let result = Exec::new(plan, &handle, &statement, &mut txn, rules).run(plan, sink).await;
         let changed = match result {
             Ok(changed) => changed,
@@ -273,7 +300,14 @@ impl Session {
     }
 
     /// The OK or the end of rows.
-    fn answer(&mut self, changed: Option<Changed>, gtid: Option<Gtid>, rows: u64, conn: &mut Connection, more: bool) {
+    pub(super) fn answer(
+        &mut self,
+        changed: Option<Changed>,
+        gtid: Option<Gtid>,
+        rows: u64,
+        conn: &mut Connection,
+        more: bool,
+    ) {
         let warnings = self.state.warning_count();
         let status = self.status().with(Status::MORE_RESULTS, more);
         let gtid = self.tracked(gtid);
@@ -321,7 +355,8 @@ impl Session {
             let catalog = self.state.server.catalog.borrow();
             let database = self.state.database.borrow();
             let backslash = !self.state.sql_mode().has(SqlMode::NO_BACKSLASH_ESCAPES);
-            let planner = Planner::new(&catalog, &Tables, database.as_deref(), self.state.collation(), backslash);
+            let mut planner = Planner::new(&catalog, &Tables, database.as_deref(), self.state.collation(), backslash);
+            planner.full_group_by = self.state.sql_mode().has(SqlMode::ONLY_FULL_GROUP_BY);
             planner.plan_values(exprs)?
         };
         let mut txn = self.txn.take().unwrap_or_else(|| {
@@ -339,7 +374,7 @@ impl Session {
     }
 
     /// 1142 unless the account may do what the plan does.
-    fn check_privileges(&self, plan: &Plan) -> Result<(), SqlError> {
+    pub(super) fn check_privileges(&self, plan: &Plan) -> Result<(), SqlError> {
         let mut needed: Vec<(&str, String, String)> = Vec::new();
         let mut target = |privilege: &'static str, table: &crate::catalog::Table| {
             needed.push((privilege, table.schema.clone(), table.name.clone()));
@@ -373,7 +408,7 @@ impl Session {
         }
         selects.extend(plan.pending.iter().filter_map(|pending| match pending {
             PendingPlan::Select { plan, .. } => Some(&**plan),
-            PendingPlan::Call { .. } => None,
+            PendingPlan::Call { .. } | PendingPlan::Constant { .. } => None,
         }));
         for select in selects {
             tables_of(select, &mut |schema, table| {

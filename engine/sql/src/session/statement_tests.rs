@@ -175,3 +175,251 @@ fn regular_expressions_and_found_rows() {
         ],
     );
 }
+
+#[test]
+fn strict_mode_refuses_wrong_values_in_expressions_of_changes() {
+    let (_host, _server, mut client) = with_table();
+    all(
+        &mut client,
+        &[
+            ("CREATE TABLE s (id INT PRIMARY KEY, v VARCHAR(10), d DATE, h TIME)", "ok"),
+            ("INSERT INTO s VALUES (1, 'C', '2024-01-01', '10:00:00'), (2, '7', '2024-02-01', '11:00:00')", "ok 2"),
+            ("SELECT v + 1 FROM s", "1 | 8"),
+            ("UPDATE s SET id = v + 10 WHERE id = 1", "error 1292"),
+            ("UPDATE s SET v = 'x' WHERE v = 5", "error 1292"),
+            ("DELETE FROM s WHERE v > 5", "error 1292"),
+            ("DELETE FROM s WHERE id IN (5, '2x')", "error 1292"),
+            ("INSERT INTO s (id) SELECT v + 10 FROM s", "error 1292"),
+            ("INSERT INTO s (id) VALUES ('C' + 10)", "error 1292"),
+            ("UPDATE s SET id = id + 10 WHERE LOG(id - 1) IS NULL", "error 3020"),
+            ("UPDATE s x JOIN t ON t.a = x.id SET x.id = x.v + 10", "error 1292"),
+            ("UPDATE s SET v = 1 / 0", "error 1365"),
+            ("SELECT COUNT(*), MAX(id) FROM s", "2,2"),
+            ("UPDATE IGNORE s SET id = v + 10 WHERE id = 1", "ok 1"),
+            ("SHOW WARNINGS", "Warning,1292,Truncated incorrect DOUBLE value: 'C'"),
+            ("UPDATE IGNORE s SET v = 1 / 0 WHERE id = 2", "ok 1"),
+            ("SET sql_mode = ''", "ok"),
+            ("UPDATE s SET id = 'x' + 5 WHERE id = 10", "ok 1"),
+            ("SHOW WARNINGS", "Warning,1292,Truncated incorrect DOUBLE value: 'x'"),
+        ],
+    );
+}
+
+#[test]
+fn constants_are_read_as_the_dates_that_they_are_compared_with() {
+    let (_host, _server, mut client) = with_table();
+    all(
+        &mut client,
+        &[
+            ("CREATE TABLE s (id INT PRIMARY KEY, d DATE, m DATETIME, h TIME, KEY (d))", "ok"),
+            ("SELECT * FROM s WHERE d = 'x'", "error 1525"),
+            ("DELETE FROM s WHERE m > 'x'", "error 1525"),
+            ("INSERT INTO s VALUES (1, '2024-01-01', '2024-01-01 10:00:00', '10:00:01')", "ok 1"),
+            ("SELECT id FROM s WHERE d = '2024-1-1'", "1"),
+            ("SELECT id FROM s WHERE d = '2024-01-01 00:00:00'", "1"),
+            ("SELECT id FROM s WHERE d = '2024-01-01 00:00:01'", "none"),
+            ("SELECT id FROM s WHERE d >= '2024-01-01' AND d < '2024-01-02'", "1"),
+            ("SELECT id FROM s WHERE '2024-01-01 10' = m", "1"),
+            ("SELECT id FROM s WHERE m BETWEEN '2024-01-01 09:59:59.9' AND '2024-01-02'", "1"),
+            ("SELECT id FROM s WHERE h = '10:00:00.7'", "1"),
+            ("SELECT id FROM s WHERE h IN ('10:00:00.7', '10:00:01')", "1"),
+            ("SELECT id FROM s WHERE d IN ('x', '2024-01-01')", "1"),
+            ("SHOW WARNINGS", "Warning,1292,Truncated incorrect date value: 'x'"),
+            ("SELECT id FROM s WHERE d = 20240101 AND d <> NULL OR d = '2024-01-01' + INTERVAL 0 DAY", "1"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_selected_follows_from_the_groups() {
+    let (_host, _server, mut client) = with_table();
+    all(
+        &mut client,
+        &[
+            (
+                "CREATE TABLE d (id INT PRIMARY KEY, name VARCHAR(10), code INT NOT NULL, n INT, UNIQUE (code), UNIQUE (n))",
+                "ok",
+            ),
+            ("CREATE TABLE e (id INT PRIMARY KEY, d INT, pay INT)", "ok"),
+            ("INSERT INTO d VALUES (1, 'a', 10, 1), (2, 'b', 20, NULL)", "ok 2"),
+            ("INSERT INTO e VALUES (1, 1, 10), (2, 1, 20), (3, 2, 5)", "ok 3"),
+            ("SELECT name, COUNT(*) FROM d", "error 1140"),
+            ("SELECT name FROM d GROUP BY n", "error 1055"),
+            ("SELECT name FROM d GROUP BY id", "a | b"),
+            ("SELECT name, id + 1 FROM d GROUP BY code ORDER BY name DESC", "b,3 | a,2"),
+            ("SELECT d, pay FROM e GROUP BY d", "error 1055"),
+            ("SELECT d, ANY_VALUE(pay) FROM e GROUP BY d", "1,10 | 2,5"),
+            ("SELECT d + 1, COUNT(*) FROM e GROUP BY d + 1", "2,2 | 3,1"),
+            ("SELECT d FROM e GROUP BY d + 1", "error 1055"),
+            ("SELECT d, SUM(pay) FROM e GROUP BY d ORDER BY pay", "error 1055"),
+            ("SELECT d FROM e GROUP BY d HAVING pay > 1", "error 1055"),
+            ("SELECT d.name, SUM(pay) FROM d JOIN e ON e.d = d.id GROUP BY d.id", "a,30 | b,5"),
+            ("SELECT d.name, SUM(pay) FROM d JOIN e ON e.d = d.id GROUP BY e.d", "a,30 | b,5"),
+            ("SELECT d.name, SUM(pay) FROM e LEFT JOIN d ON e.d = d.id GROUP BY e.d", "a,30 | b,5"),
+            ("SELECT d.name, SUM(pay) FROM e LEFT JOIN d ON e.d = d.id AND pay > 1 GROUP BY e.d", "error 1055"),
+            ("SELECT name FROM d WHERE id = 1 GROUP BY n", "a"),
+            ("SELECT q.name FROM (SELECT id, name FROM d) q GROUP BY q.id", "a | b"),
+            ("SELECT q.s FROM (SELECT d, SUM(pay) s FROM e GROUP BY d) q GROUP BY q.d", "30 | 5"),
+            ("SELECT q.s FROM (SELECT d, pay s FROM e) q GROUP BY q.d", "error 1055"),
+            ("SELECT d, (SELECT name FROM d x WHERE x.id = e.d) FROM e GROUP BY d", "1,a | 2,b"),
+            ("SELECT d, (SELECT name FROM d x WHERE x.id = e.id) FROM e GROUP BY d", "error 1055"),
+            ("SELECT DISTINCT d FROM e ORDER BY pay", "error 3065"),
+            ("SELECT DISTINCT id FROM e ORDER BY pay", "3 | 1 | 2"),
+            ("SELECT table_schema, COUNT(*) FROM information_schema.tables WHERE table_schema = 'd' GROUP BY 1", "d,3"),
+            ("SET sql_mode = ''", "ok"),
+            ("SELECT name FROM d GROUP BY n", "b | a"),
+        ],
+    );
+}
+
+#[test]
+fn primary_keys_come_and_go() {
+    let (_host, server, mut client) = with_table();
+    all(
+        &mut client,
+        &[
+            ("CREATE TABLE k (a INT, b INT, v VARCHAR(5), KEY (v))", "ok"),
+            ("INSERT INTO k VALUES (3, 1, 'c'), (1, 2, 'a'), (2, 2, 'b')", "ok 3"),
+            ("ALTER TABLE k ADD PRIMARY KEY (b)", "error 1062"),
+            ("ALTER TABLE k ADD PRIMARY KEY (a)", "ok"),
+            ("SELECT * FROM k", "1,2,a | 2,2,b | 3,1,c"),
+            ("SELECT a FROM k WHERE v = 'b'", "2"),
+            ("INSERT INTO k VALUES (1, 5, 'x')", "error 1062"),
+            ("ALTER TABLE k ADD PRIMARY KEY (b)", "error 1068"),
+            ("ALTER TABLE k DROP PRIMARY KEY, ADD PRIMARY KEY (b, a)", "ok"),
+            ("SELECT * FROM k", "3,1,c | 1,2,a | 2,2,b"),
+            ("SELECT a FROM k WHERE v = 'b'", "2"),
+            ("UPDATE k SET v = 'z' WHERE b = 2", "ok 2"),
+            ("SELECT a FROM k WHERE v = 'z'", "1 | 2"),
+            ("ALTER TABLE k MODIFY b BIGINT", "ok"),
+            ("SELECT a FROM k WHERE b = 1", "3"),
+            ("ALTER TABLE k DROP COLUMN a", "error 1062"),
+            ("ALTER TABLE k DROP PRIMARY KEY", "ok"),
+            ("INSERT INTO k VALUES (1, 2, 'z')", "ok 1"),
+            ("SELECT COUNT(*) FROM k WHERE v = 'z'", "3"),
+            ("ALTER TABLE k DROP PRIMARY KEY", "error 1091"),
+            ("ALTER TABLE k ADD UNIQUE (v)", "error 1062"),
+            ("DELETE FROM k WHERE v = 'z'", "ok 3"),
+            ("ALTER TABLE k MODIFY v VARCHAR(5) NOT NULL, ADD UNIQUE u (v)", "ok"),
+            ("INSERT INTO k VALUES (9, 9, 'c')", "error 1062"),
+            ("SELECT * FROM k WHERE v = 'c'", "3,1,c"),
+            ("CREATE TABLE n (a INT, b INT NOT NULL, UNIQUE (b))", "ok"),
+            ("INSERT INTO n VALUES (NULL, 1), (5, 2)", "ok 2"),
+            ("ALTER TABLE n ADD PRIMARY KEY (a)", "error 1138"),
+            ("UPDATE n SET a = 7 WHERE b = 1", "ok 1"),
+            ("ALTER TABLE n ADD PRIMARY KEY (a)", "ok"),
+            ("SELECT * FROM n", "5,2 | 7,1"),
+            ("INSERT INTO n VALUES (8, 2)", "error 1062"),
+            ("SELECT a FROM n WHERE b = 1", "7"),
+            ("SET sql_require_primary_key = ON", "ok"),
+            ("ALTER TABLE n DROP PRIMARY KEY", "error 3750"),
+        ],
+    );
+    assert_eq!(server.recompute_digest(), server.digest().1);
+}
+
+#[test]
+fn alter_table_in_strict_mode_refuses_what_does_not_convert() {
+    let (_host, _server, mut client) = with_table();
+    all(
+        &mut client,
+        &[
+            ("CREATE TABLE s (id INT PRIMARY KEY, v VARCHAR(10))", "ok"),
+            ("INSERT INTO s VALUES (1, '12'), (2, 'x'), (3, NULL)", "ok 3"),
+            ("ALTER TABLE s MODIFY v INT", "error 1366"),
+            ("ALTER TABLE s MODIFY v VARCHAR(10) NOT NULL", "error 1138"),
+            ("ALTER TABLE s MODIFY v VARCHAR(1)", "error 1406"),
+            ("ALTER TABLE s ADD d DATE NOT NULL", "error 1292"),
+            ("SELECT * FROM s", "1,12 | 2,x | 3,NULL"),
+            ("UPDATE s SET v = '13' WHERE id > 1", "ok 2"),
+            ("ALTER TABLE s MODIFY v INT NOT NULL", "ok"),
+            ("ALTER TABLE s MODIFY v TINYINT NOT NULL, ADD n INT NOT NULL", "ok"),
+            ("SELECT * FROM s", "1,12,0 | 2,13,0 | 3,13,0"),
+            ("SET sql_mode = ''", "ok"),
+            ("ALTER TABLE s ADD d DATE NOT NULL", "ok"),
+            ("SELECT d FROM s WHERE id = 1", "0000-00-00"),
+        ],
+    );
+}
+
+#[test]
+fn explain_tells_the_plan() {
+    let (_host, _server, mut client) = with_table();
+    all(
+        &mut client,
+        &[
+            ("CREATE TABLE u (a INT PRIMARY KEY, b INT, c VARCHAR(10) NOT NULL, KEY kb (b), UNIQUE kc (c))", "ok"),
+            ("INSERT INTO u VALUES (1, 1, 'x'), (2, 1, 'y')", "ok 2"),
+            ("EXPLAIN SELECT 1", "1,SIMPLE,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,No tables used"),
+            ("EXPLAIN SELECT * FROM u", "1,SIMPLE,u,NULL,ALL,NULL,NULL,NULL,NULL,2,100.00,NULL"),
+            ("EXPLAIN SELECT * FROM u WHERE a = 1", "1,SIMPLE,u,NULL,const,PRIMARY,PRIMARY,4,const,1,100.00,NULL"),
+            (
+                "EXPLAIN FORMAT=TRADITIONAL SELECT * FROM u AS x WHERE b = 1 AND c > 'a' ORDER BY c",
+                "1,SIMPLE,x,NULL,ref,kc,kb,kb,5,const,1,100.00,Using where; Using filesort",
+            ),
+            ("EXPLAIN SELECT * FROM u WHERE c = 'x'", "1,SIMPLE,u,NULL,const,kc,kc,42,const,1,100.00,NULL"),
+            (
+                "EXPLAIN SELECT * FROM u WHERE a > 1 ORDER BY a DESC",
+                "1,SIMPLE,u,NULL,range,PRIMARY,PRIMARY,4,NULL,1,100.00,Using where; Backward index scan",
+            ),
+            (
+                "EXPLAIN SELECT * FROM t JOIN u ON u.a = t.b WHERE t.a < 3",
+                "1,SIMPLE,t,NULL,range,PRIMARY,PRIMARY,4,NULL,1,100.00,Using where | \
+                 1,SIMPLE,u,NULL,eq_ref,PRIMARY,PRIMARY,4,d.t.b,1,100.00,Using where",
+            ),
+            (
+                "EXPLAIN SELECT b, COUNT(*) FROM u GROUP BY b UNION SELECT a, b FROM t",
+                "1,PRIMARY,u,NULL,ALL,NULL,NULL,NULL,NULL,2,100.00,Using temporary | \
+                 2,UNION,t,NULL,ALL,NULL,NULL,NULL,NULL,3,100.00,NULL | \
+                 NULL,UNION RESULT,<union1,2>,NULL,ALL,NULL,NULL,NULL,NULL,NULL,NULL,Using temporary",
+            ),
+            (
+                "EXPLAIN SELECT * FROM (SELECT a FROM t) q WHERE a IN (SELECT a FROM u)",
+                "1,PRIMARY,<derived2>,NULL,ALL,NULL,NULL,NULL,NULL,NULL,NULL,Using where | \
+                 2,DERIVED,t,NULL,ALL,NULL,NULL,NULL,NULL,3,100.00,NULL | \
+                 3,SUBQUERY,u,NULL,ALL,NULL,NULL,NULL,NULL,2,100.00,NULL",
+            ),
+            (
+                "EXPLAIN UPDATE u SET b = 2 WHERE a = 1",
+                "1,UPDATE,u,NULL,range,PRIMARY,PRIMARY,4,const,1,100.00,Using where",
+            ),
+            ("EXPLAIN DELETE FROM u", "1,DELETE,u,NULL,ALL,NULL,NULL,NULL,NULL,2,100.00,NULL"),
+            ("EXPLAIN INSERT INTO u VALUES (3, 3, 'z')", "1,INSERT,u,NULL,ALL,NULL,NULL,NULL,NULL,NULL,NULL,NULL"),
+            ("EXPLAIN FORMAT=JSON SELECT 1", "error 1235"),
+            ("EXPLAIN FORMAT=TREE SELECT 1", "error 1235"),
+            ("EXPLAIN SELECT * FROM nope", "error 1146"),
+            ("SELECT COUNT(*) FROM u", "2"),
+            ("EXPLAIN u b", "b,int,YES,MUL,NULL,"),
+        ],
+    );
+}
+
+#[test]
+fn statements_and_rows_are_counted_by_kind() {
+    let (_host, server, mut client) = with_table();
+    let mut other = Client::new(&server);
+    let count = |client: &mut Client, scope: &str, name: &str| -> u64 {
+        let shown = client.run(&format!("SHOW {scope} STATUS LIKE '{name}'"));
+        shown.split(',').nth(1).and_then(|number| number.parse().ok()).expect("one counter")
+    };
+    let names = ["Com_select", "Com_insert", "Com_begin", "Com_commit", "Handler_write", "Handler_read_key"];
+    let before = names.map(|name| count(&mut other, "GLOBAL", name));
+    all(
+        &mut client,
+        &[
+            ("FLUSH STATUS", "ok"),
+            ("BEGIN", "ok"),
+            ("INSERT INTO t VALUES (4, 4), (5, 5)", "ok 2"),
+            ("SELECT b FROM t WHERE a = 4", "4"),
+            ("SELECT b FROM t WHERE a = 5", "5"),
+            ("COMMIT", "ok"),
+        ],
+    );
+    let after = names.map(|name| count(&mut other, "GLOBAL", name));
+    let more: Vec<u64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
+    assert_eq!(more, [2, 1, 1, 1, 2, 2]);
+    assert_eq!(names.map(|name| count(&mut client, "SESSION", name)), [2, 1, 1, 1, 2, 2]);
+    assert_eq!(count(&mut other, "SESSION", "Com_insert"), 0);
+    assert_eq!(count(&mut other, "GLOBAL", "Threads_connected"), 2);
+    assert_eq!(count(&mut other, "GLOBAL", "Threads_running"), 1);
+}

@@ -66,16 +66,26 @@ fn with_source<T>(state: &State, f: impl FnOnce(&Source<'_>) -> T) -> T {
         .collect();
     let status = server.host.status();
     let recovery_user = server.setting("channel/group_replication_recovery/user");
-    let threads = processes.len().to_string();
-    let server_status = [
-        ("Uptime".to_owned(), server.uptime_s().to_string()),
-        ("Questions".to_owned(), server.questions().to_string()),
-        ("Queries".to_owned(), server.questions().to_string()),
-        ("Threads_connected".to_owned(), threads.clone()),
-        ("Threads_running".to_owned(), threads),
-        ("Quorate_rows".to_owned(), server.store.borrow().rows().to_string()),
-        ("Quorate_row_bytes".to_owned(), server.memory_bytes().to_string()),
-    ];
+    let server_status = |global: bool| {
+        let sessions = server.session_list();
+        let running = sessions.iter().filter(|session| session.info.borrow().command == "Query").count();
+        let numbers = [
+            ("Uptime", server.uptime_s()),
+            ("Connections", server.connections.get()),
+            ("Connection_errors_max_connections", server.refused_connections.get()),
+            ("Max_used_connections", server.most_sessions.get() as u64),
+            ("Threads_cached", 0),
+            ("Threads_connected", sessions.len() as u64),
+            // No thread is kept for later.
+            ("Threads_created", server.connections.get()),
+            ("Threads_running", running as u64),
+            ("Quorate_rows", server.store.borrow().rows()),
+            ("Quorate_row_bytes", server.memory_bytes() as u64),
+        ];
+        let counters = if global { &server.tally } else { &state.counters };
+        let all = numbers.into_iter().chain(counters.pairs());
+        all.map(|(name, number)| (name.to_owned(), number.to_string())).collect()
+    };
     let rows = |table: TableId| server.store.borrow().space_len(Space { table, number: 0 }) as u64;
     let next = |table: TableId| server.peek_counter(table);
     let source = Source {

@@ -78,6 +78,10 @@ impl Client {
         }
     }
 
+    pub(super) fn id(&self) -> u32 {
+        self.session.id()
+    }
+
     fn reply(&mut self, sql: &str) -> Reply {
         self.pair.client.query(sql);
         self.answer()

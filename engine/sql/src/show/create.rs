@@ -35,7 +35,9 @@ pub fn now_text(digits: u8) -> String {
     if digits == 0 { "CURRENT_TIMESTAMP".into() } else { format!("CURRENT_TIMESTAMP({digits})") }
 }
 
-fn column_text(column: &Column, table: &TableDefinition) -> String {
+/// A column as CREATE TABLE declares it.
+#[must_use]
+pub fn column_text(column: &Column, table: &TableDefinition) -> String {
     let mut out = format!("{} {}", ident(&column.name), column.kind.declaration());
     if column.kind.is_text() {
         let (own, default) = (column.collation(), collation(table.collation));

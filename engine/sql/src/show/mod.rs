@@ -23,6 +23,7 @@ use crate::binlog;
 use crate::catalog;
 use crate::collate::Collation;
 use crate::error::{self, SqlError};
+use crate::session::HIDDEN;
 use crate::value::{Level, Value, Warning};
 use crate::virtual_table::{self, Col, Source, T, VirtualColumn, information, performance};
 
@@ -63,6 +64,12 @@ pub fn maintenance(rows: Vec<Vec<Value>>) -> Shown {
     shown(MAINTENANCE, rows)
 }
 
+/// What EXPLAIN answers.
+#[must_use]
+pub fn explained(rows: Vec<Vec<Value>>) -> Shown {
+    shown(EXPLAINED, rows)
+}
+
 /// Renames the only or first column: `Tables_in_db`.
 fn heading(mut shown: Shown, name: String) -> Shown {
     shown.columns[0].name = name;
@@ -98,8 +105,8 @@ pub fn run(show: &Show, at: &ShowSource<'_>) -> Result<Shown, SqlError> {
             let rows = source.globals.show(session).into_iter();
             filtered(shown(PAIR, rows.map(|(name, value)| vec![text(name), text(value)]).collect()), filter.as_ref())
         }
-        Show::Status { filter, .. } => {
-            let rows = performance::status_pairs(source).into_iter();
+        Show::Status { global, filter } => {
+            let rows = performance::status_pairs(source, *global).into_iter();
             filtered(shown(PAIR, rows.map(|(name, value)| vec![text(name), text(value)]).collect()), filter.as_ref())
         }
         Show::Databases(filter) => {
@@ -118,6 +125,11 @@ pub fn run(show: &Show, at: &ShowSource<'_>) -> Result<Shown, SqlError> {
         Show::Columns { full, table, filter } => columns(at, *full, table, filter.as_ref()),
         Show::Index { table, filter } => filtered(index(&*find_table(at, table)?, source), filter.as_ref()),
         Show::CreateTable(name) => {
+            let schema = name.schema.as_deref().or(at.database).unwrap_or_default();
+            if let Some(statement) = virtual_table::logs::declaration(schema, &name.name) {
+                let columns = [("Table", T::C(64), false), ("Create Table", T::L, false)];
+                return Ok(shown(&columns, vec![vec![text(name.name.to_lowercase()), text(statement)]]));
+            }
             let table = find_table(at, name)?;
             let next = table.auto_increment().map(|_| (source.next_value)(table.id));
             let statement = create::table_text(&table.schema, &table.name, &table.definition, next);
@@ -332,7 +344,7 @@ fn tables(
     let kind = if schema == "information_schema" { "SYSTEM VIEW" } else { "BASE TABLE" };
     let mut names: Vec<String> = computed.into_iter().map(str::to_owned).collect();
     if let Some(found) = at.source.catalog.database(&schema) {
-        names.extend(found.tables.keys().cloned());
+        names.extend(found.tables.keys().filter(|name| !name.starts_with(HIDDEN)).cloned());
     }
     names.sort_unstable();
     let title = format!("Tables_in_{schema}");
@@ -433,6 +445,21 @@ fn index(table: &catalog::Table, source: &Source<'_>) -> Shown {
 pub(crate) fn collation(id: u16) -> Collation {
     Collation::from_id(id).unwrap_or(Collation::DEFAULT)
 }
+
+const EXPLAINED: &[Col] = &[
+    ("id", T::B, true),
+    ("select_type", T::C(19), true),
+    ("table", T::C(64), true),
+    ("partitions", T::L, true),
+    ("type", T::C(10), true),
+    ("possible_keys", T::C(4096), true),
+    ("key", T::C(64), true),
+    ("key_len", T::C(4096), true),
+    ("ref", T::C(1024), true),
+    ("rows", T::B, true),
+    ("filtered", T::C(10), true),
+    ("Extra", T::C(255), true),
+];
 
 const MAINTENANCE: &[Col] = &[
     ("Table", T::C(128), true),

@@ -294,7 +294,7 @@ pub(crate) fn fixture(test: impl FnOnce(&ShowSource<'_>)) {
         accounts: &accounts,
         viewer: (&name, &account),
         processes: &processes,
-        server_status: &[("Uptime".into(), "1".into())],
+        server_status: &|_| vec![("Uptime".into(), "1".into())],
         row_count: &|_| 3,
         next_value: &|_| 4,
         recovery_user: Some("rpl_user"),

@@ -246,6 +246,10 @@ pub struct SessionVars {
     pub log_bin: bool,
     /// `innodb_snapshot_isolation`.
     pub snapshot_isolation: bool,
+    /// `lock_wait_timeout`, in seconds.
+    pub table_wait_s: u64,
+    /// `long_query_time`, in microseconds.
+    pub slow_us: u64,
     /// `innodb_lock_wait_timeout`, in seconds.
     pub lock_wait_s: u64,
     /// `wait_timeout`, in seconds.
@@ -268,6 +272,8 @@ impl SessionVars {
             snapshot_isolation: true,
             lock_wait_s: 50,
             idle_s: 28_800,
+            table_wait_s: u64::MAX,
+            slow_us: u64::MAX,
             consistency: Consistency::BeforeOnPrimaryFailover,
         };
         for (id, definition) in all() {
@@ -317,6 +323,8 @@ impl SessionVars {
             ("innodb_snapshot_isolation", _) => self.snapshot_isolation = on,
             ("innodb_lock_wait_timeout", Setting::UInt(seconds)) => self.lock_wait_s = *seconds,
             ("wait_timeout", Setting::UInt(seconds)) => self.idle_s = *seconds,
+            ("lock_wait_timeout", Setting::UInt(seconds)) => self.table_wait_s = *seconds,
+            ("long_query_time", Setting::Double(seconds)) => self.slow_us = (*seconds * 1e6) as u64,
             ("group_replication_consistency", Setting::Text(text)) => self.consistency = Consistency::named(text),
             ("sql_mode", Setting::Text(text)) => {
                 self.sql_mode = SqlMode::parse(text).expect("a stored sql_mode was checked");

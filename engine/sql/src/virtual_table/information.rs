@@ -331,7 +331,8 @@ pub(crate) fn collations(_: &Source<'_>) -> Vec<Vec<Value>> {
 /// Tables that the reader sees, by database and name.
 fn seen_tables<'a>(source: &'a Source<'_>) -> impl Iterator<Item = &'a catalog::Table> {
     let seen = source.catalog.databases().filter(|(name, _)| source.sees(name));
-    seen.flat_map(|(_, database)| database.tables.values()).map(|table| &**table)
+    let tables = seen.flat_map(|(_, database)| database.tables.values()).map(|table| &**table);
+    tables.filter(|table| !table.name.starts_with(crate::session::HIDDEN))
 }
 
 fn schemata(source: &Source<'_>) -> Vec<Vec<Value>> {

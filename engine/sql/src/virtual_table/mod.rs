@@ -7,6 +7,7 @@
 //! Absent on purpose: instruments, digests, locks; anything that would make reading block.
 
 pub(crate) mod information;
+pub(crate) mod logs;
 pub(crate) mod performance;
 
 #[cfg(test)]
@@ -67,8 +68,8 @@ pub struct Source<'a> {
     pub viewer: (&'a AccountName, &'a Account),
     /// Connections that the reader may see.
     pub processes: &'a [Process],
-    /// Status variables of the server beside the group's, by name.
-    pub server_status: &'a [(String, String)],
+    /// Status variables beside the group's, by name; false: with the reading session's own counters.
+    pub server_status: &'a dyn Fn(bool) -> Vec<(String, String)>,
     /// Rows of a table, about.
     pub row_count: &'a dyn Fn(TableId) -> u64,
     /// Next value of a table's AUTO_INCREMENT column.
@@ -134,7 +135,7 @@ pub(crate) fn no_rows(_: &Source<'_>) -> Vec<Vec<Value>> {
 }
 
 fn all() -> impl Iterator<Item = &'static Table> {
-    performance::TABLES.iter().chain(information::TABLES)
+    performance::TABLES.iter().chain(information::TABLES).chain(logs::TABLES)
 }
 
 fn find(schema: &str, name: &str) -> Option<&'static Table> {
@@ -153,11 +154,13 @@ pub fn rows(schema: &str, name: &str, source: &Source<'_>) -> Option<Vec<Vec<Val
     find(schema, name).map(|table| (table.rows)(source))
 }
 
-/// Names of the computed tables of a database, sorted.
+/// Names of the computed tables of a database, sorted; but for `mysql.user`, which is hidden as MySQL's dictionary is: a
+/// dump of all databases that held it could not be restored.
 #[must_use]
 pub fn names(schema: &str) -> Vec<&'static str> {
     let mut names: Vec<_> =
         all().filter(|table| table.schema.eq_ignore_ascii_case(schema)).map(|table| table.name).collect();
+    names.retain(|name| *name != "user");
     names.sort_unstable();
     names
 }

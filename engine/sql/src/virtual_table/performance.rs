@@ -38,7 +38,7 @@ pub(super) static TABLES: &[Table] = &[
     Table { schema: PS, name: "replication_group_member_actions", columns: ACTIONS, rows: actions },
     Table { schema: PS, name: "replication_group_member_stats", columns: STATS, rows: stats },
     Table { schema: PS, name: "replication_group_members", columns: MEMBERS, rows: members },
-    Table { schema: PS, name: "session_status", columns: VARIABLE, rows: global_status },
+    Table { schema: PS, name: "session_status", columns: VARIABLE, rows: session_status },
     Table { schema: PS, name: "session_variables", columns: VARIABLE, rows: session_variables },
     Table { schema: "mysql", name: "user", columns: USER, rows: users },
 ];
@@ -403,8 +403,8 @@ fn session_variables(source: &Source<'_>) -> Vec<Vec<Value>> {
 }
 
 /// SHOW STATUS' rows, sorted by name.
-pub(crate) fn status_pairs(source: &Source<'_>) -> Vec<(String, String)> {
-    let mut all: Vec<(String, String)> = source.server_status.to_vec();
+pub(crate) fn status_pairs(source: &Source<'_>, global: bool) -> Vec<(String, String)> {
+    let mut all = (source.server_status)(global);
     if source.globals.plugin_installed() {
         let single = source.status.options.single_primary && source.status.running;
         let primary = source.status.primary.filter(|_| single).map(|uuid| uuid.to_string());
@@ -417,7 +417,11 @@ pub(crate) fn status_pairs(source: &Source<'_>) -> Vec<(String, String)> {
 }
 
 fn global_status(source: &Source<'_>) -> Vec<Vec<Value>> {
-    pairs(status_pairs(source))
+    pairs(status_pairs(source, true))
+}
+
+fn session_status(source: &Source<'_>) -> Vec<Vec<Value>> {
+    pairs(status_pairs(source, false))
 }
 
 fn users(source: &Source<'_>) -> Vec<Vec<Value>> {
