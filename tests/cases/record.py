@@ -90,12 +90,17 @@ def update_differences(names):
     path = os.path.join(HERE, "../../engine/sql/DIFFERENCES.md")
     with open(path) as file:
         lines = file.read().split("\n")
-    left, out, inside = dict.fromkeys(names), [], False
+    left, out, inside, kept = dict.fromkeys(names), [], False, True
     for line in lines:
         if line.startswith("```"):
             inside = not inside
+        elif inside and line.startswith("    "):
+            # The reason of the case above.
+            if not kept:
+                continue
         elif inside:
-            if line not in left:
+            kept = line in left
+            if not kept:
                 continue
             del left[line]
         out.append(line)
@@ -104,7 +109,7 @@ def update_differences(names):
     if left and heading not in text + "\n":
         text += heading + "\n```text\n```"
     if left:
-        text = text[: text.rindex("```")] + "\n".join(left) + "\n```"
+        text = text[: text.rindex("```")] + "\n".join(f"{name}\n    Not looked into yet." for name in left) + "\n```"
     with open(path, "w") as file:
         file.write(text + "\n")
 

@@ -1,6 +1,6 @@
 //! Statements whose answers were recorded from MySQL (`cases/sql/*.txt`) get the same answers from a member.
 //!
-//! `engine/sql/DIFFERENCES.md` names the cases whose answers differ, with the reasons. This test fails for a
+//! `engine/sql/DIFFERENCES.md` names the cases whose answers differ, each with its reason. This test fails for a
 //! case that differs and is not named there, and for one that is named there and does not differ (any more).
 
 use node::load::{Client, ClientError};
@@ -85,16 +85,24 @@ fn run(client: &mut Client, statement: &str, warnings: bool) -> Vec<String> {
     lines
 }
 
-/// The cases that DIFFERENCES.md names: the lines of its code blocks.
+/// The cases that DIFFERENCES.md names: the lines of its code blocks, each with its reason in an indented line below.
 fn listed(path: &Path) -> BTreeSet<String> {
     let text = std::fs::read_to_string(path).expect("the list of differences is there");
     let mut inside = false;
     let mut lines = BTreeSet::new();
+    let mut unexplained: Option<&str> = None;
     for line in text.lines() {
+        if let Some(reason) = line.strip_prefix("    ").filter(|_| inside) {
+            let case = unexplained.take().unwrap_or_else(|| panic!("a reason without a case: {line}"));
+            assert!(reason.split_whitespace().count() >= 3, "no reason for {case}: {reason}");
+            continue;
+        }
+        assert_eq!(unexplained, None, "listed without a reason");
         if line.starts_with("```") {
             inside = !inside;
         } else if inside {
             assert!(lines.insert(line.to_owned()), "listed twice: {line}");
+            unexplained = Some(line);
         }
     }
     lines

@@ -318,6 +318,15 @@ fn mariadb_dump_and_what_it_restores() {
     for member in &group.members[1..] {
         tool_with("mariadb", member, &["app_copy"], Some(&file)).fails_with("ERROR 1290 (HY000)");
     }
+    // All databases at once: what it asks of `mysql` is there, and can be restored.
+    let everything = ["--all-databases", "--single-transaction", "--routines", "--triggers", "--events"];
+    let text = dump(primary, &everything);
+    assert!(text.contains("`general_log`") && text.contains("`app_copy`"), "{text}");
+    std::fs::write(&file, format!("SET foreign_key_checks=0;{text}")).expect("a scratch directory takes files");
+    primary.run("DROP DATABASE app_copy");
+    tool_with("mariadb", primary, &[], Some(&file)).ok();
+    assert_eq!(dump(primary, &everything), text);
+    group.assert_equal(&ALL, &["app.d1", "app_copy.d1", "app_copy.many"]);
 }
 
 #[test]

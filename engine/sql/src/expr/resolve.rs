@@ -492,7 +492,8 @@ impl Resolver<'_> {
             let collation = deciding(&left_kind, &right_kind);
             let left_as = ReadAs::beside(&left_kind, self.column_name(&left));
             let right_as = ReadAs::beside(&right_kind, self.column_name(&right));
-            let (left, right) = (as_text_beside(left, &left_kind, &right), as_text_beside(right, &right_kind, &left));
+            let left = as_text_beside(left, &left_kind, &right);
+            let right = as_text_beside(right, &right_kind, &left);
             let (left, right) = (self.read(left, right_as.as_ref()), self.read(right, left_as.as_ref()));
             return Ok((Node::Compare(Box::new(left), comparison, Box::new(right), collation), Type::int(1)));
         }

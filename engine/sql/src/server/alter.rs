@@ -13,7 +13,7 @@ use crate::error::{SqlError, error};
 use crate::key::{columns_key, index_key, row_key};
 use crate::row::{self, Conversion};
 use crate::temporal::{self, DateRules};
-use crate::value::{Level, Value, Warning};
+use crate::value::{Level, Value, Warning, timestamp_parts};
 use engine_store::{Change, Range, Space, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -348,7 +348,9 @@ fn check_converted(
                             conversion.warnings.push(Warning { level: Level::Warning, code, message });
                         }
                     }
-                } else if changed || copies && strict && column.kind.second_digits().is_some() {
+                } else if !changed && copies && strict && conversion.rules.no_zero_date && is_zero_date(&value) {
+                    return Err(zero_date(column, number));
+                } else if changed {
                     conversion.convert(column, value).map_err(|fault| match fault.code {
                         1406 => truncated(column),
                         _ => fault,
@@ -357,19 +359,31 @@ fn check_converted(
             }
             // What no default says would be a date that may not be.
             None if strict && column.default == DefaultValue::None && conversion.rules.no_zero_date => {
-                let name = match column.kind {
-                    ColumnType::Date => "date",
-                    ColumnType::DateTime(_) => "datetime",
-                    _ => continue,
-                };
-                let zero = column.implicit_default().to_text().unwrap_or_default().into_owned();
-                let text = format!("Incorrect {name} value: '{zero}' for column '{}' at row {number}", column.name);
-                return Err(error(1292, text));
+                if matches!(column.kind, ColumnType::Date | ColumnType::DateTime(_)) {
+                    return Err(zero_date(column, number));
+                }
             }
             None => {}
         }
     }
     Ok(())
+}
+
+fn is_zero_date(value: &Value) -> bool {
+    let at = match value {
+        Value::Date(at) | Value::DateTime(at, _) => *at,
+        Value::Timestamp(us, _) => timestamp_parts(*us, 0),
+        _ => return false,
+    };
+    temporal::flaw(&at) == Some(temporal::Flaw::Zero)
+}
+
+fn zero_date(column: &Column, number: u64) -> SqlError {
+    let (name, zero) = match column.kind {
+        ColumnType::Date => ("date", "0000-00-00"),
+        _ => ("datetime", "0000-00-00 00:00:00"),
+    };
+    error(1292, format!("Incorrect {name} value: '{zero}' for column '{}' at row {number}", column.name))
 }
 
 /// Writes all rows anew where they lie by another key; the error that the DDL's session answers when some of them

@@ -111,6 +111,11 @@ impl Session {
             return Ok(None);
         }
         let mut columns = create.columns.clone();
+        for (at, one) in output.iter().enumerate() {
+            if output[..at].iter().any(|other| other.name.eq_ignore_ascii_case(&one.name)) {
+                return Err(error(1060, format!("Duplicate column name '{}'", one.name)));
+            }
+        }
         for output in output {
             if let Some(at) = columns.iter().position(|column| column.name.eq_ignore_ascii_case(&output.name)) {
                 // As declared, in the place where it is selected.

@@ -213,7 +213,7 @@ fn constants_are_read_as_the_dates_that_they_are_compared_with() {
         &[
             ("CREATE TABLE s (id INT PRIMARY KEY, d DATE, m DATETIME, h TIME, KEY (d))", "ok"),
             ("SELECT * FROM s WHERE d = 'x'", "error 1525"),
-            ("DELETE FROM s WHERE m > 'x'", "error 1525"),
+            ("DELETE FROM s WHERE m > 'x'", "error 1292"),
             ("INSERT INTO s VALUES (1, '2024-01-01', '2024-01-01 10:00:00', '10:00:01')", "ok 1"),
             ("SELECT id FROM s WHERE d = '2024-1-1'", "1"),
             ("SELECT id FROM s WHERE d = '2024-01-01 00:00:00'", "1"),
@@ -252,7 +252,7 @@ fn what_is_selected_follows_from_the_groups() {
             ("SELECT d + 1, COUNT(*) FROM e GROUP BY d + 1", "2,2 | 3,1"),
             ("SELECT d FROM e GROUP BY d + 1", "error 1055"),
             ("SELECT d, SUM(pay) FROM e GROUP BY d ORDER BY pay", "error 1055"),
-            ("SELECT d FROM e GROUP BY d HAVING pay > 1", "error 1055"),
+            ("SELECT d FROM e GROUP BY d HAVING pay > 1", "error 1054"),
             ("SELECT d.name, SUM(pay) FROM d JOIN e ON e.d = d.id GROUP BY d.id", "a,30 | b,5"),
             ("SELECT d.name, SUM(pay) FROM d JOIN e ON e.d = d.id GROUP BY e.d", "a,30 | b,5"),
             ("SELECT d.name, SUM(pay) FROM e LEFT JOIN d ON e.d = d.id GROUP BY e.d", "a,30 | b,5"),
@@ -264,7 +264,7 @@ fn what_is_selected_follows_from_the_groups() {
             ("SELECT d, (SELECT name FROM d x WHERE x.id = e.d) FROM e GROUP BY d", "1,a | 2,b"),
             ("SELECT d, (SELECT name FROM d x WHERE x.id = e.id) FROM e GROUP BY d", "error 1055"),
             ("SELECT DISTINCT d FROM e ORDER BY pay", "error 3065"),
-            ("SELECT DISTINCT id FROM e ORDER BY pay", "3 | 1 | 2"),
+            ("SELECT DISTINCT id FROM e ORDER BY pay", "error 3065"),
             ("SELECT table_schema, COUNT(*) FROM information_schema.tables WHERE table_schema = 'd' GROUP BY 1", "d,3"),
             ("SET sql_mode = ''", "ok"),
             ("SELECT name FROM d GROUP BY n", "b | a"),
@@ -328,7 +328,7 @@ fn alter_table_in_strict_mode_refuses_what_does_not_convert() {
             ("INSERT INTO s VALUES (1, '12'), (2, 'x'), (3, NULL)", "ok 3"),
             ("ALTER TABLE s MODIFY v INT", "error 1366"),
             ("ALTER TABLE s MODIFY v VARCHAR(10) NOT NULL", "error 1138"),
-            ("ALTER TABLE s MODIFY v VARCHAR(1)", "error 1406"),
+            ("ALTER TABLE s MODIFY v VARCHAR(1)", "error 1265"),
             ("ALTER TABLE s ADD d DATE NOT NULL", "error 1292"),
             ("SELECT * FROM s", "1,12 | 2,x | 3,NULL"),
             ("UPDATE s SET v = '13' WHERE id > 1", "ok 2"),
@@ -422,4 +422,41 @@ fn statements_and_rows_are_counted_by_kind() {
     assert_eq!(count(&mut other, "SESSION", "Com_insert"), 0);
     assert_eq!(count(&mut other, "GLOBAL", "Threads_connected"), 2);
     assert_eq!(count(&mut other, "GLOBAL", "Threads_running"), 1);
+}
+
+#[test]
+fn tables_are_made_of_what_is_selected() {
+    let (host, server, mut client) = with_table();
+    all(
+        &mut client,
+        &[
+            ("CREATE TABLE c (PRIMARY KEY (a)) SELECT a, b + 1 AS n, 'x' AS x FROM t", "ok 3"),
+            ("SELECT * FROM c", "1,11,x | 2,21,x | 3,31,x"),
+            ("CREATE TABLE c SELECT 1", "error 1050"),
+            ("CREATE TABLE IF NOT EXISTS c SELECT 1", "ok"),
+            ("CREATE TABLE e (a INT PRIMARY KEY) SELECT 1 AS a UNION ALL SELECT 1", "error 1062"),
+            ("CREATE TABLE e SELECT a, a FROM t", "error 1060"),
+            ("CREATE TABLE e SELECT nope FROM t", "error 1054"),
+            ("CREATE TABLE e (v TINYINT) SELECT 1000 AS v", "error 1264"),
+            ("SHOW TABLES", "c | t"),
+            ("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'd'", "2"),
+        ],
+    );
+    // A member that is stopped on the way leaves nothing that is seen, and what it left is dropped the next time.
+    host.hold.set(true);
+    {
+        let mut waiting = client.start("CREATE TABLE e (PRIMARY KEY (a)) SELECT a FROM t");
+        assert!(poll(&mut waiting).is_pending());
+        host.decide();
+        assert!(poll(&mut waiting).is_pending(), "the rows are on their way");
+    }
+    host.decide();
+    host.hold.set(false);
+    let mut other = Client::new(&server);
+    all(
+        &mut other,
+        &[("USE d", "ok"), ("SHOW TABLES", "c | t"), ("CREATE TABLE e (PRIMARY KEY (a)) SELECT a FROM t", "ok 3")],
+    );
+    assert_eq!(other.run("SELECT * FROM e"), "1 | 2 | 3");
+    assert_eq!(server.recompute_digest(), server.digest().1);
 }
