@@ -324,7 +324,7 @@ fn floats_are_printed_as_mysql_prints_them() {
     }
     for (value, text) in [(0.1f32, "0.1"), (1.0 / 3.0, "0.333333"), (16_777_216.0, "16777200"), (1e20, "1e20")] {
         let mut out = Vec::new();
-        row::put_f32(&mut out, value);
+        put_f32(&mut out, value);
         assert_eq!(String::from_utf8(out).unwrap(), text);
     }
 }
