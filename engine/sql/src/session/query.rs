@@ -359,6 +359,7 @@ impl Session {
             planner.full_group_by = self.state.sql_mode().has(SqlMode::ONLY_FULL_GROUP_BY);
             planner.plan_values(exprs)?
         };
+        self.check_locked(&plan.uses)?;
         let mut txn = self.txn.take().unwrap_or_else(|| {
             // Reads of subqueries only: nothing is left of it.
             crate::txn::Transaction::new(self.state.server.clone(), self.read_rules(None), true, false)

@@ -1,7 +1,12 @@
 //! Statements over several tables, tables without keys, constraints, other names, named locks.
 
 use super::tests::{Client, all, poll, with_table};
+use crate::catalog::Effect;
+use crate::server::Server;
+use crate::testing::FakeHost;
 use std::task::Poll;
+use wire::entry::{Body, CatalogChange, ObjectKind};
+use wire::id::{Csn, TableId};
 
 #[test]
 fn subqueries_see_the_row_around_them() {
@@ -459,4 +464,82 @@ fn tables_are_made_of_what_is_selected() {
     );
     assert_eq!(other.run("SELECT * FROM e"), "1 | 2 | 3");
     assert_eq!(server.recompute_digest(), server.digest().1);
+}
+
+/// Rows that come between the origin's look and the statement's place in the order cost the key, on every member alike,
+/// one that is restored from a checkpoint too.
+#[test]
+fn a_primary_key_that_late_rows_break_is_left_out() {
+    let (host, server, mut one) = with_table();
+    let mut two = Client::new(&server);
+    all(&mut one, &[("CREATE TABLE k (a INT, b INT, KEY (b))", "ok"), ("INSERT INTO k VALUES (1, 1), (2, 2)", "ok 2")]);
+    let alter = "ALTER TABLE k ADD PRIMARY KEY (a)";
+    host.capture.set(true);
+    assert_eq!(one.run(alter), "error 3100");
+    let captured = host.captured.take();
+    host.capture.set(false);
+    let Some(Body::Ddl(ddl)) = captured else { panic!("no DDL was proposed") };
+    let Some(CatalogChange::Replace { definition: proposed, .. }) = ddl.changes.last() else { panic!("{ddl:?}") };
+    host.hold.set(true);
+    {
+        let mut waiting = one.start(alter);
+        assert!(poll(&mut waiting).is_pending());
+        host.hold.set(false);
+        assert_eq!(two.run("INSERT INTO d.k VALUES (1, 9)"), "ok 1");
+        host.decide();
+        assert_eq!(poll(&mut waiting), Poll::Ready("error 1062".into()));
+    }
+    all(
+        &mut one,
+        &[
+            ("SELECT a, b FROM k ORDER BY b", "1,1 | 2,2 | 1,9"),
+            ("SELECT a FROM k WHERE b = 9", "1"),
+            ("INSERT INTO k VALUES (2, 10)", "ok 1"),
+        ],
+    );
+    assert_eq!(server.recompute_digest(), server.digest().1);
+
+    let (mut cut, rows) = server.begin_cut();
+    let mut pieces = Vec::new();
+    loop {
+        let mut piece = Vec::new();
+        let last = server.read_cut(&mut cut, &mut piece);
+        pieces.push(piece);
+        if last {
+            break;
+        }
+    }
+    let (_host, restored) = FakeHost::start();
+    let effects = {
+        let catalog = server.catalog.borrow();
+        let created = |kind, schema: &str, name: &str, id, version, definition| Effect::Created {
+            kind,
+            schema: schema.into(),
+            name: name.into(),
+            id,
+            version,
+            definition,
+        };
+        let database = catalog.database("d").unwrap();
+        let mut effects =
+            vec![created(ObjectKind::Database, "", "d", TableId(0), Csn(1), database.definition.to_bytes())];
+        for table in database.tables.values() {
+            // What the group's catalogue has of `k` is what was proposed.
+            let bytes = if table.name == "k" { proposed.clone() } else { table.definition.to_bytes() };
+            effects.push(created(ObjectKind::Table, "d", &table.name, table.id, table.version, bytes));
+        }
+        effects
+    };
+    restored.begin_restore(server.applied(), effects, rows);
+    pieces.iter().for_each(|piece| restored.restore_rows(piece).unwrap());
+    restored.finish_restore().unwrap();
+    let shape = |server: &Server| {
+        let definition = server.catalog.borrow().table("d", "k").unwrap().definition.clone();
+        (definition.columns, definition.keys)
+    };
+    assert_eq!(shape(&restored), shape(&server));
+    assert_eq!(restored.recompute_digest(), server.digest().1);
+    assert_eq!(one.run("DELETE FROM k WHERE b > 2"), "ok 2");
+    assert_eq!(one.run(alter), "ok");
+    assert_eq!(one.run("SELECT * FROM k"), "1,1 | 2,2");
 }
