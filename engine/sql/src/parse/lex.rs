@@ -277,12 +277,15 @@ impl<'a> Lexer<'a> {
         let mut out = Vec::new();
         self.at += 1;
         loop {
-            // What needs no look is copied in one go.
-            let rest = &self.text[self.at..];
-            let plain = if escapes { memchr::memchr2(quote, b'\\', rest)? } else { memchr::memchr(quote, rest)? };
-            out.extend_from_slice(&rest[..plain]);
-            self.at += plain;
-            let c = self.text[self.at];
+            let mut c = *self.text.get(self.at)?;
+            if c != quote && !(escapes && c == b'\\') {
+                // What needs no look is copied in one go.
+                let rest = &self.text[self.at..];
+                let plain = if escapes { memchr::memchr2(quote, b'\\', rest)? } else { memchr::memchr(quote, rest)? };
+                out.extend_from_slice(&rest[..plain]);
+                self.at += plain;
+                c = self.text[self.at];
+            }
             self.at += 1;
             if c == quote {
                 if self.peek(0) != quote || self.at >= self.text.len() {

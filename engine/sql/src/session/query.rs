@@ -8,7 +8,7 @@ use crate::ast::{self, Expr};
 use crate::counters::Counter;
 use crate::error::{SqlError, error};
 use crate::exec::{ChangeRules, Changed, Exec, Rows};
-use crate::normalize::{self, Fingerprint, Normal};
+use crate::normalize::{self, Normal};
 use crate::parse;
 use crate::plan::{Body, PendingPlan, Plan, Planner, SelectPlan, Source};
 use crate::sysvar::sql_mode::SqlMode;
@@ -60,14 +60,17 @@ impl Session {
     async fn statement(&mut self, bytes: &[u8], conn: &mut Connection, more: bool) -> Result<(), Stop> {
         let text = String::from_utf8_lossy(bytes);
         self.begin_statement(&text);
-        self.breathe(bytes).await?;
-        let mut normal = std::mem::take(&mut self.normal);
-        let fingerprint = normalize::normalize(bytes, self.state.sql_mode(), &mut normal);
-        self.breathe(bytes).await?;
-        let cached = fingerprint.map(|fingerprint| self.cached_plan(bytes, fingerprint, &normal));
-        self.normal = normal;
-        let cached = cached.transpose()?.flatten();
-        self.breathe(bytes).await?;
+        let long = bytes.len() >= LONG_TEXT_BYTES;
+        // A long text is read once, as it stands: it will hardly come again with other literals.
+        let cached = if long {
+            self.breathe().await?;
+            None
+        } else {
+            let mut normal = std::mem::take(&mut self.normal);
+            let cached = self.cached_plan(bytes, &mut normal);
+            self.normal = normal;
+            cached?
+        };
         if let Some((plan, params)) = cached {
             self.state.clear_warnings();
             self.state.count(Counter::of_plan(&plan.body), 1);
@@ -79,23 +82,24 @@ impl Session {
             }
         }
         let parsed = parse::parse_with_params(bytes, self.state.sql_mode())?;
+        if long {
+            self.breathe().await?;
+        }
         let statement = parsed.statement;
         self.notes = parsed.notes;
         self.run(&statement, None, &text, Rc::from([]), conn, false, more).await
     }
 
     /// Lets others run between the steps of reading a long text.
-    async fn breathe(&self, text: &[u8]) -> Result<(), SqlError> {
-        if text.len() < LONG_TEXT_BYTES {
-            return Ok(());
-        }
+    async fn breathe(&self) -> Result<(), SqlError> {
         self.state.server.pause(&self.state.handle).await
     }
 
     /// A plan for the text without its literals, from the cache or made for it; `None` for what has to be
     /// parsed as it stands.
-    fn cached_plan(&self, bytes: &[u8], fingerprint: Fingerprint, normal: &Normal) -> Result<Option<Bound>, SqlError> {
+    fn cached_plan(&self, bytes: &[u8], normal: &mut Normal) -> Result<Option<Bound>, SqlError> {
         let mode = self.state.sql_mode();
+        let Some(fingerprint) = normalize::normalize(bytes, mode, normal) else { return Ok(None) };
         let server = &self.state.server;
         let generation = server.catalog.borrow().generation();
         // The connection's collation is part of a plan as much as the current database.
