@@ -160,12 +160,6 @@ impl<'a> Parser<'a> {
         std::str::from_utf8(&self.text[token.start..token.end]).unwrap_or("")
     }
 
-    /// Text between the start of token `from` and the end of the last one consumed.
-    fn text_since(&self, from: usize) -> String {
-        let end = self.tokens[self.at.max(1) - 1].end;
-        String::from_utf8_lossy(&self.text[self.tokens[from].start..end]).into_owned()
-    }
-
     /// 1064 at the present token.
     fn unexpected(&self) -> SqlError {
         self.syntax_at(self.peek().start)

@@ -8,6 +8,20 @@ use crate::ast::{
     Union, Update,
 };
 
+/// Longest heading of a column that has no name, in bytes.
+const HEADING_BYTES_MAX: usize = 255;
+
+/// The heading that a text makes: its beginning, where it is long.
+fn heading(text: &[u8]) -> String {
+    let mut heading = String::from_utf8_lossy(&text[..text.len().min(HEADING_BYTES_MAX + 3)]).into_owned();
+    let mut end = heading.len().min(HEADING_BYTES_MAX);
+    while !heading.is_char_boundary(end) {
+        end -= 1;
+    }
+    heading.truncate(end);
+    heading
+}
+
 impl Parser<'_> {
     /// A query with everything around it: WITH, UNION, ORDER BY, LIMIT, locking.
     pub(crate) fn query(&mut self) -> Result1<Select> {
@@ -193,11 +207,11 @@ impl Parser<'_> {
             Expr::Column(column) => column.column.clone(),
             // Of several that stand together it is the first.
             Expr::Literal(Literal::String { introducer: None, text }) => match &self.tokens[from].tok {
-                Tok::Str(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-                _ => text.clone(),
+                Tok::Str(bytes) => heading(bytes),
+                _ => heading(text.as_bytes()),
             },
-            Expr::Literal(Literal::String { text, .. }) => text.clone(),
-            _ => self.text_since(from),
+            Expr::Literal(Literal::String { text, .. }) => heading(text.as_bytes()),
+            _ => heading(&self.text[self.tokens[from].start..self.tokens[self.at.max(1) - 1].end]),
         };
         let alias = self.select_alias()?;
         Ok(SelectItem::Expr { expr, alias, heading })

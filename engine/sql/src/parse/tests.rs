@@ -139,6 +139,9 @@ fn headings_are_as_written() {
     ] {
         assert_eq!(first_expr(text).1, expected, "{text}");
     }
+    for (text, bytes) in [(format!("'{}'", "x".repeat(400)), 255), (format!("CONCAT('{}')", "é".repeat(400)), 254)] {
+        assert_eq!(first_expr(&text).1.len(), bytes, "long ones end between two characters");
+    }
 }
 
 #[test]
