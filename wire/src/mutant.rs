@@ -75,9 +75,12 @@ mutants! {
     // Membership.
     ShutdownCutsTail "shutdown-cuts-tail" "Who leaves without a quorum cuts from its log what it may have acknowledged.",
     ShutdownGivesUpVote "shutdown-gives-up-vote" "A clean shutdown without a quorum gives up the vote.",
+    DivergedStays "diverged-stays" "A member whose rows are wrong stays in the group when it is not to come back by itself.",
     // Checkpoints.
     CheckpointPassesLog "checkpoint-passes-log" "A checkpoint is kept before the log up to its index is synced.",
     CheckpointWithoutKeys "checkpoint-without-keys" "A checkpoint lacks the last writers of keys.",
+    CheckpointWithoutAfter "checkpoint-without-after" "A checkpoint lacks the last AFTER transaction.",
+    CheckpointsDroppedFirst "checkpoints-dropped-first" "Who begins with nothing drops its checkpoints before its log.",
     CheckpointWithoutCounters "checkpoint-without-counters" "A checkpoint lacks the counters of AUTO_INCREMENT columns.",
     OneCheckpointKept "one-checkpoint-kept" "The log is purged up to the newest checkpoint, and the older one goes.",
     CheckpointUnchecked "checkpoint-unchecked" "A checkpoint is kept whose rows are not those of their digest.",

@@ -4,8 +4,10 @@ mod world;
 
 use engine_core::effect::{ExitAction, Input};
 use engine_core::member::{Command, Limits, StartOptions, State};
-use wire::entry::VotingRole;
-use wire::id::{Birth, Index};
+use wire::entry::{Body, Report, VotingRole};
+use wire::frame::{Buffer, CHAIN_START};
+use wire::id::{Birth, Csn, Index};
+use wire::message::{Label, Message, Want};
 use world::World;
 
 /// A planned hand-over: the leader that leaves stops, and its successor leads within a round trip (two ticks)
@@ -599,4 +601,60 @@ fn whom_only_the_candidates_log_makes_a_voter_grants_pre_votes() {
     assert_eq!(voters(&world, 1), 1, "the other does not have it");
     world.boot(0, true);
     world.run_until("both ONLINE", 20_000_000, |world| (0..2).all(|at| world.states(at) == [State::Online; 2]));
+}
+
+/// A report that names a digest of rows as of one CSN.
+fn report(world: &mut World, at: usize, rows: u64) {
+    let report = Report { digest_at: Csn(1), rows, ..Report::default() };
+    assert!(world.propose_body(at, Body::Report(report)).is_some());
+}
+
+/// A member whose rows are wrong leaves by the order, whether it comes back by itself or not; started again by its
+/// operator it begins with nothing.
+#[test]
+fn a_diverged_member_leaves_though_it_is_not_to_come_back() {
+    let mut world = World::formed(3);
+    let limits = Limits { autorejoin_tries: 0, exit_action: ExitAction::OfflineMode, ..Limits::default() };
+    world.limit(2, limits);
+    for (at, rows) in [(0, 7), (1, 7), (2, 8)] {
+        report(&mut world, at, rows);
+    }
+    world.run_until("ERROR", 1_000_000, |world| world.state(2) == State::Error);
+    let took = world.run_until("the group to be without it", 3_000_000, |world| world.listed(0) == [0, 1]);
+    assert!(took < 2_000_000, "it was expelled, and did not leave: {took} us");
+    world.run_until("it to know", 2_000_000, |world| world.member(2).is_stranded());
+    assert!(world.nodes[2].effects.iter().any(|effect| effect == "Exit(OfflineMode)"));
+    world.run_for(20_000_000);
+    assert_eq!((world.state(2), world.listed(0)), (State::Error, vec![0, 1]));
+    world.command(2, Command::Stop);
+    world.start(2);
+    world.run_until("all ONLINE", 20_000_000, |world| (0..3).all(|at| world.states(at) == [State::Online; 3]));
+    assert!(world.nodes[2].effects.iter().any(|effect| effect == "ResetState"), "its rows were wrong");
+}
+
+/// A member whose rows are wrong, and that the group still lists, gives nothing to who recovers.
+#[test]
+fn a_diverged_member_gives_no_recovery() {
+    let mut world = World::formed(3);
+    assert_eq!(world.leader(), Some(0));
+    for (at, rows) in [(0, 7), (1, 7), (2, 8)] {
+        report(&mut world, at, rows);
+    }
+    world.run_until("ERROR", 1_000_000, |world| world.state(2) == State::Error);
+    // It cannot leave before the leader hears it.
+    world.cut(0, 2);
+    assert_eq!(world.listed(0), [0, 1, 2]);
+    let (asker, donor) = (world.member(1).identity().0, world.member(2).identity().0);
+    let birth = world.member(2).group().expect("it is listed").birth();
+    world.run_until("links to be up", 2_000_000, |world| world.member(2).group().is_some());
+    world.heard = Some(Vec::new());
+    let want = Want::State { after: Index(0), chain: CHAIN_START, least: Index(0), threshold: u64::MAX };
+    let (label, message) = (Label { to: donor, birth }, Message::Recover { token: 5, want });
+    let (address, payload) = ("m1:1".to_owned(), Buffer::new());
+    world.input(2, Input::Received { from: asker, address, label, message, payload });
+    world.run_for(50_000);
+    let heard = world.heard.take().expect("just set");
+    let answers: Vec<_> =
+        heard.iter().filter(|(from, to, what)| (*from, *to) == (2, 1) && what.contains("Recovered")).collect();
+    assert!(!answers.is_empty() && answers.iter().all(|(_, _, what)| what.contains("Gone")), "{answers:?}");
 }

@@ -25,7 +25,12 @@ impl Certifier {
         for (_, digests) in reports.iter().filter(|(who, _)| voters.contains(who)) {
             *equal.entry(*digests).or_default() += 1;
         }
-        let counted: usize = equal.values().sum();
+        // Who has not spoken may yet decide; but not who diverged: nothing that it reports counts.
+        let spoke = |who: &Incarnation| reports.iter().any(|(reporter, _)| reporter == who);
+        let diverged = |who: &Incarnation| self.members.get(who).is_some_and(|facts| facts.diverged);
+        let silent = voters.iter().filter(|who| !spoke(who) && !diverged(who)).count();
+        let alone = equal.len() == 1
+            && self.members.iter().all(|(who, facts)| !facts.online || !voters.contains(who) || spoke(who));
         let Some((&most, &count)) = equal.iter().max_by_key(|&(_, &count)| count) else { return };
         if count >= quorum {
             self.alarm = None;
@@ -37,8 +42,11 @@ impl Certifier {
                 self.elect();
             }
             self.recompute_stable();
-        } else if equal.len() > 1 && count + (voters.len() - counted.min(voters.len())) < quorum {
+        } else if equal.len() > 1 && count + silent < quorum {
             self.alarm = Some(at);
+        } else if alone {
+            // Whoever differed is gone: the rest are equal, as far as any of them is ONLINE.
+            self.alarm = None;
         }
     }
 
@@ -110,6 +118,37 @@ mod tests {
             assert_eq!(diverged.map(|(who, _)| who.0).collect::<Vec<_>>(), gone, "{rows:?}");
             assert_eq!(certifier.alarm().is_some(), alarm, "{rows:?}");
         }
+    }
+
+    /// Of three the third is known to be wrong, and stays a voter until it has left: it decides nothing between the
+    /// other two.
+    #[test]
+    fn who_diverged_is_not_waited_for() {
+        let mut certifier = group(&[Some(7), Some(8), None], 0);
+        let third = certifier.members.get_mut(&Incarnation(3)).expect("one of three");
+        (third.online, third.diverged) = (false, true);
+        certifier.compare(Csn(5));
+        assert_eq!(certifier.alarm(), Some(Csn(5)));
+    }
+
+    /// While nobody knows who is right a member that is not ONLINE decides nothing; once all that are ONLINE are equal
+    /// there is no difference left to be alarmed of.
+    #[test]
+    fn an_alarm_ends_when_whoever_differed_is_gone() {
+        let mut certifier = group(&[Some(7), Some(8)], 0);
+        certifier.compare(Csn(5));
+        assert_eq!(certifier.alarm(), Some(Csn(5)));
+        // A third came meanwhile, and is not ONLINE; the second leaves.
+        let mut alone = group(&[Some(7), None], 0);
+        alone.alarm = certifier.alarm;
+        alone.members.get_mut(&Incarnation(2)).expect("one of two").online = false;
+        alone.compare(Csn(5));
+        assert_eq!(alone.alarm(), None);
+        // But who is ONLINE and has yet to report may differ.
+        let mut waits = group(&[Some(7), None], 0);
+        waits.alarm = certifier.alarm;
+        waits.compare(Csn(5));
+        assert_eq!(waits.alarm(), Some(Csn(5)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::effect::{CheckpointPart, CheckpointWrite, Effect, Effects, Instant, L
 use crate::paxos::Group;
 use crate::paxos::tail::{Point, Tail};
 use crate::recovery::joiner::Step;
-use crate::recovery::{Joiner, Progress};
+use crate::recovery::{Donor, Joiner, Progress};
 use wire::entry::{View, ViewMember, VotingRole};
 use wire::frame::{Buffer, Frame};
 use wire::id::{Incarnation, Index, Run};
@@ -118,6 +118,10 @@ impl Member {
 
     /// A recovering member asks this one.
     pub(super) fn on_want(&mut self, now: Instant, from: String, token: u64, want: Want, out: &mut Effects) {
+        if self.group.is_some() && self.is_wrong() {
+            // Its checkpoints are whole and consistent, and not the group's **[!]**.
+            return Donor::refuse(from, token, out);
+        }
         // Who recovers has nothing to give.
         if let (Some(group), None, Life::Running { .. } | Life::Leaving { .. }) =
             (&self.group, &self.recovery, &self.life)
@@ -126,15 +130,21 @@ impl Member {
         }
     }
 
+    /// Whether its rows may not be the group's: it knows so, or the order says so.
+    fn is_wrong(&self) -> bool {
+        let diverged = self.certifier.facts(self.identity().0).is_some_and(|facts| facts.diverged);
+        self.spoiled || self.trouble.is_some() || diverged
+    }
+
     /// Frames that a donor reads.
     pub(super) fn on_donor_read(&mut self, now: Instant, token: u64, frames: Vec<Frame>, out: &mut Effects) {
-        let Some(group) = &self.group else { return };
+        let Some(group) = self.group.as_ref().filter(|_| !self.is_wrong()) else { return };
         self.donor.on_read(now, token, frames, group.log().decided(), &mut self.keeper, out);
     }
 
     /// A part of a checkpoint that a donor reads.
     pub(super) fn on_part(&mut self, token: u64, part: CheckpointPart, out: &mut Effects) {
-        let Some(group) = &self.group else { return };
+        let Some(group) = self.group.as_ref().filter(|_| !self.is_wrong()) else { return };
         self.donor.on_part(token, part, group.log().decided(), &mut self.keeper, out);
     }
 

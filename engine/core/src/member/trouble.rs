@@ -19,6 +19,7 @@ use crate::paxos::tail::Tail;
 use crate::paxos::{Group, voters_in};
 use wire::entry::Body;
 use wire::id::Incarnation;
+use wire::mutant::{Mutant, planted};
 
 /// Between two attempts to come back (`protocol.md` §12.6).
 const REJOIN_EVERY_US: u64 = 300_000_000;
@@ -147,7 +148,7 @@ impl Member {
         } else if cause.rebuilds() && self.votes() {
             // It keeps its vote and its log until the group has decided to do without them.
             self.restart_run(now, false, out);
-            if next.is_some() {
+            if next.is_some() || !planted(Mutant::DivergedStays) {
                 self.group_mut().leave(now);
             }
         } else {
@@ -351,7 +352,7 @@ impl Member {
             out.note(Level::System, 13376, format!("This server has rejoined the group after {tries} attempts."));
             return;
         }
-        if trouble.cause.rebuilds() && self.mute && trouble.next.is_some() {
+        if trouble.cause.rebuilds() && self.mute {
             if !self.group.as_ref().is_none_or(|group| group.has_left() || group.is_gone()) {
                 self.trouble = Some(trouble);
                 return;
