@@ -658,3 +658,52 @@ fn a_diverged_member_gives_no_recovery() {
         heard.iter().filter(|(from, to, what)| (*from, *to) == (2, 1) && what.contains("Recovered")).collect();
     assert!(!answers.is_empty() && answers.iter().all(|(_, _, what)| what.contains("Gone")), "{answers:?}");
 }
+
+/// Two members differ, and nobody knows who is right: a third, which would copy one of them, cannot tip the scales.
+/// Once one of the two has left, the other is the group, and the third joins.
+#[test]
+fn nobody_joins_while_members_differ() {
+    let mut world = World::new(3);
+    for at in 0..2 {
+        world.start(at);
+        world.run_until("a member to be ONLINE", 20_000_000, |world| world.state(at) == State::Online);
+    }
+    report(&mut world, 0, 7);
+    report(&mut world, 1, 8);
+    world.run_until("the alarm", 1_000_000, |world| (0..2).all(|at| world.member(at).certifier().alarm().is_some()));
+    world.start(2);
+    world.run_for(10_000_000);
+    assert_eq!((world.listed(0), world.state(2)), (vec![0, 1], State::Offline));
+    world.command(1, Command::Stop);
+    world.run_until("one to be left", 5_000_000, |world| world.listed(0) == [0]);
+    report(&mut world, 0, 7);
+    world.run_until("the third to be ONLINE", 20_000_000, |world| world.state(2) == State::Online);
+    assert_eq!(world.listed(0), [0, 2]);
+}
+
+/// A joiner that the alarm finds in the view stays RECOVERING until the alarm is over.
+#[test]
+fn who_joined_just_before_members_differed_bears_no_witness() {
+    let mut world = World::new(3);
+    for at in 0..2 {
+        world.start(at);
+        world.run_until("a member to be ONLINE", 20_000_000, |world| world.state(at) == State::Online);
+    }
+    world.start(2);
+    world.run_until("the third to be listed", 5_000_000, |world| world.listed(0) == [0, 1, 2]);
+    report(&mut world, 0, 7);
+    report(&mut world, 1, 8);
+    let voter = |world: &World| {
+        let view = world.member(0).certifier().view().map(|(_, view)| view.clone()).expect("there is one");
+        view.members.iter().filter(|member| member.role == VotingRole::Voter).count() == 3
+    };
+    world.run_until("the alarm", 1_000_000, |world| (0..2).all(|at| world.member(at).certifier().alarm().is_some()));
+    assert!(!voter(&world), "it was too quick");
+    world.run_until("the third to be a voter", 10_000_000, voter);
+    world.run_for(5_000_000);
+    assert_eq!(world.state(2), State::Recovering);
+    world.command(1, Command::Stop);
+    world.run_until("one to be gone", 5_000_000, |world| world.listed(0) == [0, 2]);
+    report(&mut world, 0, 7);
+    world.run_until("the third to be ONLINE", 10_000_000, |world| world.state(2) == State::Online);
+}

@@ -73,6 +73,11 @@ impl Member {
             let reason = format!("{suspect} is UNREACHABLE and not expelled yet: nobody can join meanwhile");
             return Err(JoinAnswer::Wait { reason });
         }
+        if self.certifier.alarm().is_some() {
+            // A copy of one of those that differ is no independent witness, and would tip the scales **[!]**.
+            let reason = "the members' rows differ, and nobody knows whose are right: nobody can join meanwhile".into();
+            return Err(JoinAnswer::Wait { reason });
+        }
         let executed = GtidSet::parse(&request.gtid_executed).unwrap_or_default();
         if !executed.is_subset(self.certifier.executed()) {
             return refused(

@@ -717,7 +717,9 @@ impl Member {
             view.members.iter().any(|member| member.incarnation == me && member.role == VotingRole::Voter)
         });
         let online = self.certifier.facts(me).is_some_and(|facts| facts.online);
-        if voter && !online && !self.online_asked && !self.mute {
+        // Whose rows are a copy of another's bears no witness on who is right **[!]**.
+        let witness = self.certifier.alarm().is_none();
+        if voter && !online && witness && !self.online_asked && !self.mute {
             self.online_asked = true;
             self.push(Body::Online);
         }
