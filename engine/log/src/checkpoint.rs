@@ -26,8 +26,8 @@ pub const CHECKPOINT_BLOCK_BYTES_MAX: usize = 16 << 20;
 
 const MAGIC: u64 = 0x3150_4b43_4f52_4f51;
 const END_MAGIC: u64 = 0x444e_4550_4b43_4f51;
-/// 2: facts of digests, and keys by the weights of ICU4X.
-const VERSION: u32 = 2;
+/// 2: facts of digests, and keys by the weights of ICU4X. 3: the last AFTER transaction.
+const VERSION: u32 = 3;
 const HEADER_BYTES: usize = 64;
 const ROW_BYTES: usize = 24;
 const TRAILER_BYTES: usize = 32;

@@ -12,6 +12,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 use std::rc::Rc;
 use wire::entry::{GroupOptions, Gtid, ObjectKind, Report, View};
 use wire::id::{Csn, Incarnation, Index, Run, TableId};
+use wire::mutant::{Mutant, planted};
 
 /// What the order says of one member.
 #[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
@@ -57,6 +58,7 @@ pub struct CertifierImage {
     last_conflict_free: Option<Gtid>,
     alarm: Option<Csn>,
     named: Csn,
+    last_after: Index,
 }
 
 impl CertifierImage {
@@ -99,8 +101,8 @@ impl CertifierImage {
             alarm: self.alarm,
             named: self.named,
             reports: 0,
-            // Only while it waits to be shown: a restored member shows what it has.
-            last_after: Index(0),
+            // A restored member shows what it has; but others may wait for its word that it has it **[!]**.
+            last_after: if planted(Mutant::CheckpointWithoutAfter) { Index(0) } else { self.last_after },
         })
     }
 }
@@ -140,6 +142,7 @@ impl Certifier {
             last_conflict_free: self.last_conflict_free,
             alarm: self.alarm,
             named: self.named,
+            last_after: self.last_after,
         }
     }
 

@@ -130,3 +130,15 @@ fn verdicts_equal_a_naive_model() {
         }
     }
 }
+
+/// Others may wait for what a member that restarts from a checkpoint says of it.
+#[test]
+fn the_last_after_transaction_survives_a_checkpoint() {
+    let mut certifier = begun(false);
+    let after = Transaction { after: true, ..transaction(1, &[1], &[]) };
+    assert!(matches!(judge(&mut certifier, stamp(1), Body::Transaction(after)), Verdict::Committed { .. }));
+    let last = certifier.last_after();
+    assert_eq!(last, certifier.index());
+    let restored = certifier.image().restore(WriteIndex::default()).expect("an image that a certifier gave");
+    assert_eq!(restored.last_after(), last);
+}
