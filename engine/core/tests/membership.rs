@@ -707,3 +707,15 @@ fn who_joined_just_before_members_differed_bears_no_witness() {
     report(&mut world, 0, 7);
     world.run_until("the third to be ONLINE", 10_000_000, |world| world.state(2) == State::Online);
 }
+
+/// The answer to a joiner makes it drop its log, and a sync of that log was reported in the same breath.
+#[test]
+fn a_sync_of_a_log_that_was_dropped_says_nothing() {
+    let mut world = World::formed(2);
+    let cuts = world.member(1).group().expect("in the group").log().cuts();
+    let (synced, last) =
+        (|world: &World| world.member(1).group().expect("in it").log().synced(), world.member(1).last_index());
+    let before = synced(&world);
+    world.input(1, Input::Synced { index: Index(last.0 + 100), cuts });
+    assert_eq!(synced(&world), before);
+}

@@ -291,13 +291,16 @@ impl Member {
         }
     }
 
-    fn adopt(&mut self, group: Group) {
+    fn adopt(&mut self, mut group: Group) {
         self.attempt = None;
         self.unled = None;
         self.group = Some(group);
         self.pending.clear();
         self.next_number = 1;
         self.first_pending = 1;
+        if let Life::Leaving { since, .. } = self.life {
+            group.leave(since);
+        }
         self.online_asked = false;
         self.minority_since = None;
         self.mute = false;

@@ -292,6 +292,8 @@ impl Group {
             }
             Input::PeerUp(peer) => self.on_peer_up(now, peer, out),
             Input::PeerDown(peer) => self.on_peer_down(peer),
+            // Beyond the end it is of a log that was dropped a moment ago: as many cuts, but another log.
+            Input::Synced { index, .. } if index > self.log.last() => {}
             Input::Synced { index, cuts } => self.log.on_synced(index, cuts),
             // A joiner's business.
             Input::Refused { .. } => {}
