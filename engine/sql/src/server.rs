@@ -10,6 +10,7 @@
 //! - every snapshot that a session reads by is counted in `snapshots`, and collection stops below them.
 
 mod alter;
+mod auto_increment;
 mod checkpoint;
 mod table_locks;
 mod wait;
@@ -29,6 +30,7 @@ use crate::plan::Plan;
 use crate::row;
 use crate::sysvar::Globals;
 use crate::value::Value;
+use auto_increment::AutoIncrement;
 use engine_store::{Change, Divergence, Locks, Space, Store, Txn};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,8 +108,7 @@ pub struct Server {
     snapshots: RefCell<BTreeMap<Csn, u32>>,
     sessions: RefCell<BTreeMap<u32, Rc<SessionHandle>>>,
     next_session: Cell<u32>,
-    /// Greatest value of each AUTO_INCREMENT column that was applied or handed out here.
-    counters: RefCell<BTreeMap<TableId, u64>>,
+    counters: RefCell<AutoIncrement>,
     /// Named locks: whose they are, and how often.
     named_locks: RefCell<BTreeMap<String, (u32, u64)>>,
     /// Locks of LOCK TABLES.
@@ -334,7 +335,7 @@ impl Server {
                         TableDefinition::from_bytes(definition).ok_or_else(|| unreadable(*kind, schema, name))?;
                     self.store.borrow_mut().create_table(*id);
                     if parsed.auto_increment > 0 {
-                        self.counters.borrow_mut().insert(*id, parsed.auto_increment - 1);
+                        self.counters.borrow_mut().store(*id, parsed.auto_increment - 1);
                     }
                     let table = Table::new(schema.clone(), name.clone(), *id, *version, parsed);
                     if let Some(from) = TableDefinition::taken_over(definition) {
@@ -354,7 +355,7 @@ impl Server {
                     let parsed =
                         TableDefinition::from_bytes(definition).ok_or_else(|| unreadable(*kind, schema, name))?;
                     if parsed.auto_increment > 0 {
-                        self.note_counter(*id, &Value::UInt(parsed.auto_increment - 1));
+                        self.counters.borrow_mut().store(*id, parsed.auto_increment - 1);
                     }
                     let table = Table::new(schema.clone(), name.clone(), *id, *version, parsed);
                     self.alter_table(csn, table)?;
@@ -387,7 +388,7 @@ impl Server {
         self.drops.set(self.drops.get() + 1);
         self.left_out.borrow_mut().remove(&table);
         self.store.borrow_mut().drop_table(csn, table);
-        self.counters.borrow_mut().remove(&table);
+        self.counters.borrow_mut().remove(table);
     }
 
     fn put_account(&self, host: &str, user: &str, version: Csn, definition: &[u8]) -> Result<(), ApplyError> {
@@ -464,7 +465,7 @@ impl Server {
         self.left_out.borrow_mut().clear();
         self.resets.set(self.resets.get() + 1);
         *self.catalog.borrow_mut() = Catalog::new();
-        self.counters.borrow_mut().clear();
+        *self.counters.borrow_mut() = AutoIncrement::default();
         let mut accounts = Accounts::new();
         for ((host, user), definition) in self.local_accounts.borrow().iter() {
             if let Some(definition) = definition {
@@ -608,19 +609,16 @@ impl Server {
         let Some(table) = table else { return };
         let Some(column) = table.auto_increment() else { return };
         let Ok(row) = row::decode(&table.definition, stored) else { return };
-        self.note_counter(table.id, &row[column]);
+        if let Some(value) = counted(&row[column]) {
+            self.counters.borrow_mut().store(table.id, value);
+        }
     }
 
-    /// Notes a value of an AUTO_INCREMENT column.
+    /// A statement gives an AUTO_INCREMENT column a value of its own.
     pub(crate) fn note_counter(&self, table: TableId, value: &Value) {
-        let value = match value {
-            Value::Int(value) if *value > 0 => *value as u64,
-            Value::UInt(value) => *value,
-            _ => return,
-        };
-        let mut counters = self.counters.borrow_mut();
-        let counter = counters.entry(table).or_insert(0);
-        *counter = (*counter).max(value);
+        if let Some(value) = counted(value) {
+            self.counters.borrow_mut().give(table, value);
+        }
     }
 
     // ---- named locks ----
@@ -686,19 +684,28 @@ impl Server {
         // MySQL ignores an offset above the increment.
         let offset = if offset == 0 || offset > increment { 1 } else { offset };
         let mut counters = self.counters.borrow_mut();
-        let counter = counters.entry(table).or_insert(0);
-        let next = if *counter < offset {
+        let last = counters.last(table);
+        let next = if last < offset {
             offset
         } else {
-            let steps = (*counter - offset) / increment + 1;
+            let steps = (last - offset) / increment + 1;
             steps.checked_mul(increment)?.checked_add(offset)?
         };
-        *counter = next;
+        counters.give(table, next);
         Some(next)
     }
 
     /// What the next value of an AUTO_INCREMENT column would be at least.
     pub(crate) fn peek_counter(&self, table: TableId) -> u64 {
-        self.counters.borrow().get(&table).map_or(1, |last| last.saturating_add(1))
+        self.counters.borrow().last(table).saturating_add(1)
+    }
+}
+
+/// What an AUTO_INCREMENT column counts by a value.
+fn counted(value: &Value) -> Option<u64> {
+    match value {
+        Value::Int(value) => u64::try_from(*value).ok().filter(|value| *value > 0),
+        Value::UInt(value) => Some(*value),
+        _ => None,
     }
 }

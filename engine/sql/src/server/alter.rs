@@ -168,10 +168,7 @@ impl Server {
                 store.apply(csn, &Change { space, key: &key, before: None, after: Some(&row) })?;
             }
         }
-        let mut counters = self.counters.borrow_mut();
-        if let Some(last) = counters.get(&from).copied() {
-            counters.insert(table.id, last);
-        }
+        self.counters.borrow_mut().take_over(from, table.id);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! Invariant: what is restored is what a member that never restarted has at that CSN; the local journal (changes
 //! made with `SQL_LOG_BIN=0`) is laid over it again.
 
+use super::auto_increment::AutoIncrement;
 use super::{ApplyError, Server};
 use crate::catalog::Effect;
 use engine_store::{Store, StreamCursor, StreamError};
@@ -20,7 +21,7 @@ const PIECE_BYTES: usize = 256 << 10;
 pub struct RowsState {
     /// Digest of all rows and index entries.
     pub digest: u64,
-    /// Greatest value seen of each AUTO_INCREMENT column.
+    /// Greatest value stored of each AUTO_INCREMENT column.
     pub counters: Vec<(TableId, u64)>,
     /// Indexes that a DDL was to build and every member left out.
     pub left_out: Vec<(TableId, u16)>,
@@ -85,7 +86,7 @@ impl Server {
         let csn = self.applied.get();
         *self.snapshots.borrow_mut().entry(csn).or_insert(0) += 1;
         let store = self.store.borrow();
-        let counters = self.counters.borrow().iter().map(|(&table, &last)| (table, last)).collect();
+        let counters = self.counters.borrow().image();
         let left_out = self.left_out.borrow();
         let left_out = left_out.iter().flat_map(|(&table, spaces)| spaces.iter().map(move |&space| (table, space)));
         let rows = RowsState { digest: store.digest(), counters, left_out: left_out.collect() };
@@ -191,7 +192,7 @@ impl Server {
             }
         }
         *self.left_out.borrow_mut() = left_out;
-        *self.counters.borrow_mut() = rows.counters.into_iter().collect();
+        *self.counters.borrow_mut() = AutoIncrement::restore(rows.counters);
         self.lay_local_over()?;
         self.applied.set(csn);
         self.set_visible(csn);
