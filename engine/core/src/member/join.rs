@@ -4,7 +4,6 @@
 //! Absent on purpose: whether a server may join, which the leader judges (`admission`).
 
 use super::{Life, Member, StartOptions, State};
-use crate::certify::Certifier;
 use crate::effect::{CommandError, Effect, Effects, Instant, Level, Payload, Peer, Vote};
 use crate::paxos::Group;
 use crate::paxos::tail::Tail;
@@ -238,11 +237,8 @@ impl Member {
                     log.decided()
                 ),
             );
-            self.keeper.reset(out);
-            out.push(Effect::ResetLog);
-            out.push(Effect::ResetState);
+            self.drop_state(out);
             log = Tail::empty();
-            self.certifier = Certifier::default();
         } else if log.last() > keep {
             log.cut_after(keep);
             out.push(Effect::Cut { after: keep });

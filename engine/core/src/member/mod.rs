@@ -240,6 +240,10 @@ impl Member {
     /// also begins START GROUP_REPLICATION (`start_on_boot`).
     pub fn boot(&mut self, now: Instant, start: Option<StartOptions>, out: &mut Effects) {
         self.keeper.boot(now, out);
+        if self.log.last() == Index(0) {
+            // Its log was dropped, and perhaps not yet the checkpoints of that.
+            self.keeper.reset(out);
+        }
         let standalone = self.certifier.options().is_some_and(|options| !options.group);
         if standalone && self.resumable() {
             self.resume(now, None, out);
@@ -294,13 +298,13 @@ impl Member {
     fn adopt(&mut self, mut group: Group) {
         self.attempt = None;
         self.unled = None;
+        if let Life::Leaving { since, .. } = self.life {
+            group.leave(since);
+        }
         self.group = Some(group);
         self.pending.clear();
         self.next_number = 1;
         self.first_pending = 1;
-        if let Life::Leaving { since, .. } = self.life {
-            group.leave(since);
-        }
         self.online_asked = false;
         self.minority_since = None;
         self.mute = false;

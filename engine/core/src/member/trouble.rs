@@ -146,7 +146,8 @@ impl Member {
             // It keeps its vote; its sessions hear no more of what they proposed.
             self.restart_run(now, false, out);
         } else if cause.rebuilds() && self.votes() {
-            // It keeps its vote and its log until the group has decided to do without them.
+            // It keeps its vote and its log until the group has decided to do without them; whether it comes back
+            // or not, it goes: the others count on its reports, and on its role, as long as it is there **[!]**.
             self.restart_run(now, false, out);
             if next.is_some() || !planted(Mutant::DivergedStays) {
                 self.group_mut().leave(now);
@@ -300,14 +301,25 @@ impl Member {
         if self.spoiled {
             self.end_group(out);
             self.spoiled = false;
-            self.keeper.reset(out);
-            out.push(Effect::ResetLog);
-            out.push(Effect::ResetState);
-            self.log = Tail::empty();
-            self.certifier = Certifier::default();
+            self.drop_state(out);
             self.vote.listed = false;
             self.store_vote(out);
         }
+    }
+
+    /// Drops log, checkpoints and rows. The log goes first **[!]**: should the process end in between, checkpoints
+    /// without a log are dropped at the next start, but a log that begins behind a checkpoint is nothing without it.
+    pub(super) fn drop_state(&mut self, out: &mut Effects) {
+        if planted(Mutant::CheckpointsDroppedFirst) {
+            self.keeper.reset(out);
+            out.push(Effect::ResetLog);
+        } else {
+            out.push(Effect::ResetLog);
+            self.keeper.reset(out);
+        }
+        out.push(Effect::ResetState);
+        self.log = Tail::empty();
+        self.certifier = Certifier::default();
     }
 
     /// The group may have gone on without this member.
