@@ -449,7 +449,9 @@ impl Cluster {
         let engine = self.engine(node)?;
         let (server, host) = (engine.server().clone(), engine.host());
         let (history, options) = (self.history.clone(), self.options.clone());
-        Some(Place { member: node, server, host, engine, history, options })
+        // AFTER waits for every ONLINE member, one that sends nothing but heartbeats for good among them.
+        let after = self.setup.after && !self.setup.faults.lasting;
+        Some(Place { member: node, server, host, engine, history, options, after })
     }
 
     pub(super) fn is_online(&self, node: usize) -> bool {
@@ -608,6 +610,8 @@ impl Cluster {
             engine.server().replay_local(&change).expect("it was carried out before");
         }
         engine.server().globals.borrow_mut().put("quorate_scrub_period", Setting::UInt(1));
+        let tries = Setting::UInt(self.setup.autorejoin_tries);
+        engine.server().globals.borrow_mut().put("group_replication_autorejoin_tries", tries);
         engine.server().globals.borrow_mut().put("server_uuid", Setting::text(&it.uuid.to_string()));
         if self.setup.impatient {
             let mut globals = engine.server().globals.borrow_mut();
@@ -833,6 +837,12 @@ impl Cluster {
         Ok(())
     }
 
+    /// Operators look after a member in ERROR once faults have stopped, or now and then where it does not come back by
+    /// itself.
+    fn has_patience_ended(&mut self) -> bool {
+        !self.faulty || self.setup.autorejoin_tries == 0 && self.rng.percent(1)
+    }
+
     /// Operators start what stopped, and look at what they asked for.
     fn drive_commands(&mut self) {
         for node in 0..self.nodes.len() {
@@ -844,8 +854,8 @@ impl Cluster {
                     self.nodes[node].command = None;
                     self.say(|| format!("m{node} START or STOP ended: {result:?}"));
                 }
-            } else if !self.faulty && engine.with_member(|member| member.is_stranded()) {
-                // In ERROR between two attempts, minutes apart: its operator does not wait for the next.
+            } else if engine.with_member(|member| member.is_stranded()) && self.has_patience_ended() {
+                // In ERROR between two attempts, minutes apart, or after the last: its operator does not wait.
                 self.say(|| format!("m{node} is told to STOP, as it is in ERROR"));
                 self.nodes[node].command = Some(engine.host().command(GroupCommand::Stop));
                 self.want_turn(node);

@@ -155,7 +155,7 @@ impl Cluster {
     }
 
     /// With `sync_binlog=1` the machine may end as well as the process: nothing that counts is lost.
-    fn loss_of_process(&mut self) -> Loss {
+    pub(super) fn loss_of_process(&mut self) -> Loss {
         if self.setup.sync && self.rng.percent(50) { Loss::Unsynced(self.rng.below(4) as usize) } else { Loss::Nothing }
     }
 

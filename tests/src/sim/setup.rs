@@ -40,6 +40,10 @@ pub struct Setup {
     pub keep_log: bool,
     /// `group_replication_clone_threshold`.
     pub clone_threshold: u64,
+    /// `group_replication_autorejoin_tries`.
+    pub autorejoin_tries: u64,
+    /// Every other client writes with `group_replication_consistency=AFTER`.
+    pub after: bool,
     /// Which kinds of fault there are.
     pub faults: Faults,
     /// The bug that is planted.
@@ -121,6 +125,8 @@ faults! {
     rot "rot" 20,
     /// Processes end cleanly: one now and then, and all at once, perhaps without a quorum.
     shutdown "shutdown" 20,
+    /// A process ends between two things that one step wants done.
+    mid_step "mid-step" 25,
 }
 
 impl Faults {
@@ -240,6 +246,8 @@ impl Setup {
             checkpoint_log_bytes: one_of(seed, "checkpoints", &[2_000, 10_000, 50_000, u64::MAX]),
             keep_log: of(seed, "keep log").percent(30),
             clone_threshold: one_of(seed, "clone threshold", &[u64::MAX, u64::MAX, 50]),
+            autorejoin_tries: one_of(seed, "autorejoin tries", &[3, 3, 3, 0]),
+            after: of(seed, "after").percent(20),
             faults: Faults::draw(seed),
             mutant: None,
             trace: false,

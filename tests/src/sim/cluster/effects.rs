@@ -12,6 +12,12 @@ impl Cluster {
     pub(in crate::sim) fn effects(&mut self, node: usize) -> Result<(), Failure> {
         let Some(engine) = self.engine(node) else { return Ok(()) };
         while let Some(effect) = engine.pop_effect() {
+            if self.ends_before(node, &effect) {
+                rare!("a process ends in the middle of a step");
+                self.say(|| format!("m{node} ends before {effect:?}"));
+                let (loss, back) = (self.loss_of_process(), 50_000 + self.rng.below(500_000));
+                return self.crash(node, loss, back);
+            }
             match effect {
                 Effect::Send { to, channel, label, message, payload } => {
                     self.send(node, to, channel, (label, message, payload))?;
@@ -86,6 +92,24 @@ impl Cluster {
         }
         self.wake_tasks(node);
         Ok(())
+    }
+
+    /// Whether the process ends just before it does this, more often at what happens seldom.
+    fn ends_before(&mut self, node: usize, effect: &Effect) -> bool {
+        if !self.faulty || !self.setup.faults.mid_step {
+            return false;
+        }
+        // Within the budget: while one has lost data the others stay up.
+        if self.nodes.iter().enumerate().any(|(at, it)| at != node && (it.damaged || it.spoiled)) {
+            return false;
+        }
+        match effect {
+            Effect::ResetLog | Effect::RestartLog { .. } | Effect::Cut { .. } | Effect::Retain { .. } => {
+                self.rng.percent(15)
+            }
+            Effect::StoreVote(_) | Effect::Checkpoint(_) | Effect::Append(_) => self.rng.below(500) == 0,
+            _ => false,
+        }
     }
 
     fn store_vote(&mut self, node: usize, vote: Vote) {
