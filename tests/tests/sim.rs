@@ -137,6 +137,13 @@ fn whom_only_the_candidates_log_makes_a_voter_grants_pre_votes() {
     }
 }
 
+/// A joiner lost its majority before its view came, and was not to come back by itself: START never ended, and STOP
+/// waited behind it, for ever.
+#[test]
+fn a_start_ends_when_its_member_goes_to_error() {
+    pass(&setup(604_126, "partition,loss,bad-memory,shutdown", 6000));
+}
+
 /// The order alone, at random.
 #[test]
 fn three_hundred_walks_of_the_order_pass() {

@@ -82,6 +82,7 @@ impl Member {
             self.life = Life::Failed;
         } else {
             self.life = Life::Offline;
+            self.starting = false;
             out.push(Effect::CommandDone(Err(CommandError { code, reason })));
         }
     }

@@ -189,6 +189,8 @@ pub struct Member {
     spoiled: bool,
     /// The alarm that was said.
     alarm: Option<Csn>,
+    /// START has not ended yet.
+    starting: bool,
 }
 
 impl Member {
@@ -233,6 +235,7 @@ impl Member {
             reports: 0,
             spoiled: false,
             alarm: None,
+            starting: false,
         }
     }
 
@@ -332,6 +335,7 @@ impl Member {
             return;
         }
         self.served = false;
+        self.starting = true;
         let in_group = self.certifier.options().is_some_and(|options| options.group);
         let diverged = self.certifier.facts(self.vote.incarnation).is_some_and(|facts| facts.diverged);
         if diverged && in_group && self.resumable() && !options.bootstrap {
@@ -415,6 +419,7 @@ impl Member {
     }
 
     fn stop(&mut self, now: Instant, shutdown: bool, out: &mut Effects) {
+        self.starting = false;
         if self.stop_diverged(now, shutdown) {
             return;
         }
@@ -680,6 +685,7 @@ impl Member {
                 self.ask_again(now, out);
                 if waits && self.shows_itself() {
                     self.life = Life::Running { waits: false };
+                    self.starting = false;
                     out.push(Effect::CommandDone(Ok(())));
                 }
             }

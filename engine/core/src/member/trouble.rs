@@ -14,7 +14,7 @@
 
 use super::{Life, Member, StartOptions};
 use crate::certify::Certifier;
-use crate::effect::{Effect, Effects, ExitAction, Instant, Level};
+use crate::effect::{CommandError, Effect, Effects, ExitAction, Instant, Level};
 use crate::paxos::tail::Tail;
 use crate::paxos::{Group, voters_in};
 use wire::entry::Body;
@@ -135,6 +135,11 @@ impl Member {
         }
         self.spoiled |= cause.rebuilds();
         let (code, text) = cause.note();
+        if std::mem::take(&mut self.starting) {
+            // Its operator is to be able to give another command.
+            self.life = Life::Running { waits: false };
+            out.push(Effect::CommandDone(Err(CommandError { code: 3092, reason: text.clone() })));
+        }
         // The word for what a member lives through; `Error` is for what should never happen.
         out.note(Level::Warning, code, text);
         let text = "The server was automatically set into read only mode after an error was detected.".into();
