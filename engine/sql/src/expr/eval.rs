@@ -256,6 +256,7 @@ impl Node {
                 };
             }
             Self::Cast(expr, to) => cast(&*expr.eval(row, env)?, *to, env)?,
+            Self::CastDecimal(expr, size, text) => cast_decimal(&*expr.eval(row, env)?, *size, text, env),
             Self::Call(name, args, collation) => {
                 return function::call(name, args, *collation, row, env).map(Cow::Owned);
             }
@@ -516,21 +517,37 @@ fn cast_integer(value: &Value, signed: bool, env: &dyn Env) -> Value {
     if signed { Value::Int(wide as i64) } else { Value::UInt(wide as u64) }
 }
 
+fn warn_if_truncated(kind: &str, value: &Value, env: &dyn Env) {
+    if let Value::Text(text) = value
+        && !text_number(text).1
+    {
+        let message = format!("Truncated incorrect {kind} value: '{text}'");
+        env.warn(Warning { level: Level::Warning, code: 1292, message });
+    }
+}
+
+fn cast_decimal(value: &Value, (digits, scale): (u8, u8), shown: &str, env: &dyn Env) -> Value {
+    if value.is_null() {
+        return Value::Null;
+    }
+    warn_if_truncated("DECIMAL", value, env);
+    let rounded = value.to_decimal().unwrap_or_else(|| Decimal::from_int(0)).rounded(scale);
+    if rounded.integer_digits() <= u32::from(digits.saturating_sub(scale)) {
+        return Value::Decimal(rounded);
+    }
+    let message = format!("Out of range value for column '{shown}' at row 1");
+    env.warn(Warning { level: Level::Warning, code: 1264, message });
+    let nines = format!("{}.{}", "9".repeat(usize::from(digits - scale)), "9".repeat(usize::from(scale)));
+    let most = Decimal::parse(nines.trim_end_matches('.')).unwrap_or(rounded.clone());
+    Value::Decimal(if rounded.is_negative() { most.negated() } else { most })
+}
+
 fn cast_plain(value: &Value, to: Cast, env: &dyn Env) -> Value {
     if matches!(to, Cast::Signed | Cast::Unsigned) {
         return cast_integer(value, to == Cast::Signed, env);
     }
-    if !matches!(to, Cast::Text(_) | Cast::Bytes(_) | Cast::FloatText) {
-        let kind = match to {
-            Cast::Decimal(..) => "DECIMAL",
-            _ => "DOUBLE",
-        };
-        if let Value::Text(text) = value
-            && !text_number(text).1
-        {
-            let message = format!("Truncated incorrect {kind} value: '{text}'");
-            env.warn(Warning { level: Level::Warning, code: 1292, message });
-        }
+    if matches!(to, Cast::Double | Cast::Float) {
+        warn_if_truncated("DOUBLE", value, env);
     }
     match to {
         Cast::Double => Value::Double(value.to_f64().unwrap_or(0.0)),
@@ -540,15 +557,6 @@ fn cast_plain(value: &Value, to: Cast, env: &dyn Env) -> Value {
             Value::text(String::from_utf8_lossy(&text).into_owned())
         }
         Cast::Float => Value::Double(f64::from(value.to_f64().unwrap_or(0.0) as f32)),
-        Cast::Decimal(digits, scale) => {
-            let rounded = value.to_decimal().unwrap_or_else(|| Decimal::from_int(0)).rounded(scale);
-            if rounded.integer_digits() <= u32::from(digits.saturating_sub(scale)) {
-                return Value::Decimal(rounded);
-            }
-            let nines = format!("{}.{}", "9".repeat(usize::from(digits - scale)), "9".repeat(usize::from(scale)));
-            let most = Decimal::parse(nines.trim_end_matches('.')).unwrap_or(rounded.clone());
-            Value::Decimal(if rounded.is_negative() { most.negated() } else { most })
-        }
         Cast::Text(length) => {
             let text = value.to_text().unwrap_or_default();
             Value::text(match length {

@@ -223,7 +223,8 @@ pub(super) fn unified(node: Node, kinds: &[Type], common: &Type) -> Node {
             if common.decimals <= 30
                 && known.any(|kind| kind.kind != ColumnType::NewDecimal || kind.decimals != common.decimals) =>
         {
-            Cast::Decimal(65, common.decimals)
+            // All of a DECIMAL's digits are there: nothing is too great for them.
+            return Node::CastDecimal(Box::new(node), (65, common.decimals), "".into());
         }
         // What has its type only when it runs is left as it is.
         _ if common.is_string()

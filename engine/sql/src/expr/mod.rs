@@ -221,8 +221,6 @@ pub enum Cast {
     Unsigned,
     /// DOUBLE.
     Double,
-    /// DECIMAL(m,d).
-    Decimal(u8, u8),
     /// CHAR(n).
     Text(Option<u32>),
     /// BINARY(n).
@@ -378,6 +376,8 @@ pub enum Node {
     },
     /// A cast.
     Cast(Box<Node>, Cast),
+    /// A cast to DECIMAL(digits, scale); the text is for what does not fit (1264).
+    CastDecimal(Box<Node>, (u8, u8), Rc<str>),
     /// A call of a function, by its name in upper case.
     Call(&'static str, Vec<Node>, Collation),
     /// `VALUES(column)`: the row that an INSERT wanted.
@@ -443,6 +443,7 @@ impl Node {
             | Self::IsNull(expr, _)
             | Self::IsTruth(expr, ..)
             | Self::Local(expr)
+            | Self::CastDecimal(expr, ..)
             | Self::Cast(expr, _) => f(expr),
             Self::And(left, right)
             | Self::Or(left, right)

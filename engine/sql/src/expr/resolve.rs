@@ -642,7 +642,9 @@ impl Resolver<'_> {
                         "For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '').",
                     ));
                 }
-                (Cast::Decimal(digits, scale), Type::decimal(u32::from(digits) + 2, scale))
+                let text = format!("CAST({what} AS DECIMAL({digits},{scale}))").into();
+                let kind = Type::decimal(u32::from(digits) + 2, scale);
+                return Ok((Node::CastDecimal(Box::new(node), (digits, scale), text), kind));
             }
             CastType::Char { length, charset } => {
                 let collation = match charset {

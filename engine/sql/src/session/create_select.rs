@@ -14,7 +14,7 @@ use crate::catalog::{Catalog, Column, DefaultValue, TableDefinition};
 use crate::collate::Collation;
 use crate::error::{SqlError, error};
 use crate::exec::Changed;
-use crate::expr::{Cast, Node, Type};
+use crate::expr::{Node, Type};
 use crate::plan::{Body, Output, unsupported};
 use crate::show::create::{column_text, ident, literal};
 use crate::sysvar::sql_mode::SqlMode;
@@ -239,7 +239,7 @@ fn declared(kind: &Type, node: &Node) -> String {
             let scale = u32::from(kind.decimals.min(30));
             let precision = match node {
                 Node::Const(Value::Decimal(number)) => number.integer_digits().max(1) + scale,
-                Node::Cast(_, Cast::Decimal(digits, _)) => u32::from(*digits),
+                Node::CastDecimal(_, (digits, _), _) => u32::from(*digits),
                 _ => kind.length,
             };
             (format!("decimal({},{scale}){unsigned}", precision.clamp(scale.max(1), 65)), Some("0"))

@@ -199,6 +199,7 @@ fn strict_mode_refuses_wrong_values_in_expressions_of_changes() {
             ("UPDATE s SET id = id + 10 WHERE LOG(id - 1) IS NULL", "error 3020"),
             ("UPDATE s x JOIN t ON t.a = x.id SET x.id = x.v + 10", "error 1292"),
             ("UPDATE s SET v = 1 / 0", "error 1365"),
+            ("UPDATE s SET v = CAST(99999 AS DECIMAL(4,1))", "error 1264"),
             ("SELECT COUNT(*), MAX(id) FROM s", "2,2"),
             ("UPDATE IGNORE s SET id = v + 10 WHERE id = 1", "ok 1"),
             ("SHOW WARNINGS", "Warning,1292,Truncated incorrect DOUBLE value: 'C'"),
