@@ -621,6 +621,12 @@ impl Server {
         }
     }
 
+    /// Rows that are locked, or waited for.
+    #[must_use]
+    pub fn locked_rows(&self) -> usize {
+        self.locks.borrow().len()
+    }
+
     // ---- named locks ----
 
     /// Who holds a named lock; one of a session that has ended is free.

@@ -190,6 +190,7 @@ pub async fn make_tables(place: Place) {
     let accounts: Vec<_> = (0..ACCOUNTS).map(|id| format!("({id}, {BALANCE})")).collect();
     let lists: Vec<_> = (0..LISTS).map(|id| format!("({id}, '')")).collect();
     let registers: Vec<_> = (0..REGISTERS).map(|id| format!("({id}, 0, 0)")).collect();
+    let moved: Vec<_> = (0..work::MOVED).map(|item| format!("({item}, {item})")).collect();
     let statements = [
         "CREATE DATABASE sim".to_owned(),
         "CREATE TABLE sim.bank (id INT PRIMARY KEY, balance BIGINT NOT NULL)".to_owned(),
@@ -199,9 +200,13 @@ pub async fn make_tables(place: Place) {
         "CREATE TABLE sim.lists (id INT PRIMARY KEY, items TEXT NOT NULL)".to_owned(),
         "CREATE TABLE sim.list_rows (list INT, place INT, item BIGINT NOT NULL, PRIMARY KEY (list, place))".to_owned(),
         "CREATE TABLE sim.registers (id INT PRIMARY KEY, version BIGINT NOT NULL, item BIGINT NOT NULL)".to_owned(),
+        "CREATE TABLE sim.moved (id BIGINT PRIMARY KEY, item INT NOT NULL)".to_owned(),
+        "CREATE TABLE sim.counted (id BIGINT AUTO_INCREMENT PRIMARY KEY, client INT NOT NULL)".to_owned(),
+        "CREATE TABLE sim.slots (id INT PRIMARY KEY, client INT NOT NULL)".to_owned(),
         // Nobody reads it: what bad memory does there is for the scrub to find.
         "CREATE TABLE sim.quiet (id INT PRIMARY KEY, t TEXT NOT NULL)".to_owned(),
         "INSERT INTO sim.quiet VALUES (1, 'one'), (2, 'two'), (3, 'three')".to_owned(),
+        format!("INSERT INTO sim.moved VALUES {}", moved.join(", ")),
         format!("INSERT INTO sim.bank VALUES {}", accounts.join(", ")),
         format!("INSERT INTO sim.lists VALUES {}", lists.join(", ")),
         format!("INSERT INTO sim.registers VALUES {}", registers.join(", ")),
@@ -284,5 +289,8 @@ async fn everything(sql: &mut Sql) -> Option<Final> {
         let [id, version, item] = row[..] else { return None };
         reads.push(Op::Register { key: Key::Register(id as u64), version: version as u64, item: item as u64 });
     }
-    Some(Final { accounts, transfers, ids, names, reads })
+    let moved = sql.run("SELECT item FROM sim.moved ORDER BY item").await.column()?;
+    let mut others = sql.run("SELECT id, client FROM sim.counted ORDER BY id").await.numbers()?;
+    others.extend(sql.run("SELECT id, client FROM sim.slots ORDER BY id").await.numbers()?);
+    Some(Final { accounts, transfers, ids, names, moved, others, reads })
 }

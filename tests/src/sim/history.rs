@@ -37,6 +37,10 @@ pub struct Final {
     pub ids: Vec<u64>,
     /// `name, id`.
     pub names: Vec<(u64, u64)>,
+    /// Items of the rows that change their keys.
+    pub moved: Vec<u64>,
+    /// Rows that AUTO_INCREMENT numbered, keys that come and go.
+    pub others: Vec<Vec<i64>>,
     /// Every list and register, as one transaction reads them.
     pub reads: Vec<Op>,
 }
@@ -62,6 +66,8 @@ pub struct History {
     pub names: Names,
     /// What clients do how often.
     pub mix: Mix,
+    /// Whom each AUTO_INCREMENT number was given to.
+    pub numbered: BTreeMap<u64, u64>,
     /// Appends asked for.
     pub appends: u64,
     /// Claims of names asked for.
@@ -198,6 +204,9 @@ impl History {
         self.bank.check(&found.accounts, &found.transfers)?;
         self.sets.check(&found.ids)?;
         self.names.check(&found.names)?;
+        if found.moved.iter().zip(0..).any(|(item, place)| *item != place) {
+            return Err(format!("moves: each item is there once, and found is {:?}", found.moved));
+        }
         let registers: Vec<_> = found
             .reads
             .iter()

@@ -30,6 +30,10 @@ pub struct Model {
     voters: BTreeSet<Incarnation>,
     /// What members that are ONLINE said last of their digests: as of which CSN, and which.
     digests: BTreeMap<Incarnation, (Csn, u64, u64)>,
+    /// The least snapshot that each member that is ONLINE has in use, as it said last; what is below all of them,
+    /// and was ever, from an index on.
+    snapshots: BTreeMap<Incarnation, Csn>,
+    floors: Vec<(Index, Csn)>,
 }
 
 impl Model {
@@ -44,6 +48,21 @@ impl Model {
     #[must_use]
     pub fn voters(&self) -> &[Uuid] {
         self.views.last().map_or(&[], |(_, voters)| voters)
+    }
+
+    /// Below this no snapshot is in use, as far as the log up to `index` says; `None` beyond what was judged.
+    #[must_use]
+    pub fn floor_at(&self, index: Index) -> Option<Csn> {
+        let at = self.floors.partition_point(|(from, _)| *from <= index);
+        (index <= self.index).then(|| at.checked_sub(1).map_or(Csn(0), |at| self.floors[at].1))
+    }
+
+    fn raise_floor(&mut self) {
+        let said = |who: &Incarnation| self.snapshots.get(who).copied().unwrap_or_default();
+        let Some(least) = self.online.iter().map(said).min() else { return };
+        if self.floors.last().is_none_or(|(_, floor)| *floor < least) {
+            self.floors.push((self.index, least));
+        }
     }
 
     /// Takes what a member made of a frame, unless another told it before.
@@ -77,6 +96,7 @@ impl Model {
                 self.transaction(index, (stamp.origin, stamp.run), transaction, &judged.verdict)?;
             }
             self.note(index, &entry, &judged.verdict)?;
+            self.raise_floor();
         }
         Ok(())
     }
@@ -182,12 +202,14 @@ impl Model {
                 self.epoch = (0, Incarnation(0));
                 self.online = birth.view.members.iter().take(1).map(|member| member.incarnation).collect();
                 self.digests.clear();
+                self.snapshots.clear();
                 self.add_view(index, &birth.view);
             }
             Body::View(view) => {
                 if let ViewCause::Leave(who) | ViewCause::Expel(who) = view.cause {
                     self.online.remove(&who);
                     self.digests.remove(&who);
+                    self.snapshots.remove(&who);
                 }
                 self.add_view(index, view);
             }
@@ -195,6 +217,8 @@ impl Model {
                 self.online.insert(entry.stamp.origin);
             }
             Body::Report(report) if self.online.contains(&entry.stamp.origin) => {
+                let before = self.snapshots.entry(entry.stamp.origin).or_default();
+                *before = report.least_snapshot.min(self.csn).max(*before);
                 let said = (report.digest_at, report.verdicts, report.rows);
                 self.digests.insert(entry.stamp.origin, said);
                 self.compare(said.0);

@@ -20,6 +20,8 @@ pub(super) struct Network {
     pub mute: BTreeSet<usize>,
     /// Connections on which something was lost: TCP delivers all that is sent, or ends.
     lossy: BTreeSet<(usize, usize)>,
+    /// Since when one member hears another without a break, and until when.
+    heard: BTreeMap<(usize, usize), (u64, u64)>,
 }
 
 impl Network {
@@ -59,7 +61,23 @@ fn payload_bytes(payload: &Payload) -> usize {
     }
 }
 
+/// Heartbeats that come no farther apart are heard without a break.
+const UNBROKEN_US: u64 = 300_000;
+/// Who has been heard so long without a break is missed by nobody.
+const LONG_US: u64 = 3_000_000;
+
 impl Cluster {
+    /// Whether two members have heard each other for long, and still do.
+    pub(super) fn hear_each_other(&self, one: usize, other: usize) -> bool {
+        let hears = |from: usize, to: usize| {
+            self.network
+                .heard
+                .get(&(from, to))
+                .is_some_and(|&(since, last)| self.now - last < UNBROKEN_US && last - since > LONG_US)
+        };
+        hears(one, other) && hears(other, one)
+    }
+
     fn reachable(&self, from: usize, to: usize) -> bool {
         from != to && self.nodes[to].engine.is_some() && !self.network.silent.contains(&(from, to))
     }
@@ -122,6 +140,13 @@ impl Cluster {
             return Ok(());
         }
         let Parcel { incarnation, label, message, payload, .. } = parcel;
+        if matches!(message, Message::Heartbeat(_)) && incarnation == self.nodes[from].speaks_as {
+            let (since, last) = self.network.heard.entry((from, to)).or_insert((self.now, self.now));
+            if self.now - *last > UNBROKEN_US {
+                *since = self.now;
+            }
+            *last = self.now;
+        }
         let bytes = payload_bytes(&payload);
         self.mix([2, (from * 16 + to) as u64, bytes as u64]);
         self.say(|| format!("m{to} receives from m{from}: {message:?} {payload:?}"));

@@ -9,8 +9,10 @@ use wire::id::Index;
 use wire::message::{Channel, Given, Message, Want};
 use wire::rare;
 
-/// Bytes of log in one answer, where the window is not smaller.
+/// Bytes of log in one answer, where windows are not very small.
 const LOG_BYTES: usize = 1 << 20;
+/// See [`Donor::new`].
+const WINDOWS: usize = 16;
 /// Answers that wait for the disk at most: each holds a chunk. Who asks beyond is told to ask again.
 const WAITING_MAX: usize = 32;
 /// Tokens of reads: above those of the order.
@@ -48,10 +50,12 @@ fn bytes_of(bytes: &[u8]) -> Payload {
 }
 
 impl Donor {
-    /// Answers with at most `window_bytes` of log at once, and with one frame at least.
+    /// Answers with at most [`WINDOWS`] windows of log at once, and with one frame at least: who asks has to gain on
+    /// a group that fills a window in each round trip.
     #[must_use]
     pub fn new(window_bytes: usize) -> Self {
-        Self { waiting: BTreeMap::new(), next: FIRST_READ, log_bytes: LOG_BYTES.min(window_bytes) }
+        let log_bytes = LOG_BYTES.min(window_bytes.saturating_mul(WINDOWS));
+        Self { waiting: BTreeMap::new(), next: FIRST_READ, log_bytes }
     }
 
     /// A member of another birth of the group asks, or of another group: nothing of this one is for it **[!]**.

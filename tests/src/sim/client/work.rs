@@ -24,6 +24,12 @@ pub struct Mix {
     pub ranges: u64,
     /// Claims of names.
     pub names: u64,
+    /// Rows that change their primary key.
+    pub moves: u64,
+    /// Rows that AUTO_INCREMENT numbers.
+    pub counted: u64,
+    /// Few keys that are inserted and deleted over and over, some by transactions that take seconds.
+    pub slots: u64,
 }
 
 impl Mix {
@@ -38,10 +44,19 @@ impl Mix {
         };
         let (lists, transfers, balances, inserts) = (weight(40), weight(16), weight(10), weight(12));
         let (deletes, ranges, names) = (weight(4), weight(8), weight(6));
-        Self { lists: lists.max(1), transfers, balances, inserts, deletes, ranges, names }
+        // Drawn apart, so that seeds without these stay as they were.
+        let mut rng = Rng::new(seed ^ 0x3ad8_025f_52c6_1e0b);
+        let mut weight = |usual: u64| if rng.percent(50) { usual } else { 0 };
+        let (moves, counted, slots) = (weight(8), weight(6), weight(8));
+        let lists = lists.max(1);
+        Self { lists, transfers, balances, inserts, deletes, ranges, names, moves, counted, slots }
     }
 }
 
+/// Rows that change their keys.
+pub(super) const MOVED: u64 = 3;
+/// Keys that come and go.
+const SLOTS: u64 = 3;
 /// Elements of the set that are read together.
 const RANGE: u64 = 32;
 /// Appends to the lists of one time, until clients go on to the next ones: states of lists stay short.
@@ -49,13 +64,15 @@ const APPENDS: u64 = 16;
 
 /// Does one thing.
 pub(super) async fn step(sql: &mut Sql, client: u64, mix: &Mix, rng: &mut Rng) {
-    let Mix { lists, mut transfers, balances, mut inserts, mut deletes, ranges, mut names } = *mix;
+    let Mix { lists, mut transfers, balances, mut inserts, mut deletes, ranges, mut names, .. } = *mix;
+    let Mix { mut moves, mut counted, mut slots, .. } = *mix;
     // Where nothing can be written, a try now and then shows that it is refused.
     let writes = sql.place.takes_writes() || rng.percent(10);
     if !writes {
         (transfers, inserts, deletes, names) = (0, 0, 0, 0);
+        (moves, counted, slots) = (0, 0, 0);
     }
-    let weights = [lists, transfers, balances, inserts, deletes, ranges, names];
+    let weights = [lists, transfers, balances, inserts, deletes, ranges, names, moves, counted, slots];
     let mut at = rng.below(weights.iter().sum());
     let kind = weights.iter().position(|&weight| {
         let here = at < weight;
@@ -69,7 +86,10 @@ pub(super) async fn step(sql: &mut Sql, client: u64, mix: &Mix, rng: &mut Rng) {
         3 => insert(sql, client, rng).await,
         4 => delete(sql, client, rng).await,
         5 => read_range(sql, client, rng).await,
-        _ => claim(sql, client, rng).await,
+        6 => claim(sql, client, rng).await,
+        7 => move_row(sql, client, rng).await,
+        8 => count_on(sql, client, rng).await,
+        _ => use_slot(sql, client, rng).await,
     }
 }
 
@@ -364,6 +384,65 @@ async fn claim(sql: &mut Sql, client: u64, rng: &mut Rng) {
     tell(sql, Fate::Failed);
     let fate = transaction(sql, &statements, rng, |sql| tell(sql, Fate::Unknown)).await.fate();
     tell(sql, fate);
+    sql.place.history.borrow_mut().count(fate);
+}
+
+/// Gives a row another primary key: whoever moves it at the same time must not move it too.
+async fn move_row(sql: &mut Sql, client: u64, rng: &mut Rng) {
+    let item = rng.below(MOVED);
+    let to = sql.place.history.borrow_mut().new_id(client);
+    let Some(at) = sql.run(&format!("SELECT id FROM sim.moved WHERE item = {item}")).await.column() else { return };
+    let [at] = at[..] else {
+        // A member that is rebuilt from the first entry on has been before the rows.
+        if sql.place.is_online() {
+            sql.place.violate(format!("moves: item {item} is at {at:?}"));
+        }
+        return;
+    };
+    let statements = [format!("UPDATE sim.moved SET id = {to} WHERE id = {at}")];
+    let fate = transaction(sql, &statements, rng, |_| ()).await.fate();
+    sql.place.history.borrow_mut().count(fate);
+}
+
+/// A number that AUTO_INCREMENT gave is never given again, even if its row is gone.
+async fn count_on(sql: &mut Sql, client: u64, rng: &mut Rng) {
+    let answer = sql.run(&format!("INSERT INTO sim.counted (client) VALUES ({client})")).await;
+    sql.place.history.borrow_mut().count(answer.fate());
+    if answer != Answer::Ok {
+        return;
+    }
+    let Some(id) = sql.run("SELECT LAST_INSERT_ID()").await.column() else { return };
+    let Some(&id) = id.first() else { return };
+    let before = sql.place.history.borrow_mut().numbered.insert(id, client);
+    if let Some(before) = before {
+        sql.place.violate(format!("numbers: {id} was given to client {before}, then to client {client}"));
+    }
+    if rng.percent(70) {
+        let fate = sql.run(&format!("DELETE FROM sim.counted WHERE id = {id}")).await.fate();
+        sql.place.history.borrow_mut().count(fate);
+    }
+}
+
+/// Inserts or deletes one of few keys, now and then in a transaction whose snapshot is seconds old.
+async fn use_slot(sql: &mut Sql, client: u64, rng: &mut Rng) {
+    let slot = rng.below(SLOTS);
+    if sql.run("BEGIN").await != Answer::Ok || sql.run("SELECT COUNT(*) FROM sim.slots").await == Answer::Closed {
+        return;
+    }
+    if rng.percent(25) {
+        sql.place.pause(rng.below(4_000_000)).await;
+    }
+    let statement = if rng.percent(50) {
+        format!("INSERT INTO sim.slots VALUES ({slot}, {client})")
+    } else {
+        format!("DELETE FROM sim.slots WHERE id = {slot}")
+    };
+    let answer = sql.run(&statement).await;
+    if let Answer::Error(_) = answer {
+        sql.run("ROLLBACK").await;
+        return;
+    }
+    let fate = sql.commit().await.fate();
     sql.place.history.borrow_mut().count(fate);
 }
 

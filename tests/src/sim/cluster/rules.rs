@@ -5,6 +5,7 @@ use crate::sim::check::Digests;
 use crate::sim::client;
 use engine_core::effect::{Level, Note};
 use node::engine::Engine;
+use wire::entry::{ArchivedBody, View, ViewCause, VotingRole};
 use wire::frame::Frame;
 use wire::id::{Ballot, Incarnation, Index};
 use wire::message::Message;
@@ -29,6 +30,11 @@ impl Cluster {
             let server = self.engine(node).expect("it is up").server().clone();
             if server.digest().1 != server.recompute_digest() {
                 return self.fail(format!("digest: member {node}'s rolling row digest is not that of its rows"));
+            }
+            // Every session has ended.
+            let locked = server.locked_rows();
+            if locked > 0 {
+                return self.fail(format!("locks: {locked} rows of member {node} stay locked, by nobody"));
             }
         }
         Ok(())
@@ -64,6 +70,13 @@ impl Cluster {
             if let Err(rule) = self.truth.model.judged(&frame, &judged) {
                 return self.fail(format!("member {node}: {rule}"));
             }
+        }
+        let stable = engine.with_member(|member| member.certifier().stable());
+        if let Some(floor) = self.truth.model.floor_at(digests.index).filter(|&floor| stable > floor) {
+            return self.fail(format!(
+                "stable: member {node} holds {stable} for stable at index {}; the least snapshot in use is {floor}",
+                digests.index
+            ));
         }
         if self.nodes[node].digests == digests {
             return Ok(());
@@ -123,6 +136,9 @@ impl Cluster {
         let (settled, waiting): (Vec<_>, Vec<_>) = log.iter().partition(|before| before.header().last() <= decided);
         // A birth is its own opening.
         let opens = !log.iter().any(|before| before.header().ballot == ballot);
+        if leads {
+            self.check_expulsion(frame)?;
+        }
         if !leads || opens {
             return Ok(());
         }
@@ -131,6 +147,30 @@ impl Cluster {
         }
         if settled.last().is_none_or(|last| last.header().ballot != ballot) {
             return self.fail(format!("views: {frame:?} changes the view before its ballot's opening is decided"));
+        }
+        Ok(())
+    }
+
+    /// Nobody is expelled whom too many hear for that: a quorum has to miss it.
+    fn check_expulsion(&self, frame: &Frame) -> Result<(), Failure> {
+        for (_, entry) in frame.entries() {
+            let Some(ArchivedBody::View(view)) = entry.view().map(|entry| &entry.body) else { continue };
+            let Ok(view) = rkyv::deserialize::<View, rkyv::rancor::Failure>(view) else { continue };
+            let ViewCause::Expel(gone) = view.cause else { continue };
+            // An older life gives way to the next one without being asked.
+            let Some(node) = self.nodes.iter().position(|it| it.engine.is_some() && it.speaks_as == gone) else {
+                continue;
+            };
+            // Without the one that goes.
+            let voters = view.members.iter().filter(|member| member.role == VotingRole::Voter);
+            let voters: Vec<_> =
+                voters.filter_map(|member| self.nodes.iter().position(|it| it.uuid == member.uuid)).collect();
+            let hear: Vec<_> = voters.iter().filter(|&&other| self.hear_each_other(node, other)).collect();
+            if voters.len() - hear.len() <= voters.len() / 2 {
+                return self.fail(format!(
+                    "expulsion: {frame:?} expels member {node}, with which members {hear:?} have long spoken"
+                ));
+            }
         }
         Ok(())
     }
