@@ -164,3 +164,10 @@ fn a_flipped_row_is_found_and_repaired() {
     assert!(damaged >= 4, "{damaged}");
     assert_eq!(diverged, damaged);
 }
+
+/// A joiner's leader lost the view that adds it: the joiner, in no view, took the silence of all for a lost majority,
+/// was in ERROR by that, and waited for a quorum that never listed it.
+#[test]
+fn a_joiner_in_no_view_has_no_majority_to_lose() {
+    pass(&setup(256, "drawn", 6000));
+}

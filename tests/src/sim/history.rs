@@ -173,6 +173,12 @@ impl History {
         self.txns[txn].snapshot
     }
 
+    /// Whether its member was ONLINE when it began.
+    #[must_use]
+    pub fn began_online(&self, txn: usize) -> bool {
+        self.txns[txn].online
+    }
+
     /// It is asked to commit: from here on its outcome is unknown.
     pub fn commit(&mut self, txn: usize) {
         self.txns[txn].fate = Fate::Unknown;

@@ -244,7 +244,11 @@ impl Member {
 
     /// Whether a quorum has answered lately; leaves the group when it has not for too long.
     pub(super) fn watch_majority(&mut self, now: Instant, out: &mut Effects) {
-        let Some(group) = &self.group else { return };
+        // Whom no view lists is in no group yet: it asks again, and has no majority to lose.
+        let Some(group) = self.group.as_ref().filter(|group| group.is_listed()) else {
+            self.minority_since = None;
+            return;
+        };
         if group.has_quorum() || self.trouble.is_some() {
             if self.minority_since.take().is_some() && self.trouble.is_none() {
                 let text = "The member has resumed contact with a majority of the members in the group. Regular \

@@ -238,13 +238,18 @@ async fn read(sql: &mut Sql, txn: usize, key: Key, lock: bool) -> Answer {
                 sql.place.history.borrow_mut().take_snapshot(txn);
             }
         }
-        // A member that is rebuilt from the first entry on has been before the tables were filled.
-        None if matches!(answer, Answer::Rows(_)) && sql.place.is_online() => {
+        // A member that is rebuilt from the first entry on has been before the tables were filled, and a snapshot
+        // from then stays so.
+        None if matches!(answer, Answer::Rows(_)) && sql.place.is_online() && was_online(sql, txn) => {
             sql.place.violate(format!("client: '{statement}' was answered {answer:?} by an ONLINE member"));
         }
         None => {}
     }
     answer
+}
+
+fn was_online(sql: &Sql, txn: usize) -> bool {
+    sql.place.history.borrow().began_online(txn)
 }
 
 fn note(sql: &Sql, txn: usize, op: Op) {
@@ -391,10 +396,11 @@ async fn claim(sql: &mut Sql, client: u64, rng: &mut Rng) {
 async fn move_row(sql: &mut Sql, client: u64, rng: &mut Rng) {
     let item = rng.below(MOVED);
     let to = sql.place.history.borrow_mut().new_id(client);
+    let online = sql.place.is_online();
     let Some(at) = sql.run(&format!("SELECT id FROM sim.moved WHERE item = {item}")).await.column() else { return };
     let [at] = at[..] else {
         // A member that is rebuilt from the first entry on has been before the rows.
-        if sql.place.is_online() {
+        if online && sql.place.is_online() {
             sql.place.violate(format!("moves: item {item} is at {at:?}"));
         }
         return;
