@@ -69,6 +69,8 @@ pub struct Report {
     pub damaged: u64,
     /// See `damaged`.
     pub diverged: u64,
+    /// The longest that such a member went on, simulated microseconds; a scrub begins each second.
+    pub noticed_us: u64,
     /// Rare branches that were reached (in builds with marks).
     pub rare: Vec<&'static str>,
 }
@@ -122,6 +124,8 @@ pub(super) struct SimNode {
     pub damaged: bool,
     /// A row of it is not what was stored, nor perhaps in the checkpoints cut since: it finds out, and rebuilds.
     pub spoiled: bool,
+    /// Since when.
+    pub spoiled_at: u64,
     /// Its machine restarted while `sync_binlog` was 0.
     pub unsure: bool,
     /// The highest ballot that it answered under, by incarnation.
@@ -256,6 +260,7 @@ impl Cluster {
                     flush_at: 0,
                     damaged: false,
                     spoiled: false,
+                    spoiled_at: 0,
                     unsure: false,
                     answered: (Incarnation(0), Ballot::ZERO),
                     judged: Rc::default(),

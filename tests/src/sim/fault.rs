@@ -268,6 +268,7 @@ impl Cluster {
             self.say(|| format!("a bit of a row of m{node} changes"));
             self.report.damaged += 1;
             self.nodes[node].spoiled = true;
+            self.nodes[node].spoiled_at = self.now;
         }
     }
 

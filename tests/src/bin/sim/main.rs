@@ -138,6 +138,9 @@ impl Total {
         sum.failed += report.failed;
         sum.elections += report.elections;
         sum.crashes += report.crashes;
+        sum.damaged += report.damaged;
+        sum.diverged += report.diverged;
+        sum.noticed_us = sum.noticed_us.max(report.noticed_us);
         for &name in &report.rare {
             *self.rare.entry(name).or_default() += 1;
         }
@@ -153,7 +156,7 @@ impl Total {
                 "{{\"seeds\":{seeds},\"start\":{},\"profile\":\"{}\",\"passed\":{passed},\"failed\":{failed},\
                  \"wall_s\":{wall:.2},\"seeds_per_s\":{rate:.2},\"simulated_s\":{simulated:.1},\
                  \"trace\":\"{:016x}\",\"events\":{},\"acknowledged\":{},\"refused\":{},\"elections\":{},\
-                 \"crashes\":{},\"rare\":{{{}}}}}",
+                 \"crashes\":{},\"damaged_rows\":{},\"noticed_us_max\":{},\"rare\":{{{}}}}}",
                 options.start,
                 options.profile,
                 sum.trace,
@@ -162,6 +165,8 @@ impl Total {
                 sum.failed,
                 sum.elections,
                 sum.crashes,
+                sum.damaged,
+                sum.noticed_us,
                 rare.join(",")
             );
             return;
@@ -177,6 +182,10 @@ impl Total {
             "{} events, {} transactions acknowledged, {} refused, {} elections, {} crashes; trace {:016x}",
             sum.events, sum.acknowledged, sum.failed, sum.elections, sum.crashes, sum.trace
         );
+        if sum.damaged > 0 {
+            let (damaged, diverged, most) = (sum.damaged, sum.diverged, sum.noticed_us as f64 / 1e6);
+            println!("{damaged} rows changed by bad memory, {diverged} noticed by digests, {most:.1} s later at most");
+        }
         println!("{passed} passed, {failed} failed");
     }
 }

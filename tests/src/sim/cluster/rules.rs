@@ -45,7 +45,11 @@ impl Cluster {
         let notes: Vec<Note> = self.nodes[node].notes.borrow_mut().drain(..).collect();
         for note in notes {
             self.report.elections += u64::from(note.text.contains("leads under ballot"));
-            self.report.diverged += u64::from(note.text.starts_with("This member's rows differ"));
+            if note.text.starts_with("This member's rows differ") {
+                let noticed = self.now - self.nodes[node].spoiled_at;
+                self.report.diverged += 1;
+                self.report.noticed_us = self.report.noticed_us.max(noticed);
+            }
             self.say(|| format!("m{node} says: {}", note.text));
             if note.level == Level::Error {
                 return self.fail(format!("member {node}: {}", note.text));
