@@ -5,7 +5,7 @@ use super::cluster::{Cluster, Event, Failure, address, node_at};
 use engine_core::effect::{Input, Payload, Peer};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::frame::Buffer;
-use wire::id::Incarnation;
+use wire::id::{Ballot, Incarnation};
 use wire::message::{Channel, Label, Message};
 
 /// The state of all links.
@@ -20,14 +20,19 @@ pub(super) struct Network {
     pub mute: BTreeSet<usize>,
     /// Connections on which something was lost: TCP delivers all that is sent, or ends.
     lossy: BTreeSet<(usize, usize)>,
-    /// Since when one member hears another without a break, and until when.
-    heard: BTreeMap<(usize, usize), (u64, u64)>,
+    /// Under which ballot a member told another last that it wants, or agrees, to expel whom.
+    said: BTreeMap<(usize, usize), (Ballot, Vec<Incarnation>)>,
 }
 
 impl Network {
     /// What is on its way from one member to another is lost.
     pub fn renew(&mut self, from: usize, to: usize) {
         *self.epochs.entry((from, to)).or_default() += 1;
+    }
+
+    /// Whether a member told the leader `to` that it agrees to an expulsion.
+    pub fn agrees(&self, from: usize, to: usize, (ballot, who): (Ballot, Incarnation)) -> bool {
+        self.said.get(&(from, to)).is_some_and(|(under, whom)| *under == ballot && whom.contains(&who))
     }
 
     fn epoch(&self, from: usize, to: usize) -> u64 {
@@ -61,23 +66,7 @@ fn payload_bytes(payload: &Payload) -> usize {
     }
 }
 
-/// Heartbeats that come no farther apart are heard without a break.
-const UNBROKEN_US: u64 = 300_000;
-/// Who has been heard so long without a break is missed by nobody.
-const LONG_US: u64 = 3_000_000;
-
 impl Cluster {
-    /// Whether two members have heard each other for long, and still do.
-    pub(super) fn hear_each_other(&self, one: usize, other: usize) -> bool {
-        let hears = |from: usize, to: usize| {
-            self.network
-                .heard
-                .get(&(from, to))
-                .is_some_and(|&(since, last)| self.now - last < UNBROKEN_US && last - since > LONG_US)
-        };
-        hears(one, other) && hears(other, one)
-    }
-
     fn reachable(&self, from: usize, to: usize) -> bool {
         from != to && self.nodes[to].engine.is_some() && !self.network.silent.contains(&(from, to))
     }
@@ -140,12 +129,9 @@ impl Cluster {
             return Ok(());
         }
         let Parcel { incarnation, label, message, payload, .. } = parcel;
-        if matches!(message, Message::Heartbeat(_)) && incarnation == self.nodes[from].speaks_as {
-            let (since, last) = self.network.heard.entry((from, to)).or_insert((self.now, self.now));
-            if self.now - *last > UNBROKEN_US {
-                *since = self.now;
-            }
-            *last = self.now;
+        if let Message::Heartbeat(heartbeat) = &message {
+            let said = (heartbeat.promised, heartbeat.expels.clone());
+            self.network.said.insert((from, to), said);
         }
         let bytes = payload_bytes(&payload);
         self.mix([2, (from * 16 + to) as u64, bytes as u64]);

@@ -5,7 +5,7 @@ use crate::sim::check::Digests;
 use crate::sim::client;
 use engine_core::effect::{Level, Note};
 use node::engine::Engine;
-use wire::entry::{ArchivedBody, View, ViewCause, VotingRole};
+use wire::entry::{ArchivedBody, View, ViewCause};
 use wire::frame::Frame;
 use wire::id::{Ballot, Incarnation, Index};
 use wire::message::Message;
@@ -141,7 +141,7 @@ impl Cluster {
         // A birth is its own opening.
         let opens = !log.iter().any(|before| before.header().ballot == ballot);
         if leads {
-            self.check_expulsion(frame)?;
+            self.check_expulsion(node, frame)?;
         }
         if !leads || opens {
             return Ok(());
@@ -155,24 +155,27 @@ impl Cluster {
         Ok(())
     }
 
-    /// Nobody is expelled whom too many hear for that: a quorum has to miss it.
-    fn check_expulsion(&self, frame: &Frame) -> Result<(), Failure> {
+    /// Nobody is expelled unless a quorum has told the leader that it agrees.
+    fn check_expulsion(&self, node: usize, frame: &Frame) -> Result<(), Failure> {
         for (_, entry) in frame.entries() {
             let Some(ArchivedBody::View(view)) = entry.view().map(|entry| &entry.body) else { continue };
             let Ok(view) = rkyv::deserialize::<View, rkyv::rancor::Failure>(view) else { continue };
             let ViewCause::Expel(gone) = view.cause else { continue };
             // An older life gives way to the next one without being asked.
-            let Some(node) = self.nodes.iter().position(|it| it.engine.is_some() && it.speaks_as == gone) else {
+            let Some(expelled) = self.nodes.iter().find(|it| it.engine.is_some() && it.speaks_as == gone) else {
                 continue;
             };
-            // Without the one that goes.
-            let voters = view.members.iter().filter(|member| member.role == VotingRole::Voter);
-            let voters: Vec<_> =
-                voters.filter_map(|member| self.nodes.iter().position(|it| it.uuid == member.uuid)).collect();
-            let hear: Vec<_> = voters.iter().filter(|&&other| self.hear_each_other(node, other)).collect();
-            if voters.len() - hear.len() <= voters.len() / 2 {
+            // Of those that were there before.
+            let voters = self.truth.model.voters();
+            let agrees =
+                |other: usize| other == node || self.network.agrees(other, node, (frame.header().ballot, gone));
+            let agreed = voters.iter().filter(|&&uuid| uuid != expelled.uuid);
+            let agreed = agreed.filter_map(|&uuid| self.nodes.iter().position(|it| it.uuid == uuid));
+            let agreed: Vec<_> = agreed.filter(|&other| agrees(other)).collect();
+            if agreed.len() <= voters.len() / 2 {
                 return self.fail(format!(
-                    "expulsion: {frame:?} expels member {node}, with which members {hear:?} have long spoken"
+                    "expulsion: {frame:?} expels a member; only {agreed:?} of {} voters agreed",
+                    voters.len()
                 ));
             }
         }
