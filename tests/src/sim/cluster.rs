@@ -647,7 +647,8 @@ impl Cluster {
         }
         let mut vote = engine_core::effect::Vote { generation: 0, ..it.disk.vote().unwrap_or_default() };
         // As the server does: it does not vote with a log that it cannot be sure of.
-        if std::mem::take(&mut it.unsure) && !planted(Mutant::UnsureVotes) {
+        // It stays so, however often it restarts, until it is whole again.
+        if it.unsure && !planted(Mutant::UnsureVotes) {
             vote.listed = false;
         }
         let run = vote.run.successor(it.random.borrow_mut().next_u64() as u32);

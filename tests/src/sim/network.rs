@@ -20,19 +20,14 @@ pub(super) struct Network {
     pub mute: BTreeSet<usize>,
     /// Connections on which something was lost: TCP delivers all that is sent, or ends.
     lossy: BTreeSet<(usize, usize)>,
-    /// Under which ballot a member told another last that it wants, or agrees, to expel whom.
-    said: BTreeMap<(usize, usize), (Ballot, Vec<Incarnation>)>,
+    /// When, and under which ballot, a member told another last that it agrees to expel somebody.
+    agreed: BTreeMap<(usize, usize, Incarnation), (u64, Ballot)>,
 }
 
 impl Network {
     /// What is on its way from one member to another is lost.
     pub fn renew(&mut self, from: usize, to: usize) {
         *self.epochs.entry((from, to)).or_default() += 1;
-    }
-
-    /// Whether a member told the leader `to` that it agrees to an expulsion.
-    pub fn agrees(&self, from: usize, to: usize, (ballot, who): (Ballot, Incarnation)) -> bool {
-        self.said.get(&(from, to)).is_some_and(|(under, whom)| *under == ballot && whom.contains(&who))
     }
 
     fn epoch(&self, from: usize, to: usize) -> u64 {
@@ -66,7 +61,16 @@ fn payload_bytes(payload: &Payload) -> usize {
     }
 }
 
+/// What was agreed is no older than this when it counts: heartbeats say it again and again.
+const AGREED_US: u64 = 1_000_000;
+
 impl Cluster {
+    /// Whether a member told the leader `to` lately that it agrees to an expulsion.
+    pub(super) fn agrees(&self, from: usize, to: usize, (ballot, who): (Ballot, Incarnation)) -> bool {
+        let agreed = self.network.agreed.get(&(from, to, who));
+        agreed.is_some_and(|&(at, under)| under == ballot && self.now - at < AGREED_US)
+    }
+
     fn reachable(&self, from: usize, to: usize) -> bool {
         from != to && self.nodes[to].engine.is_some() && !self.network.silent.contains(&(from, to))
     }
@@ -130,8 +134,9 @@ impl Cluster {
         }
         let Parcel { incarnation, label, message, payload, .. } = parcel;
         if let Message::Heartbeat(heartbeat) = &message {
-            let said = (heartbeat.promised, heartbeat.expels.clone());
-            self.network.said.insert((from, to), said);
+            for &who in &heartbeat.expels {
+                self.network.agreed.insert((from, to, who), (self.now, heartbeat.promised));
+            }
         }
         let bytes = payload_bytes(&payload);
         self.mix([2, (from * 16 + to) as u64, bytes as u64]);

@@ -42,6 +42,8 @@ struct Progress {
     /// What is on its way: last index and bytes of each message.
     flying: VecDeque<(Index, usize)>,
     reading: bool,
+    /// It refused what was sent: where the logs part is still to be found.
+    probes: bool,
     /// Since when what is on its way waits for an acknowledgement, and how often it was sent again since.
     waits_since: Instant,
     resent: u32,
@@ -235,6 +237,7 @@ impl Group {
             if index > progress.matched {
                 (progress.waits_since, progress.resent) = (now, 0);
             }
+            progress.probes = false;
             progress.matched = progress.matched.max(index);
             progress.applied = progress.applied.max(applied.min(last));
             progress.next = progress.next.max(index.next());
@@ -256,6 +259,7 @@ impl Group {
             progress.behind = None;
             progress.next = decided.max(progress.matched).next();
             progress.flying.clear();
+            progress.probes = true;
         }
     }
 
@@ -272,7 +276,7 @@ impl Group {
             let opening = leading.opening;
             let progress = leading.progress.entry(peer).or_default();
             progress.flying.clear();
-            progress.reading = false;
+            (progress.reading, progress.probes) = (false, false);
             progress.told = Default::default();
             progress.unmet = true;
             // Unknown: begin at the opening, and go back where the peer says that logs cannot differ.
@@ -412,7 +416,9 @@ impl Group {
             let flying: usize = progress.flying.iter().map(|&(_, bytes)| bytes).sum();
             let (previous, nothing_new) = (Index(progress.next.0 - 1), progress.next > last);
             let told_behind = progress.behind.is_some_and(|at| now.since(at) < BEHIND_US);
-            if progress.reading || told_behind || flying > PEER_WINDOW_BYTES {
+            // One message at a time finds where logs part: many would be refused one by one, and sent again each time.
+            let probing = progress.probes && flying > 0;
+            if progress.reading || told_behind || probing || flying > PEER_WINDOW_BYTES {
                 return;
             }
             // In a group of three without disks to wait for, followers conclude from the frame alone.

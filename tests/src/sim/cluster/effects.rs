@@ -155,6 +155,7 @@ impl Cluster {
             let online = self.nodes[node].damaged && is_online;
             let it = &mut self.nodes[node];
             it.damaged &= !online;
+            it.unsure &= it.damaged;
             let server = it.engine.as_ref().filter(|_| it.spoiled).map(|engine| engine.server().clone());
             let sound = server.is_some_and(|server| server.digest().1 == server.recompute_digest());
             it.spoiled &= !(sound && is_online);

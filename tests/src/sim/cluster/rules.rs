@@ -5,7 +5,7 @@ use crate::sim::check::Digests;
 use crate::sim::client;
 use engine_core::effect::{Level, Note};
 use node::engine::Engine;
-use wire::entry::{ArchivedBody, View, ViewCause};
+use wire::entry::{ArchivedBody, View, ViewCause, VotingRole};
 use wire::frame::Frame;
 use wire::id::{Ballot, Incarnation, Index};
 use wire::message::Message;
@@ -162,15 +162,13 @@ impl Cluster {
             let Ok(view) = rkyv::deserialize::<View, rkyv::rancor::Failure>(view) else { continue };
             let ViewCause::Expel(gone) = view.cause else { continue };
             // An older life gives way to the next one without being asked.
-            let Some(expelled) = self.nodes.iter().find(|it| it.engine.is_some() && it.speaks_as == gone) else {
+            if !self.nodes.iter().any(|it| it.engine.is_some() && it.speaks_as == gone) {
                 continue;
-            };
-            // Of those that were there before.
-            let voters = self.truth.model.voters();
-            let agrees =
-                |other: usize| other == node || self.network.agrees(other, node, (frame.header().ballot, gone));
-            let agreed = voters.iter().filter(|&&uuid| uuid != expelled.uuid);
-            let agreed = agreed.filter_map(|&uuid| self.nodes.iter().position(|it| it.uuid == uuid));
+            }
+            // Of those that stay: with the one that goes, a quorum is no less.
+            let voters: Vec<_> = view.members.iter().filter(|member| member.role == VotingRole::Voter).collect();
+            let agrees = |other: usize| other == node || self.agrees(other, node, (frame.header().ballot, gone));
+            let agreed = voters.iter().filter_map(|voter| self.nodes.iter().position(|it| it.uuid == voter.uuid));
             let agreed: Vec<_> = agreed.filter(|&other| agrees(other)).collect();
             if agreed.len() <= voters.len() / 2 {
                 return self.fail(format!(
