@@ -11,7 +11,7 @@ use wire::rare;
 
 /// Bytes of log in one answer, where windows are not very small.
 const LOG_BYTES: usize = 1 << 20;
-/// See [`Donor::new`].
+/// Windows of log in one answer: see [`Donor::new`].
 const WINDOWS: usize = 16;
 /// Answers that wait for the disk at most: each holds a chunk. Who asks beyond is told to ask again.
 const WAITING_MAX: usize = 32;
@@ -50,7 +50,7 @@ fn bytes_of(bytes: &[u8]) -> Payload {
 }
 
 impl Donor {
-    /// Answers with at most [`WINDOWS`] windows of log at once, and with one frame at least: who asks has to gain on
+    /// Answers with at most 16 windows of log at once, and with one frame at least: who asks has to gain on
     /// a group that fills a window in each round trip.
     #[must_use]
     pub fn new(window_bytes: usize) -> Self {
