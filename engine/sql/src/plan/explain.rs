@@ -339,6 +339,7 @@ fn names(source: &Source) -> Vec<String> {
 fn part_length(column: &Column, prefix: u32) -> u32 {
     let fraction = |digits: u8| u32::from(digits.min(6).div_ceil(2));
     let wide = column.collation().bytes_per_char();
+    let chars = |length: &u32| if prefix > 0 { prefix } else { *length };
     let bytes = match &column.kind {
         ColumnType::Int { bytes, .. } => u32::from(*bytes),
         ColumnType::Double { single: true, .. } => 4,
@@ -347,16 +348,10 @@ fn part_length(column: &Column, prefix: u32) -> u32 {
             let half = |digits: u32| digits / 9 * 4 + [0, 1, 1, 2, 2, 3, 3, 4, 4][(digits % 9) as usize];
             half(u32::from(precision - scale)) + half(u32::from(*scale))
         }
-        ColumnType::Char(length) => (if prefix > 0 { prefix } else { *length }) * wide,
-        ColumnType::Binary(length) => {
-            if prefix > 0 {
-                prefix
-            } else {
-                *length
-            }
-        }
-        ColumnType::VarChar(length) => (if prefix > 0 { prefix } else { *length }) * wide + 2,
-        ColumnType::VarBinary(length) => (if prefix > 0 { prefix } else { *length }) + 2,
+        ColumnType::Char(length) => chars(length) * wide,
+        ColumnType::Binary(length) => chars(length),
+        ColumnType::VarChar(length) => chars(length) * wide + 2,
+        ColumnType::VarBinary(length) => chars(length) + 2,
         ColumnType::Text(_) => prefix * wide + 2,
         ColumnType::Blob(_) | ColumnType::Json => prefix + 2,
         ColumnType::Date => 3,

@@ -1,4 +1,4 @@
-//! AutoIncrement of AUTO_INCREMENT columns.
+//! Counters of AUTO_INCREMENT columns.
 //!
 //! What is stored is alike on every member, and a part of checkpoints. What this member has handed out beyond is its
 //! own: the transaction that has it may be rolled back, and a joiner is not to go on from there.

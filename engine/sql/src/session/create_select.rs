@@ -159,7 +159,12 @@ impl Session {
             let mut sink = ResultSink::new(conn, Status::default(), false);
             match self.attempt(&plan, Rc::from([]), &mut sink, true).await {
                 Ok((changed, _)) => return Ok(changed.unwrap_or_default()),
-                Err(Stop::Conflict(_)) if tries < RETRIES => tries += 1,
+                Err(Stop::Conflict(_)) if tries < RETRIES => {
+                    tries += 1;
+                    // The next try gives its own.
+                    self.state.warnings.borrow_mut().clear();
+                }
+                Err(Stop::Conflict(conflict)) => return Err(Stop::Error(conflict)),
                 Err(stop) => return Err(stop),
             }
         }
