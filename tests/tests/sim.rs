@@ -171,3 +171,10 @@ fn a_flipped_row_is_found_and_repaired() {
 fn a_joiner_in_no_view_has_no_majority_to_lose() {
     pass(&setup(256, "drawn", 6000));
 }
+
+/// Of two voters the leader had purged its log as far as it was decided; the other knew a little less to be decided,
+/// held the same log beyond, and no checkpoint reached that: neither could decide anything again.
+#[test]
+fn a_purged_log_offers_what_it_still_has() {
+    pass(&setup(801_673, "drawn", 6000));
+}

@@ -92,3 +92,25 @@ fn nothing_is_given_across_births() {
     let answers = given_to(&mut world, 99);
     assert!(answers.len() == 1 && answers[0].contains("Log"), "{answers:?}");
 }
+
+/// The leader has purged its log as far as it knows it decided. The other voter knows a little less to be decided, but
+/// holds the same log beyond that place: it is offered the oldest place that is left, without which neither could
+/// decide anything again.
+#[test]
+fn a_voter_that_knows_less_is_offered_what_a_purged_log_still_has() {
+    let mut world = World::formed(2);
+    assert!(world.propose(0).is_some());
+    world.run_for(1_000_000);
+    let (leader, decided) =
+        (world.leader().expect("one leads"), world.nodes[0].disk.last().expect("a log").header().last());
+    world.cut(0, 1);
+    // A longer log, so that no other can lead.
+    assert!(world.propose(leader).is_some());
+    world.run_for(100_000);
+    (0..2).for_each(|at| world.kill(at));
+    world.heal();
+    world.nodes[leader].purged = decided;
+    (0..2).for_each(|at| world.boot(at, true));
+    world.run_until("both to be back", 20_000_000, |world| (0..2).all(|at| world.state(at) == State::Online));
+    assert!(world.propose(leader).is_some());
+}

@@ -44,6 +44,8 @@ struct Progress {
     reading: bool,
     /// It refused what was sent: where the logs part is still to be found.
     probes: bool,
+    /// What it needs is purged, and it was offered the oldest place that is left.
+    offered: bool,
     /// Since when what is on its way waits for an acknowledgement, and how often it was sent again since.
     waits_since: Instant,
     resent: u32,
@@ -237,7 +239,7 @@ impl Group {
             if index > progress.matched {
                 (progress.waits_since, progress.resent) = (now, 0);
             }
-            progress.probes = false;
+            (progress.probes, progress.offered) = (false, false);
             progress.matched = progress.matched.max(index);
             progress.applied = progress.applied.max(applied.min(last));
             progress.next = progress.next.max(index.next());
@@ -276,7 +278,7 @@ impl Group {
             let opening = leading.opening;
             let progress = leading.progress.entry(peer).or_default();
             progress.flying.clear();
-            (progress.reading, progress.probes) = (false, false);
+            (progress.reading, progress.probes, progress.offered) = (false, false, false);
             progress.told = Default::default();
             progress.unmet = true;
             // Unknown: begin at the opening, and go back where the peer says that logs cannot differ.
@@ -464,7 +466,14 @@ impl Group {
         let Some(progress) = leading.progress.get_mut(&peer) else { return };
         progress.reading = false;
         let (Some(first), Some(last)) = (frames.first(), frames.last()) else {
-            // Purged: what is missing comes from a checkpoint. Asked again when the peer says where it is.
+            // Purged. The peer may hold the oldest place that is left here without knowing it decided: tried once.
+            let oldest = self.log.oldest();
+            if progress.next <= oldest && !progress.offered {
+                rare!("a leader that has purged offers the oldest place it has");
+                (progress.offered, progress.next) = (true, oldest.next());
+                return;
+            }
+            // What is missing comes from a checkpoint. Asked again when the peer says where it is.
             progress.behind = Some(now);
             out.send(peer, Message::Behind { ballot });
             return;

@@ -59,6 +59,12 @@ impl Tail {
         self.end().index
     }
 
+    /// The place before the first frame in memory.
+    #[must_use]
+    pub fn oldest(&self) -> Index {
+        self.base.index
+    }
+
     /// Highest decided index.
     #[must_use]
     pub fn decided(&self) -> Index {

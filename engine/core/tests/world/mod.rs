@@ -27,6 +27,8 @@ pub struct Node {
     /// Stands still: hears and does nothing.
     pub frozen: bool,
     pub disk: Vec<Frame>,
+    /// Its log begins after this index; so far a checkpoint reaches.
+    pub purged: Index,
     vote: Vote,
     connect: BTreeMap<Incarnation, usize>,
     up: BTreeSet<Incarnation>,
@@ -92,6 +94,7 @@ impl World {
             version: 80036,
             frozen: false,
             disk: Vec::new(),
+            purged: Index(0),
             vote: Vote::default(),
             connect: BTreeMap::new(),
             up: BTreeSet::new(),
@@ -170,7 +173,7 @@ impl World {
     pub fn boot(&mut self, at: usize, start: bool) {
         let options = start.then(|| self.options(at));
         let node = &mut self.nodes[at];
-        let decided = node.disk.iter().map(|frame| frame.header().decided).max().unwrap_or_default();
+        let decided = node.disk.iter().map(|frame| frame.header().decided).fold(node.purged, Index::max);
         let mut certifier = Certifier::default();
         let mut base = Point { index: Index(0), ballot: Ballot::ZERO, chain: CHAIN_START };
         let mut rest = Vec::new();
@@ -323,7 +326,8 @@ impl World {
                     self.input(at, Input::VoteStored { generation: vote.generation });
                 }
                 Effect::Read { token, after, .. } => {
-                    let frames = node.disk.iter().filter(|frame| frame.header().first > after).cloned().collect();
+                    let kept = node.disk.iter().filter(|frame| after >= node.purged && frame.header().first > after);
+                    let frames = kept.cloned().collect();
                     self.input(at, Input::ReadDone { token, frames });
                 }
                 Effect::Connect(members) => {
