@@ -4,6 +4,7 @@
 //! waiting (a lock that is not free answers [`Lock::Waiting`], and its owner is named when it is), the
 //! meaning of keys and rows (both are opaque bytes; `engine/sql` encodes them), and certification.
 
+mod key;
 pub mod lock;
 pub mod shard;
 pub mod store;

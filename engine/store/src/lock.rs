@@ -10,13 +10,14 @@
 //! - the first waiter of a key is never compatible with its holders;
 //! - an entry without holders has no waiters and is removed.
 
+use crate::key::{KeyBytes, KeyHasher};
 use crate::store::Space;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
 use wire::id::TableId;
 use wire::mutant::{Mutant, planted};
 use wire::rare;
-use xxhash_rust::xxh3::Xxh3Default;
 
 /// A local transaction: a number that grows, so that the greatest is the youngest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,8 +55,8 @@ struct Key {
 
 #[derive(Debug, Default)]
 struct Owner {
-    held: Vec<Box<[u8]>>,
-    waits_for: Option<Box<[u8]>>,
+    held: Vec<KeyBytes>,
+    waits_for: Option<KeyBytes>,
     proposed: bool,
 }
 
@@ -63,7 +64,7 @@ struct Owner {
 #[derive(Debug, Default)]
 pub struct Locks {
     /// Looked up, never iterated.
-    keys: HashMap<Box<[u8]>, Key, BuildHasherDefault<Xxh3Default>>,
+    keys: HashMap<KeyBytes, Key, BuildHasherDefault<KeyHasher>>,
     owners: BTreeMap<Txn, Owner>,
     scratch: Vec<u8>,
 }
@@ -116,13 +117,15 @@ impl Locks {
         name(&mut self.scratch, space, key);
         let owner = self.owners.entry(txn).or_default();
         assert!(owner.waits_for.is_none(), "{txn:?} asks for a lock while it waits for another");
-        if !self.keys.contains_key(self.scratch.as_slice()) {
-            let name: Box<[u8]> = self.scratch.as_slice().into();
-            owner.held.push(name.clone());
-            self.keys.insert(name, Key { holders: vec![(txn, mode)], waiters: VecDeque::new() });
-            return Lock::Granted;
-        }
-        let entry = self.keys.get_mut(self.scratch.as_slice()).expect("was found just now");
+        let name = KeyBytes::from(self.scratch.as_slice());
+        let entry = match self.keys.entry(name.clone()) {
+            Entry::Vacant(vacant) => {
+                owner.held.push(name);
+                vacant.insert(Key { holders: vec![(txn, mode)], waiters: VecDeque::new() });
+                return Lock::Granted;
+            }
+            Entry::Occupied(occupied) => occupied.into_mut(),
+        };
         let held = entry.holders.iter().position(|&(holder, _)| holder == txn);
         if let Some(at) = held
             && entry.holders[at].1 >= mode
@@ -135,7 +138,7 @@ impl Locks {
                 Some(at) => entry.holders[at].1 = mode,
                 None => {
                     entry.holders.push((txn, mode));
-                    owner.held.push(self.scratch.as_slice().into());
+                    owner.held.push(name);
                 }
             }
             return Lock::Granted;
@@ -145,7 +148,7 @@ impl Locks {
         } else {
             entry.waiters.push_back((txn, mode));
         }
-        owner.waits_for = Some(self.scratch.as_slice().into());
+        owner.waits_for = Some(name);
         let victims = self.victims(txn);
         if victims.is_empty() {
             return Lock::Waiting;

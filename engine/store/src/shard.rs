@@ -5,7 +5,9 @@
 //! - every key with an older version or a tombstone has at least one place in `stale`, at the CSN of
 //!   the version that made the older one superfluous, so that collection never has to search.
 
+use crate::key::KeyBytes;
 use crate::store::Space;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use wire::id::{Csn, TableId};
 use wire::mutant::{Mutant, planted};
@@ -36,14 +38,14 @@ impl Version {
 }
 
 /// The ordered map of one key space.
-pub(crate) type Keys = BTreeMap<Box<[u8]>, Version>;
+pub(crate) type Keys = BTreeMap<KeyBytes, Version>;
 
 /// One hash partition of the key space.
 #[derive(Debug, Default)]
 pub struct Shard {
     spaces: BTreeMap<Space, Keys>,
     /// Keys with something to collect, by the CSN whose visibility to all makes it so.
-    stale: VecDeque<(Csn, Space, Box<[u8]>)>,
+    stale: VecDeque<(Csn, Space, KeyBytes)>,
     /// Dropped key spaces, freed in slices.
     graveyard: Vec<Keys>,
     bytes: usize,
@@ -105,40 +107,55 @@ impl Shard {
         self.rows
     }
 
-    /// Stores `after` as the newest version of `key`.
-    pub(crate) fn put(&mut self, csn: Csn, space: Space, key: &[u8], after: Option<&[u8]>) -> Replaced {
-        let keys = self.spaces.entry(space).or_default();
+    /// Stores `after` as the newest version of `key`, where `before` lies now.
+    ///
+    /// # Errors
+    /// Digest of what lies there instead, `None` for nothing; nothing is then changed.
+    pub(crate) fn put(
+        &mut self,
+        csn: Csn,
+        space: Space,
+        key: &[u8],
+        before: Option<&[u8]>,
+        after: Option<&[u8]>,
+    ) -> Result<Replaced, Option<u64>> {
+        let digest = |row: &[u8]| row_digest(space, key, row);
         let cost = VERSION_OVERHEAD_BYTES + after.map_or(0, <[u8]>::len);
-        let row = after.map(Box::from);
+        let keys = self.spaces.entry(space).or_default();
         let mut removed = 0;
-        let had_row;
-        if let Some(version) = keys.get_mut(key) {
-            assert!(version.csn <= csn, "CSN {csn} is applied after {}", version.csn);
-            removed = version.row.as_deref().map_or(0, |row| row_digest(space, key, row));
-            had_row = version.row.is_some();
-            if version.csn == csn {
-                // The transaction changes the key again: nobody can have a snapshot between the two.
-                self.bytes -= VERSION_OVERHEAD_BYTES + version.row.as_deref().map_or(0, <[u8]>::len);
-                version.row = row;
-            } else {
-                let older = std::mem::replace(version, Version { csn, row, older: None });
-                version.older = Some(Box::new(older));
+        let version = match keys.entry(KeyBytes::from(key)) {
+            Entry::Vacant(_) if before.is_some() => return Err(None),
+            Entry::Vacant(_) if after.is_none() => return Ok(Replaced { removed, added: 0 }),
+            Entry::Vacant(vacant) => {
+                self.bytes += key.len();
+                vacant.insert(Version { csn, row: after.map(Box::from), older: None })
             }
-            self.stale.push_back((csn, space, Box::from(key)));
-        } else {
-            had_row = false;
-            if row.is_none() {
-                return Replaced { removed: 0, added: 0 };
+            Entry::Occupied(occupied) => {
+                let version = occupied.into_mut();
+                if version.row.as_deref() != before {
+                    return Err(version.row.as_deref().map(digest));
+                }
+                assert!(version.csn <= csn, "CSN {csn} is applied after {}", version.csn);
+                removed = before.map_or(0, digest);
+                let row = after.map(Box::from);
+                if version.csn == csn {
+                    // The transaction changes the key again: nobody can have a snapshot between the two.
+                    self.bytes -= VERSION_OVERHEAD_BYTES + before.map_or(0, <[u8]>::len);
+                    version.row = row;
+                } else {
+                    let older = std::mem::replace(version, Version { csn, row, older: None });
+                    version.older = Some(Box::new(older));
+                }
+                self.stale.push_back((csn, space, KeyBytes::from(key)));
+                version
             }
-            keys.insert(Box::from(key), Version { csn, row, older: None });
-            self.bytes += key.len();
-        }
+        };
         self.bytes += cost;
-        // Read back what now lies there: the digest is of what is stored, not of what was meant.
-        let stored = keys.get(key).and_then(|version| version.row.as_deref());
-        self.rows = self.rows + u64::from(stored.is_some()) - u64::from(had_row);
-        let added = stored.map_or(0, |row| row_digest(space, key, row));
-        Replaced { removed, added: if planted(Mutant::DigestWithoutRows) { 0 } else { added } }
+        // The digest is of what now lies there, not of what was meant.
+        let stored = version.row.as_deref();
+        self.rows = self.rows + u64::from(stored.is_some()) - u64::from(before.is_some());
+        let added = stored.map_or(0, digest);
+        Ok(Replaced { removed, added: if planted(Mutant::DigestWithoutRows) { 0 } else { added } })
     }
 
     /// Takes the key spaces of `table` out; their memory is freed by [`Shard::collect`].

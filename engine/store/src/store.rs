@@ -3,6 +3,7 @@
 //! Keys and rows are opaque bytes; keys compare as bytes. Absent on purpose: uncommitted rows (they live
 //! in their transaction's overlay) and waiting.
 
+use crate::key::KeyBytes;
 use crate::shard::{Shard, Version, row_digest};
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -249,7 +250,7 @@ impl Store {
         if self.shards[at].newest(space, key).is_some() {
             return false;
         }
-        let put = self.shards[at].put(csn, space, key, Some(row));
+        let put = self.shards[at].put(csn, space, key, None, Some(row)).expect("no version of the key was there");
         let table = self.tables.entry(space.table).or_insert(0);
         *table = table.wrapping_add(put.added);
         self.digest = self.digest.wrapping_add(put.added);
@@ -286,19 +287,21 @@ impl Store {
         assert!(csn >= self.applied, "CSN {csn} is applied after {}", self.applied);
         self.applied = csn;
         let at = self.shard_of(change.space, change.key);
-        let found = self.shards[at].newest(change.space, change.key).and_then(|version| version.row.as_deref());
-        let table = self.tables.get_mut(&change.space.table);
-        let (Some(table), true) = (table, found == change.before) else {
-            let digest = |row| row_digest(change.space, change.key, row);
-            return Err(Divergence {
-                csn,
-                space: change.space,
-                key: change.key.to_vec(),
-                expected: change.before.map(digest),
-                found: found.map(digest),
-            });
+        let replaced = match self.tables.get_mut(&change.space.table) {
+            Some(table) => {
+                let put = self.shards[at].put(csn, change.space, change.key, change.before, change.after);
+                put.map(|replaced| (table, replaced))
+            }
+            None => Err(None),
         };
-        let replaced = self.shards[at].put(csn, change.space, change.key, change.after);
+        let diverged = |found| Divergence {
+            csn,
+            space: change.space,
+            key: change.key.to_vec(),
+            expected: change.before.map(|row| row_digest(change.space, change.key, row)),
+            found,
+        };
+        let (table, replaced) = replaced.map_err(diverged)?;
         *table = table.wrapping_sub(replaced.removed).wrapping_add(replaced.added);
         self.digest = self.digest.wrapping_sub(replaced.removed).wrapping_add(replaced.added);
         Ok(())
@@ -370,14 +373,14 @@ impl Store {
 }
 
 struct Source<'a> {
-    keys: std::collections::btree_map::Range<'a, Box<[u8]>, Version>,
+    keys: std::collections::btree_map::Range<'a, KeyBytes, Version>,
     head: Option<(&'a [u8], &'a Version)>,
 }
 
 impl Source<'_> {
     fn advance(&mut self, backward: bool) {
         let next = if backward { self.keys.next_back() } else { self.keys.next() };
-        self.head = next.map(|(key, version)| (&**key, version));
+        self.head = next.map(|(key, version)| (key.as_slice(), version));
     }
 }
 
