@@ -192,6 +192,9 @@ impl Collation {
         if left == right {
             return Ordering::Equal;
         }
+        if let Some(order) = compare_plainly(left, right, info) {
+            return order;
+        }
         let (mut left_weights, mut right_weights) = (Vec::with_capacity(left.len()), Vec::with_capacity(right.len()));
         self.weigh(left, &mut left_weights);
         self.weigh(right, &mut right_weights);
@@ -211,7 +214,7 @@ impl Collation {
             fold => {
                 let mut space = Vec::new();
                 weigh_char(' ', fold, &mut space);
-                compare_padded(&left_weights, &right_weights, space[0])
+                compare_padded(left_weights.into_iter(), right_weights.into_iter(), space[0])
             }
         }
     }
@@ -228,18 +231,32 @@ impl Default for Collation {
     }
 }
 
-/// As if the shorter one were filled up with spaces.
-fn compare_padded(left: &[u8], right: &[u8], space: u8) -> Ordering {
-    let common = left.len().min(right.len());
-    match left[..common].cmp(&right[..common]) {
-        Ordering::Equal => {}
-        other => return other,
+/// Compares what needs no weights written down: bytes, and texts as far as ASCII decides; `None` for all else.
+fn compare_plainly(left: &[u8], right: &[u8], info: &Info) -> Option<Ordering> {
+    let (left, right) = if info.pad { (without_spaces(left), without_spaces(right)) } else { (left, right) };
+    match info.fold {
+        Fold::None => Some(compare_padded(left.iter().copied(), right.iter().copied(), b' ')),
+        // What sorts before a space would have to be compared with it.
+        Fold::Unicode(_) if info.pad && [left, right].iter().any(|text| text.iter().any(|byte| *byte < b' ')) => None,
+        Fold::Unicode(uca) => uca.compare_ascii(left, right),
+        Fold::General | Fold::Swedish if left.is_ascii() && right.is_ascii() => {
+            let upper = u8::to_ascii_uppercase;
+            Some(compare_padded(left.iter().map(upper), right.iter().map(upper), b' '))
+        }
+        Fold::General | Fold::Swedish | Fold::Latin => None,
     }
-    let tail = |rest: &[u8]| rest.iter().map(|byte| byte.cmp(&space)).find(|order| order.is_ne());
-    if left.len() > right.len() {
-        tail(&left[common..]).unwrap_or(Ordering::Equal)
-    } else {
-        tail(&right[common..]).map_or(Ordering::Equal, Ordering::reverse)
+}
+
+/// As if the shorter one were filled up with spaces.
+fn compare_padded(mut left: impl Iterator<Item = u8>, mut right: impl Iterator<Item = u8>, space: u8) -> Ordering {
+    loop {
+        let order = match (left.next(), right.next()) {
+            (None, None) => return Ordering::Equal,
+            (left, right) => left.unwrap_or(space).cmp(&right.unwrap_or(space)),
+        };
+        if order.is_ne() {
+            return order;
+        }
     }
 }
 

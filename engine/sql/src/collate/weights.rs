@@ -2,6 +2,7 @@
 
 use icu_collator::options::{AlternateHandling, CollatorOptions, Strength};
 use icu_collator::{Collator, CollatorBorrowed};
+use std::cmp::Ordering;
 use std::sync::OnceLock;
 use unicode_normalization::UnicodeNormalization;
 
@@ -53,15 +54,49 @@ impl Uca {
         if matches!(self, Self::Accents | Self::Case) {
             return false;
         }
+        /// Characters at once, on the stack.
+        const PART: usize = 128;
         let table = ascii();
-        for &byte in text {
-            match table[usize::from(byte)] {
-                [0, _] => {}
-                [one, 0] => out.push(one),
-                two => out.extend_from_slice(&two),
+        for part in text.chunks(PART) {
+            let (mut weights, mut end) = ([0; 2 * PART], 0);
+            // Two bytes are written for each, and the next one follows the last that counts: nothing to branch on.
+            for &byte in part {
+                let [first, second] = table[usize::from(byte & 0x7f)];
+                weights[end] = first;
+                weights[end + 1] = second;
+                end += usize::from(first != 0) + usize::from(second != 0);
             }
+            out.extend_from_slice(&weights[..end]);
         }
         true
+    }
+
+    /// Compares two texts without writing their weights down, as far as ASCII decides: where they differ, and right
+    /// behind it, as what comes next may be part of a letter. `None` where that is not enough to tell.
+    pub(super) fn compare_ascii(self, left: &[u8], right: &[u8]) -> Option<Ordering> {
+        if matches!(self, Self::Accents | Self::Case) {
+            return None;
+        }
+        let table = ascii();
+        let weights = |text: &[u8], at: usize| text.get(at).map(|byte| table.get(usize::from(*byte)));
+        let is_plain = |text: &[u8], at: usize| text.get(at).is_none_or(u8::is_ascii);
+        let mut at = 0;
+        loop {
+            let order = match (weights(left, at), weights(right, at)) {
+                (None, None) => return Some(Ordering::Equal),
+                (None, Some(weights)) => 0.cmp(&weights?[0]),
+                (Some(weights), None) => weights?[0].cmp(&0),
+                (Some(left), Some(right)) if left? == right? => {
+                    at += 1;
+                    continue;
+                }
+                // Of those that weigh nothing the next one has to be looked at.
+                (Some(left), Some(right)) if left?[0] == 0 || right?[0] == 0 => return None,
+                (Some(left), Some(right)) => left?[0].cmp(&right?[0]),
+            };
+            let decided = order.is_ne() && is_plain(left, at + 1) && is_plain(right, at + 1);
+            return decided.then_some(order);
+        }
     }
 
     /// Appends the weights of `text`.
@@ -263,6 +298,39 @@ mod tests {
                 assert_eq!(by_table, by_library, "{text:?}");
             }
         }
+        let long = b"A long text, of more characters than are looked up at once. ".repeat(5);
+        let (mut by_table, mut by_library) = (Vec::new(), Vec::new());
+        assert!(Uca::Letters.of_ascii(&long, &mut by_table));
+        Uca::Letters.by_library(std::str::from_utf8(&long).unwrap(), &mut by_library);
+        assert_eq!(by_table, by_library);
+    }
+
+    #[test]
+    fn what_ascii_decides_is_decided_as_by_the_library() {
+        let weights = |text: &str| {
+            let mut weights = Vec::new();
+            Uca::Letters.by_library(text, &mut weights);
+            weights
+        };
+        let chars = || (0..128_u8).map(char::from).chain(['\u{b7}', '\u{301}', '\u{387}', 'é', 'α', '日', '😀']);
+        let mut decided = 0;
+        for first in chars() {
+            for second in chars() {
+                for (left, right) in [
+                    (format!("x{first}y"), format!("X{second}Y")),
+                    (format!("{first}"), format!("{second}{first}")),
+                    (format!("L{first}"), format!("M{second}")),
+                    (format!("l{first}"), format!("l{second}{first}")),
+                    (format!("α{first}"), format!("α{second}")),
+                ] {
+                    let Some(order) = Uca::Letters.compare_ascii(left.as_bytes(), right.as_bytes()) else { continue };
+                    assert_eq!(order, weights(&left).cmp(&weights(&right)), "{left:?} {right:?}");
+                    decided += 1;
+                }
+            }
+        }
+        assert!(decided > 30_000, "{decided}");
+        assert_eq!(Uca::Case.compare_ascii(b"a", b"b"), None);
     }
 
     #[test]
