@@ -130,6 +130,18 @@ fn unpacked_date_time(packed: u64) -> DateTime {
 /// # Errors
 /// [`RowError`] when the bytes are not a row of such a table.
 pub fn decode(definition: &TableDefinition, bytes: &[u8]) -> Result<Vec<Value>, RowError> {
+    decode_columns(definition, bytes, None)
+}
+
+/// Reads some columns of a stored row, `wanted` or all; the others are NULL.
+///
+/// # Errors
+/// See [`decode`].
+pub fn decode_columns(
+    definition: &TableDefinition,
+    bytes: &[u8],
+    wanted: Option<&[bool]>,
+) -> Result<Vec<Value>, RowError> {
     let columns = definition.columns.len();
     let mut row = Vec::with_capacity(columns);
     let mut at = columns.div_ceil(8);
@@ -210,6 +222,8 @@ pub fn decode(definition: &TableDefinition, bytes: &[u8]) -> Result<Vec<Value>, 
                 let raw = bytes.get(at..).and_then(|rest| rest.get(..length)).ok_or(fault)?;
                 at += length;
                 match kind {
+                    // The other kinds cost no memory of their own.
+                    _ if wanted.is_some_and(|wanted| !wanted[number]) => Value::Null,
                     ColumnType::Binary(_) | ColumnType::VarBinary(_) | ColumnType::Blob(_) => Value::bytes(raw),
                     ColumnType::Json => Value::Json(Rc::new(Json::decode(raw).ok_or(fault)?)),
                     ColumnType::Decimal { .. } => {

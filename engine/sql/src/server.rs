@@ -608,7 +608,8 @@ impl Server {
         let table = self.catalog.borrow().table_by_id(table).cloned();
         let Some(table) = table else { return };
         let Some(column) = table.auto_increment() else { return };
-        let Ok(row) = row::decode(&table.definition, stored) else { return };
+        let wanted: Vec<bool> = (0..table.definition.columns.len()).map(|at| at == column).collect();
+        let Ok(row) = row::decode_columns(&table.definition, stored, Some(&wanted)) else { return };
         if let Some(value) = counted(&row[column]) {
             self.counters.borrow_mut().store(table.id, value);
         }

@@ -454,7 +454,7 @@ impl Exec<'_> {
             }
         };
         let rows = Space { table: table.id, number: 0 };
-        let mut cursor = Cursor::new(self, table, access, &[], false, true)?;
+        let mut cursor = Cursor::new(self, table, access, &[], false)?;
         let mut found = Vec::new();
         while order.is_empty() && found.len() < most || !order.is_empty() {
             let Some(candidate) = cursor.next(self).await? else { break };

@@ -1,5 +1,5 @@
-//! Rows of one base table in key order, in batches: the store's as of a snapshot (or the newest, for
-//! locking), with the transaction's own changes laid over them.
+//! Rows of one base table in key order, in batches, with the transaction's own changes laid over them: the store's as of
+//! a snapshot, as values alone ([`Cursor::next_row`]), or the newest with their places, to be locked ([`Cursor::next`]).
 
 use super::Exec;
 use crate::catalog::{Column, ColumnType, Table};
@@ -13,10 +13,12 @@ use crate::temporal;
 use crate::txn::Bytes;
 use crate::value::Value;
 use engine_store::store::successor;
-use engine_store::{Range, Space};
-use std::collections::{BTreeMap, VecDeque};
+use engine_store::{Range, Space, Store};
+use std::cmp::Ordering;
+use std::collections::VecDeque;
 use std::ops::Bound;
 use std::rc::Rc;
+use wire::id::Csn;
 
 /// Keys taken from the store at once.
 const BATCH: usize = 64;
@@ -32,16 +34,27 @@ pub(super) struct Found {
     pub row: Vec<Value>,
 }
 
+/// A part of a key space that is to be read.
+#[derive(Clone, Debug)]
+enum Stretch {
+    /// One key, of a unique key's values.
+    One(Vec<u8>),
+    Range(Range),
+}
+
 /// A scan in progress.
 pub(super) struct Cursor {
     table: Rc<Table>,
     space: Space,
-    ranges: VecDeque<Range>,
+    stretches: VecDeque<Stretch>,
     backward: bool,
-    /// Newest versions instead of the snapshot's.
-    newest: bool,
     /// What counts its rows after the first ones.
     counter: Counter,
+    /// Which columns are asked for, where not all are: the others are NULL.
+    columns: Option<Rc<[bool]>>,
+    /// Rows as of the snapshot.
+    rows: VecDeque<Vec<Value>>,
+    /// The newest rows.
     ready: VecDeque<Found>,
 }
 
@@ -131,21 +144,29 @@ fn key_value(column: &Column, value: &Value) -> KeyValue {
 }
 
 /// The stretches of a key that a way to the rows means.
-fn ranges(table: &Table, access: &Access, row: &[Value], env: &dyn Env) -> Result<(u16, VecDeque<Range>), SqlError> {
+fn stretches(
+    table: &Table,
+    access: &Access,
+    row: &[Value],
+    env: &dyn Env,
+) -> Result<(u16, VecDeque<Stretch>), SqlError> {
+    let all = || VecDeque::from([Stretch::Range(Range::all())]);
     let Access::Key { space, equal, among, low, high } = access else {
-        let all = if matches!(access, Access::Full) { VecDeque::from([Range::all()]) } else { VecDeque::new() };
-        return Ok((0, all));
+        return Ok((0, if matches!(access, Access::Full) { all() } else { VecDeque::new() }));
     };
-    let full = || Ok((0, VecDeque::from([Range::all()])));
+    let full = || Ok((0, all()));
     let Some(key) = table.definition.keys.iter().find(|key| key.space == *space) else { return full() };
     let column = |part: usize| &table.definition.columns[usize::from(key.parts[part].column)];
+    let prefixed = |prefix: &[u8]| VecDeque::from([Stretch::Range(Range::prefix(prefix))]);
+    // Values of all parts of a unique key, none of them NULL, are one key.
+    let one = |parts: usize| key.unique && parts == key.parts.len();
     let mut prefix = Vec::new();
     for (part, node) in equal.iter().enumerate() {
         match key_value(column(part), &*node.eval(row, env)?) {
             KeyValue::Exact(value) => encode_part(column(part), 0, &value, &mut prefix),
             KeyValue::Never => return Ok((*space, VecDeque::new())),
             KeyValue::Unusable if part == 0 => return full(),
-            KeyValue::Unusable => return Ok((*space, VecDeque::from([Range::prefix(&prefix)]))),
+            KeyValue::Unusable => return Ok((*space, prefixed(&prefix))),
         }
     }
     let next = equal.len();
@@ -159,12 +180,17 @@ fn ranges(table: &Table, access: &Access, row: &[Value], env: &dyn Env) -> Resul
                     keys.push(key);
                 }
                 KeyValue::Never => {}
-                KeyValue::Unusable => return Ok((*space, VecDeque::from([Range::prefix(&prefix)]))),
+                KeyValue::Unusable => return Ok((*space, prefixed(&prefix))),
             }
         }
         keys.sort_unstable();
         keys.dedup();
-        return Ok((*space, keys.iter().map(|key| Range::prefix(key)).collect()));
+        let stretch =
+            |key: Vec<u8>| if one(next + 1) { Stretch::One(key) } else { Stretch::Range(Range::prefix(&key)) };
+        return Ok((*space, keys.into_iter().map(stretch).collect()));
+    }
+    if one(next) {
+        return Ok((*space, VecDeque::from([Stretch::One(prefix)])));
     }
     let mut range = Range::prefix(&prefix);
     // A bound on a text whose weights pad is left to the filter: their bytes order equality only.
@@ -195,12 +221,38 @@ fn ranges(table: &Table, access: &Access, row: &[Value], env: &dyn Env) -> Resul
         bytes.push(1);
         range.from = Bound::Included(bytes);
     }
-    Ok((*space, VecDeque::from([range])))
+    Ok((*space, VecDeque::from([Stretch::Range(range)])))
 }
 
 /// 1815 for a row that its table's definition cannot explain.
 fn damaged(table: &Table, fault: row::RowError) -> SqlError {
     error(1815, format!("Internal error: table '{}.{}': {fault}", table.schema, table.name))
+}
+
+/// A key and what lies there; `None` is "deleted here".
+type Entry<'a> = (&'a [u8], Option<&'a [u8]>);
+
+/// The entries of two ordered sequences in their order. Where both have a key, `own` counts.
+fn merge<'a>(
+    stored: impl Iterator<Item = Entry<'a>>,
+    own: impl Iterator<Item = Entry<'a>>,
+    backward: bool,
+) -> impl Iterator<Item = Entry<'a>> {
+    let (mut stored, mut own) = (stored.peekable(), own.peekable());
+    std::iter::from_fn(move || {
+        let (Some((theirs, _)), Some((ours, _))) = (stored.peek(), own.peek()) else {
+            return stored.next().or_else(|| own.next());
+        };
+        let order = if backward { ours.cmp(theirs) } else { theirs.cmp(ours) };
+        match order {
+            Ordering::Less => stored.next(),
+            Ordering::Equal => {
+                stored.next();
+                own.next()
+            }
+            Ordering::Greater => own.next(),
+        }
+    })
 }
 
 impl Cursor {
@@ -211,12 +263,11 @@ impl Cursor {
         access: &Access,
         row: &[Value],
         backward: bool,
-        newest: bool,
     ) -> Result<Self, SqlError> {
         let env: &dyn Env = exec.env;
-        let (number, mut ranges) = ranges(table, access, row, env)?;
+        let (number, mut stretches) = stretches(table, access, row, env)?;
         if backward {
-            ranges.make_contiguous().reverse();
+            stretches.make_contiguous().reverse();
         }
         let space = Space { table: table.id, number };
         let (first, counter) = match (access, backward) {
@@ -224,83 +275,132 @@ impl Cursor {
             (Access::Key { .. }, false) => (Counter::HandlerReadKey, Counter::HandlerReadNext),
             _ => (Counter::HandlerReadFirst, Counter::HandlerReadRndNext),
         };
-        exec.env.count(first, ranges.len() as u64);
-        Ok(Self { counter, table: table.clone(), space, ranges, backward, newest, ready: VecDeque::new() })
+        exec.env.count(first, stretches.len() as u64);
+        Ok(Self {
+            counter,
+            table: table.clone(),
+            space,
+            stretches,
+            backward,
+            columns: None,
+            rows: VecDeque::new(),
+            ready: VecDeque::new(),
+        })
     }
 
-    /// The next row.
+    /// Has [`Cursor::next_row`] read these columns only.
+    pub(super) fn read_only(&mut self, columns: Option<Rc<[bool]>>) {
+        self.columns = columns;
+    }
+
+    /// The next row as of the transaction's snapshot.
+    pub(super) async fn next_row(&mut self, exec: &mut Exec<'_>) -> Result<Option<Vec<Value>>, SqlError> {
+        exec.step().await?;
+        loop {
+            if let Some(row) = self.rows.pop_front() {
+                return Ok(Some(row));
+            }
+            let Some(stretch) = self.stretches.pop_front() else { return Ok(None) };
+            let at = exec.txn.snapshot();
+            self.fill(exec, stretch, at, |cursor, exec, store, _, row| {
+                let row = if cursor.space.number == 0 {
+                    Some(row)
+                } else {
+                    // An index entry holds the row's own key.
+                    let rows = cursor.rows_space();
+                    match exec.txn.own(rows, row) {
+                        Some(own) => own.as_deref(),
+                        None => store.get(rows, row, at),
+                    }
+                };
+                let Some(row) = row else { return Ok(()) };
+                let decoded = row::decode_columns(&cursor.table.definition, row, cursor.columns.as_deref());
+                cursor.rows.push_back(decoded.map_err(|fault| damaged(&cursor.table, fault))?);
+                Ok(())
+            })?;
+        }
+    }
+
+    /// The newest row that comes next.
     pub(super) async fn next(&mut self, exec: &mut Exec<'_>) -> Result<Option<Found>, SqlError> {
         exec.step().await?;
         loop {
             if let Some(found) = self.ready.pop_front() {
                 return Ok(Some(found));
             }
-            let Some(range) = self.ranges.pop_front() else { return Ok(None) };
-            self.fill(exec, range)?;
+            let Some(stretch) = self.stretches.pop_front() else { return Ok(None) };
+            self.fill(exec, stretch, Csn(u64::MAX), |cursor, exec, store, key, row| {
+                let (key, bytes) = if cursor.space.number == 0 {
+                    (Bytes::from(key), Bytes::from(row))
+                } else {
+                    let rows = cursor.rows_space();
+                    let newest = match exec.txn.own(rows, row) {
+                        Some(own) => own.clone(),
+                        None => store.newest(rows, row).and_then(|(_, row)| row.map(Bytes::from)),
+                    };
+                    let Some(newest) = newest else { return Ok(()) };
+                    (Bytes::from(row), newest)
+                };
+                let row = decode(&cursor.table, &bytes)?;
+                cursor.ready.push_back(Found { key, bytes, row });
+                Ok(())
+            })?;
         }
     }
 
-    /// Reads a batch of `range`; what is left of it goes back to the front.
-    fn fill(&mut self, exec: &mut Exec<'_>, range: Range) -> Result<(), SqlError> {
-        let mut merged: BTreeMap<Bytes, Option<Bytes>> = BTreeMap::new();
-        let mut last = None;
-        {
-            let at = if self.newest { wire::id::Csn(u64::MAX) } else { exec.txn.snapshot() };
-            let store = exec.server.store.borrow();
-            let mut count = 0;
-            for entry in store.scan(self.space, &range, at, self.backward) {
-                merged.insert(entry.key.into(), entry.row.map(Bytes::from));
-                count += 1;
-                if count == BATCH {
-                    last = Some(entry.key.to_vec());
-                    break;
-                }
+    /// Where the rows lie that an index's entries name.
+    fn rows_space(&self) -> Space {
+        Space { number: 0, ..self.space }
+    }
+
+    /// Hands a batch of `stretch`, as of `at`, to `take`; what is left of it goes back to the front.
+    fn fill(
+        &mut self,
+        exec: &Exec<'_>,
+        stretch: Stretch,
+        at: Csn,
+        mut take: impl FnMut(&mut Self, &Exec<'_>, &Store, &[u8], &[u8]) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
+        let store = exec.server.store.borrow();
+        let own = exec.txn.own_keys(self.space);
+        let range = match stretch {
+            Stretch::Range(range) if range.is_empty() => return Ok(()),
+            Stretch::Range(range) => range,
+            Stretch::One(key) => {
+                let row = match own.and_then(|own| own.get(key.as_slice())) {
+                    Some(own) => own.as_deref(),
+                    None => store.get(self.space, &key, at),
+                };
+                let Some(row) = row else { return Ok(()) };
+                exec.env.count(self.counter, 1);
+                return take(self, exec, &store, &key, row);
             }
-        }
-        exec.env.count(self.counter, merged.len() as u64);
-        let part = match &last {
-            None => range.clone(),
-            Some(last) if self.backward => Range { from: Bound::Included(last.clone()), to: range.to.clone() },
-            Some(last) => Range { from: range.from.clone(), to: Bound::Included(last.clone()) },
         };
-        if let Some(own) = exec.txn.own_keys(self.space)
-            && !part.is_empty()
-        {
-            for (key, row) in own.range::<[u8], _>(part.bounds()) {
-                merged.insert(key.clone(), row.clone());
+        let backward = self.backward;
+        let stored = store.scan(self.space, &range, at, backward).map(|entry| (entry.key, entry.row));
+        let mut own = own.map(|own| own.range::<[u8], _>(range.bounds()));
+        let own = std::iter::from_fn(|| {
+            let own = own.as_mut()?;
+            let (key, row) = if backward { own.next_back() } else { own.next() }?;
+            Some((&**key, row.as_deref()))
+        });
+        let (mut count, mut last) = (0, None);
+        for (key, row) in merge(stored, own, backward) {
+            count += 1;
+            if let Some(row) = row {
+                take(self, exec, &store, key, row)?;
+            }
+            if count == BATCH {
+                last = Some(key);
+                break;
             }
         }
+        exec.env.count(self.counter, count as u64);
         if let Some(last) = last {
-            self.ranges.push_front(range.after(&last, self.backward));
-        }
-        let mut rows: Vec<(Bytes, Bytes)> =
-            merged.into_iter().filter_map(|(key, row)| row.map(|row| (key, row))).collect();
-        if self.backward {
-            rows.reverse();
-        }
-        for (key, bytes) in rows {
-            let (key, bytes) = if self.space.number == 0 {
-                (key, bytes)
-            } else {
-                // An index entry holds the row's own key.
-                let rows = Space { number: 0, ..self.space };
-                let row = if self.newest { newest(exec, rows, &bytes) } else { exec.txn.get(rows, &bytes) };
-                let Some(row) = row else { continue };
-                (bytes, row)
-            };
-            let row = row::decode(&self.table.definition, &bytes).map_err(|fault| damaged(&self.table, fault))?;
-            self.ready.push_back(Found { key, bytes, row });
+            self.stretches.push_front(Stretch::Range(range.after(last, backward)));
         }
         Ok(())
     }
-}
-
-/// The newest row, own changes first.
-fn newest(exec: &Exec<'_>, space: Space, key: &[u8]) -> Option<Bytes> {
-    if let Some(own) = exec.txn.own(space, key) {
-        return own.clone();
-    }
-    exec.server.store.borrow().newest(space, key).and_then(|(_, row)| row.map(Bytes::from))
 }
 
 /// Decodes a stored row.

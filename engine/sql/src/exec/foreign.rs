@@ -151,7 +151,7 @@ impl Exec<'_> {
             None => Access::Full,
         };
         let rows = Space { table: child.id, number: 0 };
-        let mut cursor = Cursor::new(self, child, &access, &[], false, true)?;
+        let mut cursor = Cursor::new(self, child, &access, &[], false)?;
         let mut children = Vec::new();
         while let Some(found) = cursor.next(self).await? {
             if referred(reference, &found.row).as_ref() != Some(&wanted) {

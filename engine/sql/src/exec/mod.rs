@@ -243,6 +243,11 @@ impl<'a> Exec<'a> {
         }
     }
 
+    /// Whether a subquery may ask for columns of rows around it.
+    fn has_correlated(&self) -> bool {
+        self.pending.iter().any(|pending| matches!(pending, PendingPlan::Select { correlated: true, .. }))
+    }
+
     /// Runs a subquery for a row of the query that it stands in.
     fn fill<'s>(&'s mut self, at: usize, row: &'s [Value]) -> Wait<'s, ()> {
         Box::pin(async move {
@@ -272,6 +277,9 @@ impl<'a> Exec<'a> {
 
     /// The value of an expression for `row`.
     async fn value(&mut self, node: &Node, row: &[Value]) -> Result<Value, SqlError> {
+        if let Node::Column(at) = node {
+            return Ok(row[*at].clone());
+        }
         self.of_row(row, |env| Ok(node.eval(row, env)?.into_owned())).await
     }
 

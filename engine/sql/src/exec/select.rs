@@ -69,6 +69,54 @@ impl Window<'_> {
     }
 }
 
+/// What result rows are sorted by.
+enum SortKey<'a> {
+    /// A selected column.
+    Selected(usize),
+    /// Something else: its place among such, and the expression.
+    Computed(usize, &'a Node),
+}
+
+impl SortKey<'_> {
+    /// The key of a row: (values computed for it, selected columns).
+    fn of<'r>(&self, (computed, selected): &'r (Vec<Value>, Vec<Value>)) -> &'r Value {
+        match self {
+            Self::Selected(at) => &selected[*at],
+            Self::Computed(at, _) => &computed[*at],
+        }
+    }
+}
+
+fn sort_keys(plan: &SelectPlan) -> Vec<SortKey<'_>> {
+    let mut computed = 0;
+    let key = |(node, ..): &'_ (Node, bool, Collation)| {
+        plan.output.iter().position(|output| matches!(node, Node::Column(_)) && output.node == *node)
+    };
+    let mut keys = Vec::with_capacity(plan.order.len());
+    for item in &plan.order {
+        keys.push(match key(item) {
+            Some(at) => SortKey::Selected(at),
+            None => {
+                computed += 1;
+                SortKey::Computed(computed - 1, &item.0)
+            }
+        });
+    }
+    keys
+}
+
+/// The columns that are selected, where nothing else is and none of them twice: rows then need no copying.
+fn moved_columns(plan: &SelectPlan) -> Option<Vec<usize>> {
+    let mut columns = Vec::with_capacity(plan.output.len());
+    for output in &plan.output {
+        match output.node {
+            Node::Column(at) if !columns.contains(&at) => columns.push(at),
+            _ => return None,
+        }
+    }
+    Some(columns)
+}
+
 impl Exec<'_> {
     /// Runs a query.
     pub(super) fn select<'s>(&'s mut self, plan: &'s SelectPlan, sink: &'s mut dyn Sink) -> Wait<'s, ()> {
@@ -125,6 +173,11 @@ impl Exec<'_> {
         let env = self.env;
         let limit = limits(plan.limit.as_ref().filter(|_| limited), env)?;
         let mut feed = self.feed(&plan.source, plan.ordered == Some(true), plan.locking).await?;
+        if let Feed::Table(cursor) = &mut feed
+            && !self.has_correlated()
+        {
+            cursor.read_only(plan.columns.clone());
+        }
         if let Some(grouping) = &plan.grouping {
             let rows = self.group(plan, grouping, &mut feed).await?;
             feed = Feed::Rows(rows.into_iter());
@@ -132,7 +185,10 @@ impl Exec<'_> {
         let filter = if plan.grouping.is_some() { plan.having.as_ref() } else { plan.filter.as_ref() };
         let having = if plan.grouping.is_some() { None } else { plan.having.as_ref() };
         let sorts = !plan.order.is_empty() && plan.ordered.is_none();
+        let moved = moved_columns(plan);
+        let keys: Vec<SortKey<'_>> = if sorts { sort_keys(plan) } else { Vec::new() };
         let mut seen = BTreeSet::new();
+        let mut weights = Vec::new();
         let mut sorted: Vec<(Vec<Value>, Vec<Value>)> = Vec::new();
         let bare = matches!(plan.source, Source::Nothing) && plan.grouping.is_none();
         if !bare {
@@ -143,13 +199,23 @@ impl Exec<'_> {
         let mut out = Vec::with_capacity(plan.output.len());
         let mut count = 0_u64;
         while !window.is_full() || bare || plan.counts_all {
-            let Some(row) = self.next(&mut feed, filter).await? else { break };
+            let Some(mut row) = self.next(&mut feed, filter).await? else { break };
             if !self.passes(having, &row).await? {
                 continue;
             }
             out.clear();
-            for output in &plan.output {
-                out.push(self.value(&output.node, &row).await?);
+            let mut computed = Vec::new();
+            match &moved {
+                Some(columns) => {
+                    // Keys first: the row is then taken to pieces.
+                    self.computed_keys(&keys, &row, &mut computed).await?;
+                    out.extend(columns.iter().map(|&at| std::mem::take(&mut row[at])));
+                }
+                None => {
+                    for output in &plan.output {
+                        out.push(self.value(&output.node, &row).await?);
+                    }
+                }
             }
             if bare {
                 announced = true;
@@ -159,21 +225,21 @@ impl Exec<'_> {
                 window.sink.columns(&output);
             }
             if plan.distinct {
-                let mut key = Vec::new();
+                weights.clear();
                 for (value, output) in out.iter().zip(&plan.output) {
-                    weigh_value(value, output.kind.collation, &mut key);
+                    weigh_value(value, output.kind.collation, &mut weights);
                 }
-                if !seen.insert(key) {
+                if seen.contains(weights.as_slice()) {
                     continue;
                 }
+                seen.insert(weights.clone());
             }
             count += 1;
             if sorts {
-                let mut keys = Vec::with_capacity(plan.order.len());
-                for (node, ..) in &plan.order {
-                    keys.push(self.value(node, &row).await?);
+                if moved.is_none() {
+                    self.computed_keys(&keys, &row, &mut computed).await?;
                 }
-                sorted.push((keys, out.clone()));
+                sorted.push((computed, std::mem::replace(&mut out, Vec::with_capacity(plan.output.len()))));
             } else {
                 window.push(&out);
             }
@@ -184,9 +250,9 @@ impl Exec<'_> {
         if !announced {
             window.sink.columns(&plan.output);
         }
-        sorted.sort_by(|(left, _), (right, _)| {
-            for ((left, right), (_, descending, collation)) in left.iter().zip(right).zip(&plan.order) {
-                let order = left.order(right, *collation);
+        sorted.sort_by(|left, right| {
+            for (key, (_, descending, collation)) in keys.iter().zip(&plan.order) {
+                let order = key.of(left).order(key.of(right), *collation);
                 if order.is_ne() {
                     return if *descending { order.reverse() } else { order };
                 }
@@ -201,6 +267,21 @@ impl Exec<'_> {
         }
         if plan.counts_all && limited {
             self.env.set_rows_without_limit(count);
+        }
+        Ok(())
+    }
+
+    /// Appends the values that a row is sorted by and that are not selected.
+    async fn computed_keys(
+        &mut self,
+        keys: &[SortKey<'_>],
+        row: &[Value],
+        out: &mut Vec<Value>,
+    ) -> Result<(), SqlError> {
+        for key in keys {
+            if let SortKey::Computed(_, node) = key {
+                out.push(self.value(node, row).await?);
+            }
         }
         Ok(())
     }
@@ -221,9 +302,9 @@ impl Exec<'_> {
                     }
                 }
                 Feed::Table(cursor) => {
-                    let Some(found) = cursor.next(self).await? else { return Ok(None) };
-                    if self.passes(filter, &found.row).await? {
-                        return Ok(Some(found.row));
+                    let Some(row) = cursor.next_row(self).await? else { return Ok(None) };
+                    if self.passes(filter, &row).await? {
+                        return Ok(Some(row));
                     }
                 }
                 Feed::Locking(cursor, table, mode, wait) => {
@@ -279,10 +360,10 @@ impl Exec<'_> {
         if let Source::Table { table, access, .. } = source {
             self.txn.touch(table)?;
             return Ok(match locking.filter(|_| table.clustered().is_some()) {
-                None => Feed::Table(Cursor::new(self, table, access, &[], backward, false)?),
+                None => Feed::Table(Cursor::new(self, table, access, &[], backward)?),
                 Some((exclusive, wait)) => {
                     let mode = if exclusive { Mode::Exclusive } else { Mode::Shared };
-                    Feed::Locking(Cursor::new(self, table, access, &[], backward, true)?, table.clone(), mode, wait)
+                    Feed::Locking(Cursor::new(self, table, access, &[], backward)?, table.clone(), mode, wait)
                 }
             });
         }
@@ -350,10 +431,10 @@ impl Exec<'_> {
         row: &[Value],
     ) -> Result<Vec<Vec<Value>>, SqlError> {
         self.txn.touch(table)?;
-        let mut cursor = Cursor::new(self, table, access, row, false, false)?;
+        let mut cursor = Cursor::new(self, table, access, row, false)?;
         let mut rows = Vec::new();
-        while let Some(found) = cursor.next(self).await? {
-            rows.push(found.row);
+        while let Some(row) = cursor.next_row(self).await? {
+            rows.push(row);
         }
         Ok(rows)
     }

@@ -134,6 +134,8 @@ impl Plan {
 pub struct SelectPlan {
     /// Where rows come from.
     pub source: Source,
+    /// Which columns of a base table it asks for, where that is its source; subqueries may ask for more.
+    pub columns: Option<Rc<[bool]>>,
     /// WHERE.
     pub filter: Option<Node>,
     /// GROUP BY, or aggregates without one.

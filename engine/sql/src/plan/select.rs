@@ -8,6 +8,33 @@ use crate::value::Value;
 use std::rc::Rc;
 use wire::client::constant::ColumnType as WireType;
 
+/// Which columns of its base table a query block asks for.
+fn columns_asked_for(plan: &SelectPlan) -> Option<Rc<[bool]>> {
+    let Source::Table { table, .. } = &plan.source else { return None };
+    let mut asked = vec![false; table.definition.columns.len()];
+    let mut ask = |node: &Node| {
+        node.visit(&mut |node| {
+            // Aggregates stand behind the table's columns.
+            if let Node::Column(at) = node
+                && let Some(asked) = asked.get_mut(*at)
+            {
+                *asked = true;
+            }
+        });
+    };
+    plan.filter.iter().chain(&plan.having).for_each(&mut ask);
+    plan.output.iter().for_each(|output| ask(&output.node));
+    plan.order.iter().for_each(|(node, ..)| ask(node));
+    if let Some(grouping) = &plan.grouping {
+        grouping.by.iter().for_each(|(node, _)| ask(node));
+        for aggregate in &grouping.aggregates {
+            aggregate.args.iter().for_each(&mut ask);
+            aggregate.order_by.iter().for_each(|(node, _)| ask(node));
+        }
+    }
+    Some(asked.into())
+}
+
 impl Planner<'_> {
     pub(super) fn select(&mut self, select: &Select) -> Result<SelectPlan, SqlError> {
         if select.with.is_empty() {
@@ -149,8 +176,9 @@ impl Planner<'_> {
             .check()?;
         }
         let ordered = if grouping.is_none() && !select.distinct { key_order(&source, &order) } else { None };
-        Ok(SelectPlan {
+        let mut plan = SelectPlan {
             source,
+            columns: None,
             filter,
             grouping,
             having,
@@ -163,7 +191,9 @@ impl Planner<'_> {
             locking: select.locking.as_ref().map(|locking| (locking.exclusive, locking.wait)),
             arms,
             union_order,
-        })
+        };
+        plan.columns = columns_asked_for(&plan);
+        Ok(plan)
     }
 
     fn projection(
