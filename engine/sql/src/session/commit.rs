@@ -5,6 +5,7 @@ use crate::counters::Counter;
 use crate::error::{SqlError, error};
 use crate::host::{Host, Outcome, Refusal, Ticket};
 use crate::server::{Ended, SessionHandle, deadlock};
+use crate::sysvar::Setting;
 use crate::txn::Transaction;
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -150,10 +151,10 @@ impl Session {
 
     /// `GTID_NEXT`, where it names one.
     fn next_gtid(&mut self) -> Result<Option<Gtid>, Stop> {
-        let text = self.state.vars.borrow().named("gtid_next").to_text();
-        if text.is_empty() || text.to_ascii_uppercase().starts_with("AUTOMATIC") {
-            return Ok(None);
-        }
+        let text = match self.state.vars.borrow().named("gtid_next") {
+            Setting::Text(text) if text.is_empty() || starts_with_automatic(text) => return Ok(None),
+            named => named.to_text(),
+        };
         let parsed = text.split_once(':').and_then(|(uuid, number)| {
             Some(Gtid { uuid: wire::id::Uuid::parse(uuid).ok()?, number: number.parse().ok()? })
         });
@@ -173,6 +174,10 @@ impl Session {
     pub(super) fn host(&self) -> Rc<dyn Host> {
         self.state.server.host.clone()
     }
+}
+
+fn starts_with_automatic(gtid_next: &str) -> bool {
+    gtid_next.get(..9).is_some_and(|front| front.eq_ignore_ascii_case("AUTOMATIC"))
 }
 
 /// What a refused change of the catalogue answers.

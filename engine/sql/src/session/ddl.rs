@@ -342,7 +342,7 @@ impl Session {
 
     /// `foreign_key_checks`.
     fn checks_foreign_keys(&self) -> bool {
-        self.state.vars.borrow().named("foreign_key_checks").to_text() == "ON"
+        self.state.vars.borrow().foreign_keys
     }
 
     /// Another name for a table: a new table takes the rows of the old one over, at the statement's place in the order.

@@ -10,8 +10,8 @@ use crate::expr::{Env, Type};
 use crate::host::Now;
 use crate::plan::VirtualTables;
 use crate::server::{Ended, Server, SessionHandle};
+use crate::sysvar::SessionVars;
 use crate::sysvar::sql_mode::SqlMode;
-use crate::sysvar::{SessionVars, Setting, time_zone_minutes};
 use crate::temporal::{self, DateRules};
 use crate::value::{Level, Value, Warning};
 use std::cell::{Cell, RefCell};
@@ -85,8 +85,7 @@ impl State {
 
     /// `collation_connection`.
     pub fn collation(&self) -> Collation {
-        let name = self.vars.borrow().named("collation_connection").to_text();
-        Collation::from_name(&name).unwrap_or_default()
+        self.vars.borrow().collation
     }
 
     /// `sql_mode`.
@@ -106,7 +105,7 @@ impl State {
     }
 
     fn date_rules(&self, unix_us: u64) -> DateRules {
-        let (zone, mode) = (self.zone(), self.sql_mode());
+        let (zone, mode) = (self.vars.borrow().zone_minutes, self.sql_mode());
         let local = temporal::from_unix_us(i64::try_from(unix_us).unwrap_or(0), zone).unwrap_or_default();
         DateRules {
             zone,
@@ -115,19 +114,6 @@ impl State {
             allow_invalid_dates: mode.has(SqlMode::ALLOW_INVALID_DATES),
             today: temporal::date_of(local),
         }
-    }
-
-    /// `SET timestamp`, in microseconds since 1970, where it is set.
-    fn set_timestamp(&self) -> Option<u64> {
-        match self.vars.borrow().named("timestamp") {
-            Setting::Double(seconds) if *seconds > 0.0 => Some((*seconds * 1e6).round() as u64),
-            _ => None,
-        }
-    }
-
-    /// Minutes east of UTC of `time_zone`; SYSTEM is UTC.
-    fn zone(&self) -> i32 {
-        time_zone_minutes(&self.vars.borrow().named("time_zone").to_text()).unwrap_or(0)
     }
 
     /// The value of a system variable.
@@ -145,7 +131,7 @@ impl State {
             "warning_count" if session => return Ok(Value::Int(i64::from(self.before.get().0))),
             "error_count" if session => return Ok(Value::Int(i64::from(self.before.get().1))),
             "timestamp" if session => {
-                let set = self.set_timestamp();
+                let set = self.vars.borrow().timestamp_us;
                 return Ok(Value::Double(set.unwrap_or_else(|| self.server.host.now().unix_us) as f64 / 1e6));
             }
             "pseudo_thread_id" if session => return Ok(Value::uint(u64::from(self.handle.id()))),
@@ -184,7 +170,7 @@ impl Statement {
     /// under strict mode, without IGNORE.
     pub fn new(state: Rc<State>, params: Rc<[Value]>, slots: usize, strict: bool) -> Self {
         let mut now = state.server.host.now();
-        now.unix_us = state.set_timestamp().unwrap_or(now.unix_us);
+        now.unix_us = state.vars.borrow().timestamp_us.unwrap_or(now.unix_us);
         let rules = state.date_rules(now.unix_us);
         Self {
             state,

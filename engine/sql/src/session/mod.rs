@@ -457,8 +457,8 @@ impl Session {
 
     /// The GTID to track, as text, where the session asked for it.
     pub(crate) fn tracked(&self, gtid: Option<Gtid>) -> Option<String> {
-        let asked = self.state.vars.borrow().named("session_track_gtids").to_text();
-        gtid.filter(|_| asked != "OFF").map(|gtid| format!("{}:{}", gtid.uuid, gtid.number))
+        let asked = self.state.vars.borrow().tracks_gtids;
+        gtid.filter(|_| asked).map(|gtid| format!("{}:{}", gtid.uuid, gtid.number))
     }
 
     fn idle(&self) {

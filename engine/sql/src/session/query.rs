@@ -172,7 +172,8 @@ impl Session {
                 };
                 self.run_plan(&plan, params, conn, binary, more).await
             }
-            other => self.run_other(other, text, &params, conn, binary, more).await,
+            // Apart, so that the futures of the others, moved for each statement, stay small.
+            other => Box::pin(self.run_other(other, text, &params, conn, binary, more)).await,
         }
     }
 
@@ -286,20 +287,17 @@ impl Session {
 
     fn change_rules(&self) -> ChangeRules {
         let vars = self.state.vars.borrow();
-        let number = |name: &str| match vars.named(name) {
-            crate::sysvar::Setting::UInt(number) => *number,
-            _ => 1,
-        };
+        let running = self.state.server.host.is_running();
         ChangeRules {
             strict: self.state.strict(),
             zero_is_a_value: vars.sql_mode.has(SqlMode::NO_AUTO_VALUE_ON_ZERO),
-            increment: number("auto_increment_increment"),
-            offset: number("auto_increment_offset"),
+            increment: vars.increment,
+            offset: vars.offset,
             found_rows: self.capabilities.has(Capabilities::FOUND_ROWS),
-            group_running: self.state.server.host.is_running(),
-            everywhere_checks: self.state.server.host.is_running()
+            group_running: running,
+            everywhere_checks: running
                 && self.state.server.globals.borrow().on("group_replication_enforce_update_everywhere_checks"),
-            foreign_keys: vars.named("foreign_key_checks").to_text() == "ON",
+            foreign_keys: vars.foreign_keys,
         }
     }
 
@@ -380,10 +378,17 @@ impl Session {
 
     /// 1142 unless the account may do what the plan does.
     pub(super) fn check_privileges(&self, plan: &Plan) -> Result<(), SqlError> {
-        let mut needed: Vec<(&str, String, String)> = Vec::new();
-        let mut target = |privilege: &'static str, table: &crate::catalog::Table| {
-            needed.push((privilege, table.schema.clone(), table.name.clone()));
+        let name = self.state.account.borrow();
+        let accounts = self.state.server.accounts.borrow();
+        let nobody = crate::account::Account::default();
+        let account = accounts.get(&name).unwrap_or(&nobody);
+        let mut result = Ok(());
+        let mut need = |privilege: &str, schema: &str, table: &str| {
+            if result.is_ok() {
+                result = crate::account::require_table(&name, account, privilege, schema, table);
+            }
         };
+        let mut target = |privilege: &str, table: &crate::catalog::Table| need(privilege, &table.schema, &table.name);
         match &plan.body {
             Body::Select(_) => {}
             Body::Insert(insert) => {
@@ -400,37 +405,22 @@ impl Session {
             Body::Joined(joined) => {
                 let privilege = if joined.is_update { "UPDATE" } else { "DELETE" };
                 joined.targets.iter().for_each(|changed| target(privilege, &changed.table));
-                source_tables(&joined.source, &mut |schema, table| {
-                    needed.push(("SELECT", schema.to_owned(), table.to_owned()));
-                });
+                source_tables(&joined.source, &mut |schema, table| need("SELECT", schema, table));
             }
         }
-        let mut selects: Vec<&SelectPlan> = Vec::new();
+        let mut read = |select: &SelectPlan| tables_of(select, &mut |schema, table| need("SELECT", schema, table));
         match &plan.body {
-            Body::Select(select) => selects.push(select),
-            Body::Insert(insert) => selects.extend(&insert.select),
+            Body::Select(select) => read(select),
+            Body::Insert(insert) => insert.select.iter().for_each(&mut read),
             _ => {}
         }
-        selects.extend(plan.pending.iter().filter_map(|pending| match pending {
-            PendingPlan::Select { plan, .. } => Some(&**plan),
-            PendingPlan::Call { .. } | PendingPlan::Constant { .. } => None,
-        }));
-        for select in selects {
-            tables_of(select, &mut |schema, table| {
-                needed.push(("SELECT", schema.to_owned(), table.to_owned()));
-            });
+        for pending in &plan.pending {
+            match pending {
+                PendingPlan::Select { plan, .. } => read(plan),
+                PendingPlan::Call { .. } | PendingPlan::Constant { .. } => {}
+            }
         }
-        if needed.is_empty() {
-            return Ok(());
-        }
-        let name = self.state.account.borrow();
-        let accounts = self.state.server.accounts.borrow();
-        let nobody = crate::account::Account::default();
-        let account = accounts.get(&name).unwrap_or(&nobody);
-        for (privilege, schema, table) in &needed {
-            crate::account::require_table(&name, account, privilege, schema, table)?;
-        }
-        Ok(())
+        result
     }
 }
 

@@ -6,6 +6,9 @@
 //! `enforce_gtid_consistency` are ON, as in 9.7).
 
 use super::{Setting, VarId};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::sync::OnceLock;
 
 /// Where a variable has values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -623,15 +626,23 @@ pub const ALIASES: &[(&str, &str)] = &[
     ("tx_read_only", "transaction_read_only"),
 ];
 
+/// Places of the variables by name; looked up, never iterated.
+static PLACES: OnceLock<HashMap<&'static str, VarId, BuildHasherDefault<DefaultHasher>>> = OnceLock::new();
+
 /// A variable by name (in any case) or alias.
 #[must_use]
 pub fn find(name: &str) -> Option<VarId> {
     if name.len() > 80 || !name.is_ascii() {
         return None;
     }
+    let places = PLACES.get_or_init(|| all().map(|(id, definition)| (definition.name, id)).collect());
+    // As the server itself writes it, several times a statement.
+    if let Some(id) = places.get(name) {
+        return Some(*id);
+    }
     let lower = name.to_ascii_lowercase();
     let canonical = ALIASES.iter().find(|(alias, _)| *alias == lower).map_or(lower.as_str(), |(_, name)| name);
-    VARIABLES.binary_search_by(|probe| probe.name.cmp(canonical)).ok().map(|place| VarId(place as u16))
+    places.get(canonical).copied()
 }
 
 /// A variable's definition.

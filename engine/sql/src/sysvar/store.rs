@@ -4,6 +4,7 @@ use super::registry::{Definition, Kind, Reach, VARIABLES, When, all, definition,
 use super::sql_mode::SqlMode;
 use super::{Setting, VarId};
 use crate::ast::{Isolation, Scope};
+use crate::collate::Collation;
 use crate::error::{self, SqlError};
 use crate::value::{Level, Value, Warning};
 use std::rc::Rc;
@@ -256,6 +257,20 @@ pub struct SessionVars {
     pub idle_s: u64,
     /// `group_replication_consistency`.
     pub consistency: Consistency,
+    /// `collation_connection`.
+    pub collation: Collation,
+    /// `time_zone`: minutes east of UTC; SYSTEM is UTC.
+    pub zone_minutes: i32,
+    /// `SET timestamp`, in microseconds since 1970, where it is set.
+    pub timestamp_us: Option<u64>,
+    /// `auto_increment_increment`.
+    pub increment: u64,
+    /// `auto_increment_offset`.
+    pub offset: u64,
+    /// `foreign_key_checks`.
+    pub foreign_keys: bool,
+    /// `session_track_gtids`, unless it is OFF.
+    pub tracks_gtids: bool,
 }
 
 impl SessionVars {
@@ -275,6 +290,13 @@ impl SessionVars {
             table_wait_s: u64::MAX,
             slow_us: u64::MAX,
             consistency: Consistency::BeforeOnPrimaryFailover,
+            collation: Collation::DEFAULT,
+            zone_minutes: 0,
+            timestamp_us: None,
+            increment: 1,
+            offset: 1,
+            foreign_keys: true,
+            tracks_gtids: false,
         };
         for (id, definition) in all() {
             if definition.reach == Reach::Both {
@@ -325,6 +347,17 @@ impl SessionVars {
             ("wait_timeout", Setting::UInt(seconds)) => self.idle_s = *seconds,
             ("lock_wait_timeout", Setting::UInt(seconds)) => self.table_wait_s = *seconds,
             ("long_query_time", Setting::Double(seconds)) => self.slow_us = (*seconds * 1e6) as u64,
+            ("foreign_key_checks", _) => self.foreign_keys = on,
+            ("auto_increment_increment", Setting::UInt(number)) => self.increment = *number,
+            ("auto_increment_offset", Setting::UInt(number)) => self.offset = *number,
+            ("timestamp", Setting::Double(seconds)) => {
+                self.timestamp_us = (*seconds > 0.0).then(|| (*seconds * 1e6).round() as u64);
+            }
+            ("time_zone", Setting::Text(text)) => self.zone_minutes = time_zone_minutes(text).unwrap_or(0),
+            ("collation_connection", Setting::Text(text)) => {
+                self.collation = Collation::from_name(text).unwrap_or_default();
+            }
+            ("session_track_gtids", Setting::Text(text)) => self.tracks_gtids = &**text != "OFF",
             ("group_replication_consistency", Setting::Text(text)) => self.consistency = Consistency::named(text),
             ("sql_mode", Setting::Text(text)) => {
                 self.sql_mode = SqlMode::parse(text).expect("a stored sql_mode was checked");
