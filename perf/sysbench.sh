@@ -5,6 +5,8 @@
 #       a sandbox of its own, three members, single-primary: durable (sync_binlog=1), then relaxed (0)
 #   perf/sysbench.sh --label NAME-durable|NAME-relaxed --port PORT --pids "PID.." [as above]
 #       a server that is there already: user sb, password sb, an empty database sbtest
+#   --workloads "W.."   instead of all of: a script of sysbench's, or one of its range statements alone
+#       (simple, sum, order, distinct; 100 rows each)
 #
 # A line for each run: label, workload, threads, transactions a second, average and 99th percentile in ms, CPU seconds
 # of all servers and of sysbench for 1000 transactions, ignored errors and reconnections a second.
@@ -16,8 +18,8 @@ workloads="oltp_point_select oltp_update_index oltp_insert oltp_write_only oltp_
 while [ $# -gt 0 ]; do
   case $1 in
     --seconds) seconds=$2 ;; --threads) threads=$2 ;; --out) out=$2 ;;
-    --label) label=$2 ;; --port) port=$2 ;; --pids) pids=$2 ;;
-    *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    --workloads) workloads=$2 ;; --label) label=$2 ;; --port) port=$2 ;; --pids) pids=$2 ;;
+    *) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
   shift 2
 done
@@ -46,9 +48,19 @@ measure() { # LABEL PORT PIDS
   report=$(mktemp)
   bench "$2" oltp_read_write prepare >/dev/null
   for workload in $workloads; do
+    script=$workload
+    alone=()
+    case $workload in
+      simple|sum|order|distinct)
+        script=oltp_read_only
+        alone=(--skip_trx=on --point_selects=0)
+        for range in simple sum order distinct; do
+          if [ $range = "$workload" ]; then alone+=("--${range}_ranges=1"); else alone+=("--${range}_ranges=0"); fi
+        done ;;
+    esac
     for count in $threads; do
       before=$(ticks "$3")
-      client=$( { TIMEFORMAT='%U %S'; time bench "$2" "$workload" --threads="$count" --time="$seconds" run \
+      client=$( { TIMEFORMAT='%U %S'; time bench "$2" "$script" "${alone[@]}" --threads="$count" --time="$seconds" run \
         >"$report" 2>&1; } 2>&1 )
       after=$(ticks "$3")
       awk -v label="$1" -v workload="$workload" -v threads="$count" -v ticks=$((after - before)) \

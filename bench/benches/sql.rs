@@ -1,4 +1,4 @@
-//! SQL's hot functions: write-set hashes, the row codec, a plan-cache hit. The table is the load's own
+//! SQL's hot functions: write-set hashes, the row codec, the order of texts, a plan-cache hit. The table is the load's own
 //! (and sysbench's): INT, INT, CHAR(120), CHAR(60). Inputs are fixed.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -6,7 +6,7 @@ use engine_sql::catalog::{Column, ColumnType, DefaultValue, Key, KeyPart, Table,
 use engine_sql::collate::Collation;
 use engine_sql::key::write_set;
 use engine_sql::normalize::{Normal, PlanCache, normalize};
-use engine_sql::row::{decode, encode};
+use engine_sql::row::{decode, decode_columns, encode};
 use engine_sql::sysvar::sql_mode::SqlMode;
 use engine_sql::value::Value;
 use std::hint::black_box;
@@ -97,6 +97,45 @@ fn row_codec(c: &mut Criterion) {
     group.bench_function("decode", |b| {
         b.iter(|| decode(&table.definition, black_box(&bytes)).expect("a row that we stored"));
     });
+    group.bench_function("decode_one_text", |b| {
+        let wanted = [true, false, true, false];
+        b.iter(|| decode_columns(&table.definition, black_box(&bytes), Some(&wanted)).expect("a row that we stored"));
+    });
+    group.finish();
+}
+
+/// Time to sort 100 texts such as sysbench's `c` by the default collation, as ORDER BY does, and to write their weights
+/// down, as DISTINCT does; throughput counts texts.
+fn texts_in_order(c: &mut Criterion) {
+    let texts: Vec<String> = (0..100_u64)
+        .map(|row| {
+            let mut number = row.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let parts = (0..10).map(|_| {
+                number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                format!("{:011}", (number >> 16) % 100_000_000_000)
+            });
+            parts.collect::<Vec<_>>().join("-")
+        })
+        .collect();
+    let mut group = c.benchmark_group("texts");
+    group.throughput(Throughput::Elements(texts.len() as u64));
+    group.bench_function("sort", |b| {
+        b.iter(|| {
+            let mut sorted: Vec<&str> = texts.iter().map(String::as_str).collect();
+            sorted.sort_by(|left, right| Collation::DEFAULT.compare(left.as_bytes(), right.as_bytes()));
+            sorted
+        });
+    });
+    group.bench_function("weigh", |b| {
+        let mut weights = Vec::new();
+        b.iter(|| {
+            for text in &texts {
+                weights.clear();
+                Collation::DEFAULT.weigh(black_box(text.as_bytes()), &mut weights);
+            }
+            weights.len()
+        });
+    });
     group.finish();
 }
 
@@ -128,5 +167,5 @@ fn plan_cache_hit(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, write_set_hash, row_codec, plan_cache_hit);
+criterion_group!(benches, write_set_hash, row_codec, texts_in_order, plan_cache_hit);
 criterion_main!(benches);
