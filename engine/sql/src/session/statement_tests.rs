@@ -47,6 +47,55 @@ fn subqueries_see_the_row_around_them() {
     );
 }
 
+/// What a transaction has changed itself stands among the rows of its scans where it will stand once committed: forward,
+/// backward, by an index, over several batches of rows, and for single keys.
+#[test]
+fn scans_see_their_own_changes_in_order() {
+    let (_host, _server, mut client) = with_table();
+    client.run("CREATE TABLE s (id INT PRIMARY KEY, k INT, c VARCHAR(20), pad VARCHAR(20), KEY (k), UNIQUE (c))");
+    let rows: Vec<String> = (1..=300).map(|id| format!("({}, {}, 'c{id}', 'p{id}')", id * 2, id % 7)).collect();
+    assert_eq!(client.run(&format!("INSERT INTO s VALUES {}", rows.join(", "))), "ok 300");
+    all(
+        &mut client,
+        &[
+            ("BEGIN", "ok"),
+            ("DELETE FROM s WHERE id BETWEEN 100 AND 139 OR id = 2 OR id = 600", "ok 22"),
+            ("UPDATE s SET k = k + 1, pad = 'new' WHERE id BETWEEN 120 AND 199", "ok 30"),
+            ("INSERT INTO s VALUES (0, 3, 'first', ''), (129, 3, 'middle', ''), (601, 3, 'LAST', '')", "ok 3"),
+            ("DELETE FROM s WHERE id = 129", "ok 1"),
+            ("UPDATE s SET id = 131 WHERE id = 300", "ok 1"),
+        ],
+    );
+    let queries = [
+        "SELECT id FROM s",
+        "SELECT id, c FROM s WHERE id BETWEEN 90 AND 250",
+        "SELECT id FROM s WHERE id >= 100 ORDER BY id DESC",
+        "SELECT c FROM s WHERE id < 300 ORDER BY id DESC LIMIT 70",
+        "SELECT pad, c FROM s WHERE id BETWEEN 90 AND 250 ORDER BY c",
+        "SELECT DISTINCT pad FROM s WHERE id BETWEEN 90 AND 250 ORDER BY pad DESC",
+        "SELECT k, id FROM s WHERE k = 3 ORDER BY id",
+        "SELECT k, COUNT(*), SUM(id), MIN(c) FROM s WHERE k > 2 GROUP BY k",
+        "SELECT id, id + k, c FROM s WHERE id IN (0, 2, 129, 131, 140, 300, 600, 601)",
+        "SELECT id FROM s WHERE c IN ('c1', 'first', 'last', 'MIDDLE', 'c150')",
+        "SELECT id FROM s WHERE c = 'c150'",
+        "SELECT id, (SELECT MAX(k) FROM s x WHERE x.id <= s.id AND x.pad = s.pad) FROM s WHERE id BETWEEN 190 AND 202",
+    ];
+    let before: Vec<String> = queries.iter().map(|query| client.run(query)).collect();
+    assert_eq!(client.run("COMMIT"), "ok");
+    for (query, before) in queries.iter().zip(before) {
+        assert_eq!(client.run(query), before, "{query}");
+        assert!(!before.starts_with("error"), "{query}: {before}");
+    }
+    all(
+        &mut client,
+        &[
+            ("SELECT COUNT(*), MIN(id), MAX(id) FROM s", "280,0,601"),
+            ("SELECT id FROM s WHERE id BETWEEN 96 AND 142", "96 | 98 | 131 | 140 | 142"),
+            ("SELECT id FROM s WHERE c IN ('c1', 'first', 'last', 'MIDDLE', 'c150') ORDER BY id", "0 | 131 | 601"),
+        ],
+    );
+}
+
 #[test]
 fn joined_tables_are_changed_together() {
     let (_host, server, mut client) = with_table();
