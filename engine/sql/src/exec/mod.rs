@@ -212,7 +212,7 @@ impl<'a> Exec<'a> {
             Body::Insert(insert) => Some(self.insert(insert).await?),
             Body::Update(update) => Some(self.update(update).await?),
             Body::Delete(delete) => Some(self.delete(delete).await?),
-            Body::Joined(joined) => Some(self.joined(joined).await?),
+            Body::Joined(joined) => Some(Box::pin(self.joined(joined)).await?),
         };
         self.env.fault()?;
         self.txn.check()?;

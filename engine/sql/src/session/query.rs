@@ -200,7 +200,9 @@ impl Session {
         let mut tries = 0;
         loop {
             let mut sink = ResultSink::new(conn, status, binary);
-            let result = self.attempt(plan, params.clone(), &mut sink, change).await;
+            // The largest of a statement's futures: apart, so that those around it are not moved with it, each into the
+            // next.
+            let result = Box::pin(self.attempt(plan, params.clone(), &mut sink, change)).await;
             let (rows, begun) = (sink.rows, sink.begun);
             match result {
                 Ok((changed, gtid)) => {
