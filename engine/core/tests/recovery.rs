@@ -114,3 +114,40 @@ fn a_voter_that_knows_less_is_offered_what_a_purged_log_still_has() {
     world.run_until("both to be back", 20_000_000, |world| (0..2).all(|at| world.state(at) == State::Online));
     assert!(world.propose(leader).is_some());
 }
+
+/// STOP in the middle of a recovery from the log: what was fetched stays, and START goes on behind it.
+#[test]
+fn a_recovery_from_the_log_goes_on_after_stop_and_start() {
+    let mut world = World::new(3);
+    // Few frames at a time, so that there is a middle.
+    world.window_bytes = 1;
+    (0..3).for_each(|at| world.boot(at, false));
+    world.form();
+    world.command(2, Command::Stop);
+    world.run_until("it to have left", 5_000_000, |world| world.state(2) == State::Offline);
+    for _ in 0..40 {
+        assert!(world.propose(0).is_some());
+        world.run_for(20_000);
+    }
+    let target = world.nodes[0].delivered.len();
+    for _ in 0..3 {
+        let before = world.nodes[2].delivered.len();
+        world.start(2);
+        world.run_until("some of it", 5_000_000, |world| world.nodes[2].delivered.len() >= before + 4);
+        assert!(world.member(2).recovery_progress().is_some(), "it is in the middle");
+        // Nobody hears it meanwhile: it has no vote to keep, and does not wait for long.
+        world.isolate(&[2]);
+        world.command(2, Command::Stop);
+        world.run_until("it to have stopped", 2_000_000, |world| !world.member(2).is_running());
+        world.heal();
+        let kept = world.nodes[2].delivered.len();
+        assert!(kept > before && kept < target, "{before} {kept} {target}");
+        assert_eq!(world.member(2).last_index(), world.nodes[2].delivered.last().expect("some").0, "nothing undecided");
+    }
+    let kept = world.nodes[2].delivered.clone();
+    world.nodes[2].effects.clear();
+    world.start(2);
+    world.run_until("ONLINE", 20_000_000, |world| world.state(2) == State::Online);
+    assert!(world.nodes[2].delivered.starts_with(&kept), "it goes on behind what it had");
+    assert!(!world.nodes[2].effects.iter().any(|effect| effect.contains("ResetLog")));
+}

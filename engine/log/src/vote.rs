@@ -17,6 +17,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use wire::id::{Ballot, Birth, Incarnation, Index, Run, Uuid};
+use wire::mutant::{Mutant, planted};
 
 const SLOT_BYTES: usize = 4096;
 const MAGIC: u64 = 0x3145_544f_5651_5551;
@@ -195,7 +196,8 @@ impl VoteFile {
     fn write_slots(&mut self, record: &VoteRecord, order: [usize; 2]) -> Result<(), LogError> {
         let file = self.file.as_ref().expect("called with an open file only");
         let bytes = slot_bytes(self.generation, record);
-        for at in order {
+        let order = if planted(Mutant::VoteInOneSlot) { &order[..1] } else { &order[..] };
+        for &at in order {
             file.write_all_at(&bytes, (at * SLOT_BYTES) as u64)
                 .map_err(|source| system::error("write", &self.path, SLOT_BYTES as u64, source))?;
             system::sync_data(file, &self.path)?;

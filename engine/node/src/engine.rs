@@ -170,6 +170,8 @@ struct Inner {
     work: RefCell<Option<Waker>>,
     wanted: Cell<bool>,
     commands_wanted: RefCell<VecDeque<(Ticket, GroupCommand)>>,
+    /// The command that runs is START.
+    starts: Cell<bool>,
     shutdown: Cell<bool>,
 }
 
@@ -219,6 +221,7 @@ impl Engine {
             work: RefCell::default(),
             wanted: Cell::new(false),
             commands_wanted: RefCell::default(),
+            starts: Cell::new(false),
             shutdown: Cell::new(false),
         });
         let server = Server::new(inner.clone(), shards);
@@ -418,8 +421,16 @@ impl Engine {
     }
 
     fn begin_commands(&self, now: Now) {
-        if self.inner.running_command.get().is_some() {
-            return;
+        if let Some(running) = self.inner.running_command.get() {
+            // A START ends once its member is in the group, and fetching what it lacks may take long: STOP ends it.
+            let wanted = self.inner.commands_wanted.borrow();
+            let stops = wanted.front().is_some_and(|(_, command)| matches!(command, GroupCommand::Stop));
+            if !(stops && self.inner.starts.get()) {
+                return;
+            }
+            drop(wanted);
+            self.inner.running_command.set(None);
+            self.inner.finish_command(running, Err((3092, "STOP GROUP_REPLICATION has ended it".to_owned())));
         }
         let Some((ticket, command)) = self.inner.commands_wanted.borrow_mut().pop_front() else { return };
         let command = match command {
@@ -430,7 +441,9 @@ impl Engine {
             GroupCommand::Stop => Command::Stop,
             GroupCommand::Force { addresses } => Command::Force { addresses, birth: self.inner.fresh_birth() },
         };
-        if let Command::Start(_) = command {
+        let starts = matches!(command, Command::Start(_));
+        self.inner.starts.set(starts);
+        if starts {
             (self.on_role)(&self.server, Role::Starting);
             self.role.set(Role::ReadOnly);
         }
@@ -627,6 +640,7 @@ impl Engine {
             let mut held = self.inner.held.borrow_mut();
             if !held.is_empty() {
                 let by_all = self.inner.member().group().map_or(Index(u64::MAX), |group| group.applied_by_all());
+                let by_all = if planted(Mutant::AfterNotAwaited) { Index(u64::MAX) } else { by_all };
                 while held.front().is_some_and(|&(_, index)| index <= by_all) {
                     held.pop_front();
                 }

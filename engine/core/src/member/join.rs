@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use wire::entry::{View, ViewMember, VotingRole};
 use wire::id::{Incarnation, Index};
 use wire::message::{Channel, JoinAnswer, JoinRequest, Message};
+use wire::mutant::{Mutant, planted};
 
 /// Rounds of asking the seeds are this far apart.
 const JOIN_RETRY_US: u64 = 500_000;
@@ -240,7 +241,7 @@ impl Member {
             );
             self.drop_state(out);
             log = Tail::empty();
-        } else if log.last() > keep {
+        } else if log.last() > keep && !planted(Mutant::JoinerKeepsTail) {
             log.cut_after(keep);
             out.push(Effect::Cut { after: keep });
         }

@@ -38,6 +38,8 @@ use wire::mutant::{Mutant, planted};
 
 /// STOP waits so long for the view without it, when no quorum answers.
 const LEAVE_TIMEOUT_US: u64 = 10_000_000;
+/// STOP of a learner, which may be long from knowing the view that lists it.
+const LEARNER_LEAVE_TIMEOUT_US: u64 = 1_000_000;
 
 /// What a member is, whatever group it is in.
 #[derive(Clone, Debug)]
@@ -353,6 +355,7 @@ impl Member {
             self.attempt = Some(Box::new(Attempt::new(now, StartOptions { bootstrap: false, ..options })));
         } else if in_group && self.resumable() && self.certifier.options() == Some(&options.options) {
             self.resume(now, Some(&options), out);
+            self.group_mut().await_all(now);
             self.life = Life::Running { waits: true };
             self.attempt = Some(Box::new(Attempt::new(now, options)));
         } else {
@@ -434,6 +437,10 @@ impl Member {
             }
             Life::Running { .. } => {
                 self.life = Life::Leaving { since: now, shutdown };
+                if !self.votes() {
+                    // What it fetched of the log stays; the rest is the next START's.
+                    self.end_recovery(out);
+                }
                 self.group_mut().leave(now);
             }
             Life::Leaving { since, shutdown: before } => {
@@ -694,7 +701,9 @@ impl Member {
                     .group
                     .as_ref()
                     .map_or((true, false), |group| (group.is_gone(), group.has_left() && group.vote().listed));
-                if left || now.since(since) > LEAVE_TIMEOUT_US {
+                // Who does not vote has acknowledged nothing that others may lack: it need not wait so long.
+                let limit = if self.votes() { LEAVE_TIMEOUT_US } else { LEARNER_LEAVE_TIMEOUT_US };
+                if left || now.since(since) > limit {
                     if !left {
                         let text = "no quorum answers: leaving without the group's agreement".into();
                         out.note(Level::Warning, 0, text);
@@ -755,7 +764,8 @@ impl Member {
             return State::Offline;
         };
         let online = self.certifier.facts(group.me()).is_some_and(|facts| facts.online);
-        if online && self.run_seen && self.recovery.is_none() { State::Online } else { State::Recovering }
+        let served = self.run_seen || planted(Mutant::ResumedServesAtOnce);
+        if online && served && self.recovery.is_none() { State::Online } else { State::Recovering }
     }
 
     /// State of a member of the view, as seen from here.

@@ -172,7 +172,7 @@ impl Member {
     }
 
     /// Whether this member is a voter of the newest view.
-    fn votes(&self) -> bool {
+    pub(super) fn votes(&self) -> bool {
         let view = self.group.as_ref().and_then(|group| Some((group.me(), group.view()?)));
         view.is_some_and(|(me, view)| voters_in(&view.members).any(|voter| voter.incarnation == me))
     }

@@ -56,6 +56,9 @@ struct Fetch {
     target: (Ballot, Index),
 }
 
+/// A process that begins and hears no leader tries all listed voters for so long before it is content with a quorum.
+const COLD_START_US: u64 = 5_000_000;
+
 /// A stand that got nowhere is given up after so many suspicion times.
 const STAND_SUSPICIONS: u64 = 4;
 
@@ -69,8 +72,14 @@ impl Group {
         match &self.role {
             Role::Follower if self.forcing.is_some() || self.fork_seen.is_some() => {}
             Role::Follower if self.is_voter(self.me()) && self.listed && !self.recovering => {
+                if self.led && self.hears(self.promised.node, now) {
+                    self.awaits_all = None;
+                }
                 if self.leader_is_live(now) {
                     self.stand_at = None;
+                    return;
+                }
+                if self.is_incomplete(now) {
                     return;
                 }
                 let at = match self.stand_at {
@@ -97,6 +106,16 @@ impl Group {
             }
             _ => {}
         }
+    }
+
+    /// Whether a cold start still waits for listed voters (`design.md` §4).
+    fn is_incomplete(&mut self, now: Instant) -> bool {
+        let Some(since) = self.awaits_all else { return false };
+        let waits = now.since(since) < COLD_START_US && self.voters_heard(now) < self.voters().count();
+        if !waits {
+            self.awaits_all = None;
+        }
+        waits
     }
 
     /// Who stands first: the order of `member_weight` and uuid, and a little chance against ties.

@@ -19,6 +19,7 @@ use crate::effect::{Effects, Instant, Level, Payload, Peer};
 use wire::entry::{Body, GroupOptions, NewBirth, View, ViewCause};
 use wire::id::{Birth, Incarnation};
 use wire::message::{Channel, Force, Fork, Message};
+use wire::mutant::{Mutant, planted};
 
 /// A forced birth is tried for so long (`sysvars.md` §2.1).
 const FORCE_US: u64 = 120_000_000;
@@ -80,6 +81,7 @@ impl Group {
             Message::Prepare { force: Some(force), .. } => asked(force),
             // About births, and judged as such.
             Message::Fork(_) => true,
+            _ if planted(Mutant::AnotherBirthHeard) => true,
             _ => birth == self.birth || self.forcing.is_some() && birth == self.label_birth(),
         }
     }
@@ -214,7 +216,7 @@ impl Group {
                 format!("member {from} belongs to birth {theirs} of this group: refused, birth {ours} has a quorum");
             self.alarm(theirs, text, out);
         } else if fork.quorum {
-            self.forked = true;
+            self.forked = !planted(Mutant::ForkIgnored);
         } else if self.leader().is_none() && self.fork_seen != Some(theirs) {
             self.fork_seen = Some(theirs);
             let text = format!(

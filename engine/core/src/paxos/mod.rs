@@ -146,6 +146,8 @@ pub struct Group {
     met: Vec<ViewMember>,
     highest_round: u64,
     stand_at: Option<Instant>,
+    /// Since when it waits for all listed voters before it stands: its process began, and heard no leader yet.
+    awaits_all: Option<Instant>,
     stand_failures: u32,
     /// Births that the operators were warned of.
     alarms: BTreeSet<Birth>,
@@ -243,6 +245,7 @@ impl Group {
             met: Vec::new(),
             highest_round: promised.round,
             stand_at: None,
+            awaits_all: None,
             stand_failures: 0,
             alarms: BTreeSet::new(),
             unsure: vote.unsure.then_some(promised),
@@ -265,6 +268,12 @@ impl Group {
         self.connect(out);
         self.detector.start(now);
         self.turn(now, out);
+    }
+
+    /// A process begins over what its disk holds: before it stands it tries all listed voters for a while. One of them
+    /// may belong to a birth that an operator has forced since, and says so **[!]**.
+    pub fn await_all(&mut self, now: Instant) {
+        self.awaits_all = (!planted(Mutant::ColdStartWithoutAll)).then_some(now);
     }
 
     /// Takes one input. Infallible: a peer may be late, repeat itself or be wrong.

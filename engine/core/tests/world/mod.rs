@@ -74,6 +74,8 @@ pub struct World {
     pub rough: Option<usize>,
     /// Of each rough link: heartbeats so far, and until when it stalls.
     stalls: BTreeMap<(usize, usize), (u64, Instant)>,
+    /// Of what this member sends only heartbeats arrive.
+    pub mute: Option<usize>,
     /// Every message that arrived, in words, where the script asks for it.
     pub heard: Option<Vec<(usize, usize, String)>>,
 }
@@ -108,8 +110,18 @@ impl World {
         let (flying, silent) = (Vec::new(), BTreeSet::new());
         let (now, stalls) = (Instant(100_000_000), BTreeMap::new());
         let window_bytes = 1 << 20;
-        let mut world =
-            Self { now, nodes, single: true, window_bytes, flying, silent, rough: None, stalls, heard: None };
+        let mut world = Self {
+            now,
+            nodes,
+            single: true,
+            window_bytes,
+            flying,
+            silent,
+            rough: None,
+            mute: None,
+            stalls,
+            heard: None,
+        };
         (0..members).for_each(|at| world.boot(at, false));
         world
     }
@@ -372,6 +384,9 @@ impl World {
                 continue;
             }
             if node.member.is_none() || self.silent.contains(&(parcel.from, parcel.to)) {
+                continue;
+            }
+            if self.mute == Some(parcel.from) && !matches!(parcel.message, Message::Heartbeat(_)) {
                 continue;
             }
             if self.stalls(&parcel) {

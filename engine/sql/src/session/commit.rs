@@ -94,7 +94,12 @@ impl Session {
         if planted(Mutant::AnsweredBeforeDecided) {
             return Ok(None);
         }
-        let txn = if planted(Mutant::LocksReleasedAtProposal) { None } else { Some(txn) };
+        let txn = if planted(Mutant::LocksReleasedAtProposal) {
+            drop(txn);
+            None
+        } else {
+            Some(txn)
+        };
         let outcome = outcome(&*server.host, &self.state.handle, ticket).await;
         if planted(Mutant::LocksNeverReleased) {
             std::mem::forget(txn);

@@ -11,6 +11,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 use wire::entry::Body;
+use wire::mutant::{Mutant, planted};
 
 impl Session {
     /// Whether [`Session::await_turn`] may have something to wait for: what every statement asks.
@@ -46,7 +47,7 @@ impl Session {
             let text = "The option group_replication_consistency cannot be used on the current member state.";
             return Err(error(3796, text).into());
         }
-        if level.is_before() {
+        if level.is_before() && !planted(Mutant::BeforeNotAwaited) {
             self.say("Executing hook on transaction begin.");
             let ticket = server.host.propose(Body::Marker).map_err(|_| before_failed())?;
             let outcome = super::commit::outcome(&*server.host, &self.state.handle, ticket);
@@ -66,7 +67,7 @@ impl Session {
     pub(super) async fn await_held(&mut self) -> Result<(), Stop> {
         let server = self.state.server.clone();
         let held = server.held();
-        if server.visible() >= held {
+        if server.visible() >= held || planted(Mutant::HeldNotAwaited) {
             return Ok(());
         }
         self.say("Executing hook on transaction begin.");
