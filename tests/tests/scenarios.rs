@@ -421,7 +421,7 @@ fn frames_of_another_birth_are_refused() {
         group.arrive(prepare)?;
         expect(group.promised(2) > before, "its own is")
     }
-    story(it, &[]);
+    story(it, &[Mutant::AnotherBirthHeard]);
 }
 
 /// A connection that is new begins to count heartbeats anew, even when the first ones on it are lost: behind

@@ -39,6 +39,11 @@ pub struct Digests {
 }
 
 impl Truth {
+    /// The last place that anybody delivered, and the chain there.
+    pub fn end(&self) -> Option<(Index, u64)> {
+        self.frames.last_key_value().map(|(&index, frame)| (index, frame.header().chain))
+    }
+
     /// A member delivered `frame`. True when nobody did so before.
     ///
     /// # Errors

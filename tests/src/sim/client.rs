@@ -5,7 +5,7 @@ pub mod ddl;
 mod work;
 
 use super::history::bank::{ACCOUNTS, BALANCE};
-use super::history::txn::{Fate, Key, Op};
+use super::history::txn::{Fate, Key, Level, Op};
 use super::history::{Final, History, LISTS, REGISTERS};
 use engine_core::member::State;
 use engine_core::rng::Rng;
@@ -84,9 +84,29 @@ pub struct Place {
     pub history: Rc<RefCell<History>>,
     /// Of the client protocol.
     pub options: Arc<Options>,
-    /// Every other client writes with `group_replication_consistency=AFTER`.
-    pub after: bool,
+    /// Which `group_replication_consistency` sessions have.
+    pub levels: Levels,
 }
+
+/// Which `group_replication_consistency` sessions have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Levels {
+    /// EVENTUAL, all.
+    Eventual,
+    /// AFTER, every other one.
+    After,
+    /// Each draws its own, and now and then another one.
+    Mixed,
+}
+
+/// What `group_replication_consistency` can be, with what it promises.
+const LEVELS: [(&str, Level); 5] = [
+    ("EVENTUAL", Level::Eventual),
+    ("BEFORE_ON_PRIMARY_FAILOVER", Level::Eventual),
+    ("BEFORE", Level::Before),
+    ("AFTER", Level::After),
+    ("BEFORE_AND_AFTER", Level::BeforeAndAfter),
+];
 
 impl Place {
     async fn pause(&self, us: u64) {
@@ -113,13 +133,14 @@ struct Sql {
     pair: Pair,
     session: Session,
     changes_tables: bool,
+    level: Level,
 }
 
 impl Sql {
     fn new(place: &Place) -> Self {
         let pair = Pair::new(Identity::new("root", ""), place.options.clone());
         let session = Session::new(&place.server, "localhost");
-        Self { place: place.clone(), pair, session, changes_tables: false }
+        Self { place: place.clone(), pair, session, changes_tables: false, level: Level::Eventual }
     }
 
     async fn login(place: &Place) -> Option<Self> {
@@ -156,8 +177,9 @@ impl Sql {
             Reply::Error(error) => {
                 let of_tables = self.changes_tables && ddl::EXPECTED.contains(&error.code);
                 // Its member is cut off, or does not hear in time that all have applied.
-                let of_after = self.place.after && [3796, 3797, 3798].contains(&error.code);
-                if !EXPECTED.contains(&error.code) && !of_tables && !of_after {
+                let leveled = self.place.levels != Levels::Eventual;
+                let of_levels = leveled && [3796, 3797, 3798].contains(&error.code);
+                if !EXPECTED.contains(&error.code) && !of_tables && !of_levels {
                     self.place.violate(format!("client: error {} was not expected: {}", error.code, error.message));
                 }
                 Answer::Error(error.code)
@@ -172,6 +194,13 @@ impl Sql {
         }
         self.pair.client.query(sql);
         self.answer().await
+    }
+
+    /// The session promises this from now on.
+    async fn set_level(&mut self, (name, level): (&str, Level)) {
+        if self.run(&format!("SET SESSION group_replication_consistency = '{name}'")).await == Answer::Ok {
+            self.level = level;
+        }
     }
 
     /// Ends a transaction that is open. What the answer says of it.
@@ -222,7 +251,7 @@ pub async fn make_tables(place: Place) {
 
 /// A client's life on one member, until the history says stop, or the member's process ends.
 pub async fn live(place: Place, client: u64, think_us: u64, mut rng: Rng) {
-    let mut sql = None;
+    let (mut sql, mut drawn) = (None, false);
     loop {
         place.pause(think_us / 4 + rng.below(think_us * 3 / 2)).await;
         let (ready, stop, mix) = {
@@ -237,11 +266,15 @@ pub async fn live(place: Place, client: u64, think_us: u64, mut rng: Rng) {
         }
         if sql.is_none() {
             sql = Sql::login(&place).await;
-            if let Some(sql) = sql.as_mut().filter(|_| place.after && client.is_multiple_of(2)) {
-                sql.run("SET SESSION group_replication_consistency = 'AFTER'").await;
+            if let Some(sql) = sql.as_mut().filter(|_| place.levels == Levels::After && client.is_multiple_of(2)) {
+                sql.set_level(("AFTER", Level::After)).await;
             }
+            drawn = false;
         }
         let Some(connection) = &mut sql else { continue };
+        if place.levels == Levels::Mixed && (!std::mem::replace(&mut drawn, true) || rng.percent(10)) {
+            connection.set_level(LEVELS[rng.below(LEVELS.len() as u64) as usize]).await;
+        }
         work::step(connection, client, &mix, &mut rng).await;
         if connection.pair.connection.is_closing() || rng.percent(1) {
             sql = None;

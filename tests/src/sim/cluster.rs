@@ -5,8 +5,8 @@ mod process;
 mod rules;
 
 use super::check::{Digests, Truth};
-use super::client::{self, Place};
-use super::disk::{Loss, SimDisk};
+use super::client::{self, Levels, Place};
+use super::disk::SimDisk;
 use super::history::History;
 use super::network::{Network, Parcel};
 use super::setup::Setup;
@@ -62,6 +62,10 @@ pub struct Report {
     pub restored: u64,
     /// Checkpoints that were taken from a donor.
     pub installed: u64,
+    /// Recoveries that were stopped in the middle: while entries came, and while a checkpoint did.
+    pub stopped_in_log: u64,
+    /// See `stopped_in_log`.
+    pub stopped_in_checkpoint: u64,
     /// Rows that bad memory changed, and members that the others' digests proved wrong.
     pub damaged: u64,
     /// See `damaged`.
@@ -108,6 +112,10 @@ pub(super) struct SimNode {
     vote_due: u64,
     /// What its operator waits for.
     pub command: Option<Ticket>,
+    /// It was told to STOP, and has not ended that yet.
+    pub recovery_stopped: bool,
+    /// Its operator does not START it before.
+    pub away_until: u64,
     /// Its process was told to end, and comes back so long after it has.
     pub stopping: Option<u64>,
     pub clock: Clock,
@@ -225,7 +233,7 @@ impl Cluster {
         let drifting = setup.faults.clock;
         let nodes = (0..setup.members)
             .map(|index| {
-                let disk = Rc::<SimDisk>::default();
+                let disk = Rc::new(SimDisk::new(setup.sync));
                 disk.journal(&Account::root().to_bytes());
                 SimNode {
                     uuid: Uuid([index as u8 + 1; 16]),
@@ -246,6 +254,8 @@ impl Cluster {
                     vote_due: 0,
                     command: None,
                     stopping: None,
+                    away_until: 0,
+                    recovery_stopped: false,
                     clock: Clock {
                         rate_ppm: if drifting { rng.below(100_000) as i64 - 50_000 } else { 0 },
                         unix_offset_us: 0,
@@ -396,6 +406,7 @@ impl Cluster {
         for node in 0..self.nodes.len() {
             let it = &mut self.nodes[node];
             (it.sync_fails, it.append_fails, it.disk_hangs_until) = (false, false, 0);
+            it.away_until = 0;
             if it.paused {
                 self.unpause(node);
             }
@@ -454,8 +465,13 @@ impl Cluster {
         let (server, host) = (engine.server().clone(), engine.host());
         let (history, options) = (self.history.clone(), self.options.clone());
         // AFTER waits for every ONLINE member, one that sends nothing but heartbeats for good among them.
-        let after = self.setup.after && !self.setup.faults.lasting;
-        Some(Place { member: node, server, host, engine, history, options, after })
+        let levels = match self.setup {
+            _ if self.setup.faults.lasting => Levels::Eventual,
+            Setup { levels: true, .. } => Levels::Mixed,
+            Setup { after: true, .. } => Levels::After,
+            _ => Levels::Eventual,
+        };
+        Some(Place { member: node, server, host, engine, history, options, levels })
     }
 
     pub(super) fn is_online(&self, node: usize) -> bool {
@@ -533,7 +549,7 @@ impl Cluster {
                 }
                 if std::mem::take(&mut self.nodes[node].sync_fails) {
                     rare!("a sync fails");
-                    let loss = Loss::Unsynced(self.rng.below(3) as usize);
+                    let loss = self.loss_of_power();
                     let back = 50_000 + self.rng.below(500_000);
                     return self.crash(node, loss, back);
                 }

@@ -3,19 +3,24 @@
 //! Written frames are in the page cache: they outlive the process. Durable ones outlive the machine. A
 //! sync makes the one the other; with `sync_binlog=0` a flush each second does.
 
+use super::torn;
 use engine_core::effect::{CheckpointPart, CheckpointWrite, Vote};
 use engine_core::paxos::tail::{Point, Tail, point_after};
 use engine_core::recovery::joiner::block_hash;
+use engine_core::rng::Rng;
 use node::restart::Shelf;
 use std::cell::RefCell;
 use wire::frame::Frame;
 use wire::id::Index;
 use wire::mutant::{Mutant, planted};
+use wire::rare;
 
 /// Frames, the vote record and the local journal of one member; survives crashes.
 #[derive(Default)]
 pub struct SimDisk {
     state: RefCell<State>,
+    /// `sync_binlog=0`: the page cache is all that is promised.
+    cached: bool,
 }
 
 /// A checkpoint and its blocks.
@@ -60,6 +65,8 @@ pub enum Loss {
     Nothing,
     /// Of what was not durable all but so many frames: the machine ended.
     Unsynced(usize),
+    /// Of what was not durable the sectors that did not arrive, drawn from this seed: the power went.
+    Torn(u64),
 }
 
 /// How a disk is damaged, to be found at the next start.
@@ -109,6 +116,12 @@ impl State {
 }
 
 impl SimDisk {
+    /// An empty disk; with `sync`, what is promised outlives the machine (`sync_binlog=1`).
+    #[must_use]
+    pub fn new(sync: bool) -> Self {
+        Self { cached: !sync, ..Self::default() }
+    }
+
     /// Appends a frame, as the log does.
     pub fn append(&self, frame: Frame) {
         let mut state = self.state.borrow_mut();
@@ -184,12 +197,16 @@ impl SimDisk {
         let state = self.state.borrow();
         let at = state.frames.partition_point(|frame| frame.header().last() < index);
         let found = state.frames.get(at).map(|frame| (frame.header().last(), frame.header().chain));
-        index <= state.base.index || index <= state.synced && found == Some((index, chain))
+        index <= state.base.index || index <= self.kept(&state) && found == Some((index, chain))
     }
 
-    /// How far the log is synced, as far as `sync_binlog` promises.
+    /// How far the log outlives what `sync_binlog` says that it outlives, whatever its member believes.
     pub fn synced_to(&self) -> Index {
-        self.state.borrow().synced
+        self.kept(&self.state.borrow())
+    }
+
+    fn kept(&self, state: &State) -> Index {
+        if self.cached { state.synced } else { state.durable }
     }
 
     /// Writes a vote record; until [`SimDisk::vote_synced`] a crash may take it.
@@ -224,8 +241,26 @@ impl SimDisk {
 
     /// The process ends at once. With `lose_votes` the votes that were being written are lost, and the frames
     /// written after them: writes go to the disk in order.
-    pub fn crash(&self, loss: Loss, lose_votes: bool) {
+    ///
+    /// # Errors
+    /// What a start makes of a torn file breaks a rule.
+    pub fn crash(&self, loss: Loss, lose_votes: bool) -> Result<(), String> {
         let mut state = self.state.borrow_mut();
+        let mut torn = match loss {
+            Loss::Torn(seed) => Some(Rng::new(seed)),
+            _ => None,
+        };
+        let lose_votes = match &mut torn {
+            Some(rng) if !state.pending.is_empty() => {
+                rare!("a torn vote");
+                torn::vote(rng)?
+            }
+            _ => lose_votes,
+        };
+        if let (Some(rng), Some(writing)) = (&mut torn, &state.writing) {
+            rare!("a torn checkpoint");
+            torn::checkpoint(writing.place, writing.incoming, &writing.blocks, rng)?;
+        }
         if lose_votes
             && let Some(&(_, end, cuts)) = state.pending.first()
             && cuts == state.cuts
@@ -239,11 +274,23 @@ impl SimDisk {
             let safe = state.frames.partition_point(|frame| frame.header().last() <= durable);
             state.frames.truncate(safe + keep);
         }
+        if let Some(rng) = &mut torn {
+            let durable = state.durable;
+            let safe = state.frames.partition_point(|frame| frame.header().last() <= durable);
+            let begin = safe.saturating_sub(2);
+            let base = begin.checked_sub(1).map_or(state.base, |at| point_after(&state.frames[at]));
+            let kept = torn::log(base, &state.frames[begin..safe], &state.frames[safe..], rng)?;
+            if safe + kept < state.frames.len() {
+                rare!("a torn log");
+            }
+            state.frames.truncate(safe + kept);
+        }
         let end = state.end();
         state.synced = state.synced.min(end);
         state.durable = state.durable.min(end);
         state.cuts = 0;
         (state.writing, state.incoming) = (None, None);
+        Ok(())
     }
 
     /// Damages one durable frame, the `at`th from the end of them, or the newest checkpoint; false when there is

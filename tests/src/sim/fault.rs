@@ -43,6 +43,9 @@ impl Cluster {
         if self.nodes.iter().any(|node| node.damaged || node.spoiled) {
             // Within the budget: until it is whole again, all others stay up and hear one another.
             let Faults { reset, clock, burst, .. } = faults;
+            if self.crash_spoiled(faults)? {
+                return Ok(());
+            }
             faults = Faults { reset, clock, burst, ..Faults::default() };
         }
         let kinds: Vec<u8> = [
@@ -154,9 +157,33 @@ impl Cluster {
         Ok(())
     }
 
+    /// Whose memory is wrong may crash as well, with its disk as it is: nothing of that memory may have got there. True
+    /// when it did.
+    fn crash_spoiled(&mut self, faults: Faults) -> Result<bool, Failure> {
+        let spoiled = self.nodes.iter().position(|it| it.spoiled && it.engine.is_some());
+        let damaged = self.nodes.iter().any(|it| it.damaged);
+        let Some(node) = spoiled.filter(|_| faults.crash && !damaged) else { return Ok(false) };
+        if self.rng.percent(60) {
+            return Ok(false);
+        }
+        rare!("a member ends whose memory is wrong");
+        let (loss, back) = (self.loss_of_process(), 50_000 + self.rng.below(500_000));
+        self.crash(node, loss, back)?;
+        Ok(true)
+    }
+
     /// With `sync_binlog=1` the machine may end as well as the process: nothing that counts is lost.
     pub(super) fn loss_of_process(&mut self) -> Loss {
-        if self.setup.sync && self.rng.percent(50) { Loss::Unsynced(self.rng.below(4) as usize) } else { Loss::Nothing }
+        if self.setup.sync && self.rng.percent(50) { self.loss_of_power() } else { Loss::Nothing }
+    }
+
+    /// What was not synced is lost, or what of it did not arrive. (What of the mapping reached a disk with `sync_binlog=0`
+    /// nobody promises: such a log is damaged, and its member begins anew.)
+    pub(super) fn loss_of_power(&mut self) -> Loss {
+        if self.setup.faults.torn && self.setup.sync {
+            return Loss::Torn(self.rng.next_u64());
+        }
+        Loss::Unsynced(self.rng.below(4) as usize)
     }
 
     /// Whether a member may lose data that it had promised to keep: all others are whole voters, and no view is
@@ -187,7 +214,7 @@ impl Cluster {
     /// A machine ends, with what only its page cache held.
     fn machine(&mut self, node: usize) -> Result<(), Failure> {
         let back = 100_000 + self.rng.below(1_500_000);
-        let loss = Loss::Unsynced(self.rng.below(4) as usize);
+        let loss = self.loss_of_power();
         if self.setup.sync {
             return self.crash(node, loss, back);
         }
@@ -281,6 +308,9 @@ impl Cluster {
         if idle && others >= 2 {
             self.say(|| format!("m{node} is told to STOP"));
             self.nodes[node].command = Some(engine.host().command(GroupCommand::Stop));
+            if self.setup.faults.away {
+                self.nodes[node].away_until = self.now + self.rng.below(4_000_000);
+            }
             self.want_turn(node);
         }
     }

@@ -128,7 +128,7 @@ impl History {
     /// Begins something on a member.
     pub fn attempt(&mut self, member: usize, online: bool) -> Attempt {
         let begin = self.new_place();
-        Attempt { member, level: Level::Eventual, begin, end: None, fate: Fate::Unknown, online }
+        Attempt { member, level: Level::Eventual, begin, end: None, fate: Fate::Unknown, online, assured: false }
     }
 
     /// Begins a transaction over lists and registers; it has failed until it is asked to commit.
@@ -136,6 +136,11 @@ impl History {
         let begin = self.new_place();
         self.txns.push(Txn { client, member, begin, online, ..Txn::default() });
         self.txns.len() - 1
+    }
+
+    /// Its session is of this level; `assured`: its member was not cut off when it began.
+    pub fn set_level(&mut self, txn: usize, level: Level, assured: bool) {
+        (self.txns[txn].level, self.txns[txn].assured) = (level, assured);
     }
 
     /// It does something. A list that was read is checked against what was read before: all states of a list

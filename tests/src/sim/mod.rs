@@ -12,11 +12,13 @@ pub mod client;
 mod cluster;
 mod disk;
 mod fault;
+mod forced;
 pub mod history;
 mod model;
 mod network;
 mod setup;
 mod tasks;
+mod torn;
 
 pub use cluster::{Cluster, Failure, Report};
 pub use setup::{FAULTS, Faults, PROFILES, Profile, Setup};
@@ -65,6 +67,7 @@ pub fn run(setup: Setup) -> Result<Report, Failure> {
         cluster.form()?;
         cluster.suffer()?;
         cluster.power_down()?;
+        cluster.force()?;
         cluster.endure()?;
         cluster.heal()?;
         Ok(cluster.report())

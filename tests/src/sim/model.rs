@@ -197,6 +197,14 @@ impl Model {
 
     fn note(&mut self, index: Index, entry: &Entry, verdict: &Verdict) -> Result<(), String> {
         match &entry.body {
+            Body::Birth(birth) if birth.view.cause == ViewCause::Force => {
+                // Those that are named go on as they were.
+                let named = |who: &Incarnation| birth.view.members.iter().any(|member| member.incarnation == *who);
+                self.online.retain(named);
+                self.digests.retain(|who, _| named(who));
+                self.snapshots.retain(|who, _| named(who));
+                self.add_view(index, &birth.view);
+            }
             Body::Birth(birth) => {
                 self.single = birth.options.single_primary && birth.options.group;
                 self.epoch = (0, Incarnation(0));

@@ -151,7 +151,15 @@ impl Cluster {
             }
             Payload::Frames(frames) => frames.iter().for_each(|frame| aligned.extend_from_slice(frame.bytes())),
         }
-        self.input(to, Input::Received { from: incarnation, address: address(from), label, message, payload: aligned })
+        let of_recovery = matches!(message, Message::Recovered { .. });
+        self.input(
+            to,
+            Input::Received { from: incarnation, address: address(from), label, message, payload: aligned },
+        )?;
+        if of_recovery && self.faulty && self.setup.faults.stop_recovery && self.rng.percent(15) {
+            self.stop_recovery(to);
+        }
+        Ok(())
     }
 
     /// Connections end where something was lost, and come up where they can.

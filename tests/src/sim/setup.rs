@@ -44,6 +44,8 @@ pub struct Setup {
     pub autorejoin_tries: u64,
     /// Every other client writes with `group_replication_consistency=AFTER`.
     pub after: bool,
+    /// Each session draws its `group_replication_consistency`, and now and then another one.
+    pub levels: bool,
     /// Which kinds of fault there are.
     pub faults: Faults,
     /// The bug that is planted.
@@ -127,6 +129,14 @@ faults! {
     shutdown "shutdown" 20,
     /// A process ends between two things that one step wants done.
     mid_step "mid-step" 25,
+    /// Members that leave stay away for a while, and the group purges what they lack.
+    away "away" 40,
+    /// Where power is lost, some sectors of what was being written have arrived and others have not.
+    torn "torn" 30,
+    /// Members are told to STOP while they recover.
+    stop_recovery "stop-recovery" 25,
+    /// After the others, a majority is lost, and an operator names the members that go on without it.
+    force "force" 20,
 }
 
 impl Faults {
@@ -201,6 +211,30 @@ pub const PROFILES: &[Profile] = &[
     },
     Profile { name: "sync", about: "sync_binlog=1", shape: |setup, _| setup.sync = true },
     Profile {
+        name: "begin-anew",
+        about: "members lose what they have, or come back late, and take it from others",
+        shape: |setup, rng| {
+            let Faults { churn, away, mid_step, bad_memory, crash, stop_recovery, .. } = &mut setup.faults;
+            (*churn, *away, *mid_step, *bad_memory, *crash) = (true, true, true, true, true);
+            *stop_recovery = rng.percent(50);
+            (setup.members, setup.keep_log, setup.checkpoint_log_bytes) = (3 + rng.below(2) as usize, false, 2_000);
+        },
+    },
+    Profile {
+        name: "cut-off",
+        about: "members are cut off and lose ONLINE, while sessions of all consistency levels ask",
+        shape: |setup, _| {
+            setup.faults = Faults { partition: true, one_way: true, reset: true, ..Faults::default() };
+            (setup.impatient, setup.levels, setup.suffer_us) = (true, true, 12_000_000);
+            setup.members = setup.members.max(3);
+        },
+    },
+    Profile {
+        name: "levels",
+        about: "each session has its own consistency level",
+        shape: |setup, _| setup.levels = true,
+    },
+    Profile {
         name: ORDER,
         about: "the order alone, without clocks, SQL and files: small groups, one thing after another at random",
         shape: |setup, _| setup.faults = Faults::default(),
@@ -248,6 +282,7 @@ impl Setup {
             clone_threshold: one_of(seed, "clone threshold", &[u64::MAX, u64::MAX, 50]),
             autorejoin_tries: one_of(seed, "autorejoin tries", &[3, 3, 3, 0]),
             after: of(seed, "after").percent(20),
+            levels: of(seed, "levels").percent(30),
             faults: Faults::draw(seed),
             mutant: None,
             trace: false,

@@ -8,8 +8,9 @@ cargo sim [options]                     runs seeds of the simulator; exits 1 if 
 cargo sim --mutants [options] [NAME..]  plants bugs, one at a time, and runs seeds until one fails; exits 1 if
                                         a planted bug survives
 
-  --seeds N        how many seeds: 200; with --mutants at most so many for each: 1000, and for a bug in the
-                   order up to 10,000 of the order alone (--profile order)
+  --seeds N        how many seeds: 200; with --mutants at most so many for each: 1000, and between them up
+                   to 200 of a profile that makes likely what the bug needs; for one in the order up
+                   to 10,000 of the order alone (--profile order)
   --start S        the first one: 1
   --seed S         only this one
   --profile NAME   how setups are drawn: mixed

@@ -143,7 +143,9 @@ fn draw_key(sql: &Sql, rng: &mut Rng) -> Key {
 /// Reads and, of a hundred, so many writes of a few lists and registers in one transaction.
 async fn over_lists(sql: &mut Sql, client: u64, writes: u64, rng: &mut Rng) {
     let online = sql.place.is_online();
+    let assured = sql.place.host.is_assured();
     let txn = sql.place.history.borrow_mut().begin(client, sql.place.member, online);
+    sql.place.history.borrow_mut().set_level(txn, sql.level, assured);
     let count = 1 + rng.below(4);
     let fate = if count == 1 && rng.percent(50) {
         let (key, write) = (draw_key(sql, rng), rng.percent(writes));
@@ -313,7 +315,9 @@ async fn read_balances(sql: &mut Sql, rng: &mut Rng) {
 
 fn begin(sql: &Sql) -> Attempt {
     let online = sql.place.is_online();
-    sql.place.history.borrow_mut().attempt(sql.place.member, online)
+    let assured = sql.place.host.is_assured();
+    let attempt = sql.place.history.borrow_mut().attempt(sql.place.member, online);
+    Attempt { level: sql.level, assured, ..attempt }
 }
 
 fn end(sql: &Sql, attempt: Attempt, fate: Fate) -> Attempt {

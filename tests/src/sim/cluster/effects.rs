@@ -104,9 +104,8 @@ impl Cluster {
             return false;
         }
         match effect {
-            Effect::ResetLog | Effect::RestartLog { .. } | Effect::Cut { .. } | Effect::Retain { .. } => {
-                self.rng.percent(15)
-            }
+            Effect::ResetLog | Effect::RestartLog { .. } => self.rng.percent(40),
+            Effect::Cut { .. } | Effect::Retain { .. } => self.rng.percent(15),
             Effect::StoreVote(_) | Effect::Checkpoint(_) | Effect::Append(_) => self.rng.below(500) == 0,
             _ => false,
         }

@@ -97,7 +97,7 @@ impl Cluster {
         it.turn_due = false;
         it.speaks_as = Incarnation(0);
         it.timer = 0;
-        it.command = None;
+        (it.command, it.recovery_stopped) = (None, false);
         it.stopping = None;
         it.checked = it.disk.base().index;
         it.checkpoint_due = 0;
@@ -168,7 +168,7 @@ impl Cluster {
         it.connect.clear();
         it.judged.borrow_mut().clear();
         (it.sync_fails, it.append_fails) = (false, false);
-        it.disk.crash(loss, lose_votes);
+        let crashed = it.disk.crash(loss, lose_votes);
         for other in 0..self.nodes.len() {
             if other != node {
                 self.break_link(other, node)?;
@@ -176,7 +176,7 @@ impl Cluster {
             }
         }
         self.schedule(back_after, Event::Restart { node });
-        Ok(())
+        crashed.or_else(|rule| self.fail(format!("member {node}: {rule}")))
     }
 
     /// A process is told to end (SIGTERM), and comes back.
@@ -219,7 +219,7 @@ impl Cluster {
             if let Some(ticket) = self.nodes[node].command {
                 let mut context = std::task::Context::from_waker(std::task::Waker::noop());
                 if let std::task::Poll::Ready(result) = engine.host().poll_command(ticket, &mut context) {
-                    self.nodes[node].command = None;
+                    (self.nodes[node].command, self.nodes[node].recovery_stopped) = (None, false);
                     self.say(|| format!("m{node} START or STOP ended: {result:?}"));
                 }
             } else if engine.with_member(|member| member.is_stranded()) && self.has_patience_ended() {
@@ -227,7 +227,7 @@ impl Cluster {
                 self.say(|| format!("m{node} is told to STOP, as it is in ERROR"));
                 self.nodes[node].command = Some(engine.host().command(GroupCommand::Stop));
                 self.want_turn(node);
-            } else if !engine.with_member(|member| member.is_running()) {
+            } else if !engine.with_member(|member| member.is_running()) && self.nodes[node].away_until <= self.now {
                 let start = GroupCommand::Start { user: None, password: None };
                 self.say(|| format!("m{node} is told to START"));
                 self.nodes[node].command = Some(engine.host().command(start));

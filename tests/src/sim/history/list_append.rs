@@ -52,14 +52,14 @@ mod tests {
         let level = match words.next() {
             Some("before") => Level::Before,
             Some("after") => Level::After,
-            Some("offline") | None => Level::Eventual,
+            Some("offline" | "cut-off") | None => Level::Eventual,
             Some(other) => panic!("{other} is no level"),
         };
-        let online = !head.contains("offline");
+        let (online, assured) = (!head.contains("offline"), !head.contains("cut-off"));
         let ops = ops.split_whitespace().map(op).collect();
         let number = |text: &str| text.parse().expect("a number");
         let end = (!end.is_empty()).then(|| number(end));
-        Txn { client: 1, member, level, begin: number(begin), end, fate, online, ops, ..Txn::default() }
+        Txn { client: 1, member, level, begin: number(begin), end, fate, online, assured, ops, ..Txn::default() }
     }
 
     fn op(text: &str) -> Op {
@@ -167,6 +167,8 @@ mod tests {
             // Another member may be behind, one that is not ONLINE too.
             &["m1 1-2 ok: a1=1", "m0 3-4 ok: r1=", "m0 5-6 ok: r1=1"],
             &["m0 1-2 ok: a1=1", "m0 3-4 ok offline: r1=", "m0 5-6 ok: r1=1"],
+            // At EVENTUAL one that is cut off may be behind AFTER.
+            &["m1 1-2 ok after: a1=1", "m0 3-4 ok cut-off: r1=", "m1 5-6 ok: r1=1"],
             // Side by side, real time says nothing.
             &["m0 1-5 ok: a1=1", "m0 2-4 ok: r1=", "m0 6-7 ok: r1=1"],
             &["m0 1-5 ok: a1=1", "m0 2-6 ok: a1=2", "m0 7-8 ok: r1=2,1"],

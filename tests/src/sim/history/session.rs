@@ -1,6 +1,7 @@
 //! What a transaction may not miss, by consistency level: on one member, whatever was acknowledged there
 //! before it began (so sessions read their own writes, and never go back); at BEFORE, what was acknowledged
-//! anywhere; and of transactions at AFTER, everything that they wrote and were acknowledged.
+//! anywhere; and of transactions at AFTER, everything that they wrote and were acknowledged (but for EVENTUAL on a
+//! member that is cut off, which may be stale).
 //!
 //! A member that is not ONLINE promises nothing of the kind: only those that were it all the time count.
 
@@ -35,7 +36,8 @@ pub fn add_order(graph: &mut Graph, txns: &[Txn], counts: &[bool]) {
             }
         } else {
             let anywhere = txn.level.sees_all().then_some(Scope::Anywhere);
-            for scope in [Some(here), anywhere, Some(Scope::SeenByAll)].into_iter().flatten() {
+            let everywhere = (txn.assured || txn.level.is_refused_when_cut_off()).then_some(Scope::SeenByAll);
+            for scope in [Some(here), anywhere, everywhere].into_iter().flatten() {
                 if let Some(&point) = last.get(&scope) {
                     graph.add(point, at, Why::After);
                 }

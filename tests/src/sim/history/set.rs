@@ -19,6 +19,8 @@ pub struct Attempt {
     pub fate: Fate,
     /// Whether the member was ONLINE all the time.
     pub online: bool,
+    /// Whether it was not cut off at the beginning.
+    pub assured: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -160,7 +162,8 @@ impl Sets {
 /// Whether a read must show a change that was acknowledged before it.
 fn must_show(change: &Attempt, read: &Attempt) -> bool {
     let before = change.fate == Fate::Acknowledged && change.end.is_some_and(|end| end < read.begin);
-    before && (change.member == read.member || read.level.sees_all() || change.level.seen_by_all())
+    let recent = read.assured || read.level.is_refused_when_cut_off();
+    before && (change.member == read.member || read.level.sees_all() || recent && change.level.seen_by_all())
 }
 
 #[cfg(test)]
@@ -169,7 +172,15 @@ mod tests {
     use Fate::{Acknowledged, Failed, Unknown};
 
     fn at(member: usize, begin: u64, end: u64, fate: Fate) -> Attempt {
-        Attempt { member, level: Level::Eventual, begin, end: (end > 0).then_some(end), fate, online: true }
+        Attempt {
+            member,
+            level: Level::Eventual,
+            begin,
+            end: (end > 0).then_some(end),
+            fate,
+            online: true,
+            assured: true,
+        }
     }
 
     /// Element 1: inserted on m0 from place 1 to 2, deleted on m0 from 5 to 6; 2: refused; 3: unknown.

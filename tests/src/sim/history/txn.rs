@@ -35,7 +35,13 @@ impl Level {
         matches!(self, Self::Before | Self::BeforeAndAfter)
     }
 
-    /// Whether what it wrote is seen on every member once it is acknowledged.
+    /// Whether a transaction at this level is refused on a member that is cut off.
+    #[must_use]
+    pub fn is_refused_when_cut_off(self) -> bool {
+        self != Self::Eventual
+    }
+
+    /// Whether what it wrote is seen on every member once it is acknowledged, but for EVENTUAL on one that is cut off.
     #[must_use]
     pub fn seen_by_all(self) -> bool {
         matches!(self, Self::After | Self::BeforeAndAfter)
@@ -120,6 +126,8 @@ pub struct Txn {
     pub fate: Fate,
     /// The member was ONLINE at its beginning and at its end: only then does it promise to be recent.
     pub online: bool,
+    /// The member was not cut off at its beginning: what was acknowledged at AFTER is there.
+    pub assured: bool,
     /// It has read without locks, and so has a snapshot.
     pub snapshot: bool,
     /// What it did.
