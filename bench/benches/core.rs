@@ -148,12 +148,12 @@ impl Leader {
 
     /// Proposes `count` entries and sees them delivered: the follower's answer is made up.
     fn commit(&mut self, count: u64) {
-        let mut raw = Buffer::with_capacity(self.entry.len() * count as usize);
+        let mut batch = BatchBuilder::with_capacity(self.entry.len() * count as usize);
         for number in self.number + 1..=self.number + count {
             self.entry[24..32].copy_from_slice(&number.to_le_bytes());
-            raw.extend_from_slice(&self.entry);
+            batch.push_raw(&self.entry);
         }
-        self.group.propose(self.number + 1, count as u32, raw);
+        self.group.propose(self.number + 1, batch);
         self.number += count;
         self.group.turn(self.now, &mut self.effects);
         let mut answers = Vec::new();

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tests::process::{DEADLINE, Group, Member, Scratch, Settings, binary, query, wait_for};
 use wire::id::{Ballot, Incarnation, Index, Run, Uuid};
-use wire::message::{Channel, Decoder, Hello, Label, MAGIC, Message, PROTOCOL, encode};
+use wire::message::{Channel, Decoder, Hello, Label, MAGIC, Message, PROTOCOL, Trailer, encode};
 
 const ALL: [u16; 3] = [1, 2, 3];
 
@@ -249,7 +249,7 @@ fn hello() -> Hello {
 
 fn message(message: &Message, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode(message, Label::default(), &[payload], 0, &mut bytes);
+    encode(message, Label::default(), Trailer::Bytes(payload), 0, &mut bytes);
     bytes
 }
 

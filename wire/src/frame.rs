@@ -195,11 +195,60 @@ impl Header {
     }
 }
 
+/// Entries of a frame that follow one another with consecutive numbers of one origin's run. Proposals come in
+/// batches, so that a frame has few of them: who only orders looks at these, not at each entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// Stamp of its first entry. Number 0 is a leader's own entry, a stretch by itself.
+    pub first: Stamp,
+    /// Entries in it, at least 1.
+    pub count: u32,
+}
+
+impl Stretch {
+    /// Number of the last entry.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.first.number + u64::from(self.count - 1)
+    }
+
+    fn continues_with(&self, stamp: Stamp) -> bool {
+        let same = (stamp.origin, stamp.run) == (self.first.origin, self.first.run);
+        same && self.first.number != 0 && self.last().checked_add(1) == Some(stamp.number)
+    }
+}
+
+/// What ordering needs to know of a body, found in one pass over it.
+#[derive(Clone, Debug, Default)]
+struct Summary {
+    stretches: Vec<Stretch>,
+    changes_view: bool,
+}
+
+impl Summary {
+    /// Of a body that divides into `count` entries; else the first that is malformed.
+    fn of(body: &[u8], count: u32) -> Result<Self, u32> {
+        let (mut summary, mut rest) = (Self::default(), body);
+        for at in 0..count {
+            let (archive, after) = split_entry(rest).ok_or(at)?;
+            let entry = EntryBytes { archive, whole: &rest[..rest.len() - after.len()] };
+            let stamp = entry.stamp();
+            summary.changes_view |= entry.changes_view();
+            match summary.stretches.last_mut() {
+                Some(stretch) if stretch.continues_with(stamp) => stretch.count += 1,
+                _ => summary.stretches.push(Stretch { first: stamp, count: 1 }),
+            }
+            rest = after;
+        }
+        if rest.is_empty() { Ok(summary) } else { Err(count) }
+    }
+}
+
 /// A whole, checked frame that is shared without copying.
 #[derive(Clone)]
 pub struct Frame {
     header: Header,
-    bytes: Arc<Buffer>,
+    held: Arc<(Buffer, Summary)>,
 }
 
 impl std::fmt::Debug for Frame {
@@ -219,10 +268,10 @@ impl Frame {
         let Some(bytes) = bytes.get(..needed) else {
             return Err(FrameError::Short { needed, found: bytes.len() });
         };
-        check_body(&header, &bytes[HEADER_BYTES..])?;
+        let summary = checked(&header, &bytes[HEADER_BYTES..])?;
         let mut owned = Buffer::with_capacity(needed);
         owned.extend_from_slice(bytes);
-        Ok(Self { header, bytes: Arc::new(owned) })
+        Ok(Self { header, held: Arc::new((owned, summary)) })
     }
 
     /// The frames that lie one after another in `bytes`, each checked; a single one without copying it.
@@ -235,13 +284,13 @@ impl Frame {
         }
         let header = Header::parse(&bytes)?;
         if header.frame_bytes() == bytes.len() {
-            check_body(&header, &bytes[HEADER_BYTES..])?;
-            return Ok(vec![Self { header, bytes: Arc::new(bytes) }]);
+            let summary = checked(&header, &bytes[HEADER_BYTES..])?;
+            return Ok(vec![Self { header, held: Arc::new((bytes, summary)) }]);
         }
         let (mut rest, mut frames) = (&bytes[..], Vec::new());
         while !rest.is_empty() {
             let frame = Self::from_bytes(rest)?;
-            rest = &rest[frame.bytes.len()..];
+            rest = &rest[frame.bytes().len()..];
             frames.push(frame);
         }
         Ok(frames)
@@ -256,7 +305,19 @@ impl Frame {
     /// Header and body, as they travel.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.held.0
+    }
+
+    /// Its entries' stamps, as stretches, in order.
+    #[must_use]
+    pub fn stretches(&self) -> &[Stretch] {
+        &self.held.1.stretches
+    }
+
+    /// Whether some entry is a view or begins a birth.
+    #[must_use]
+    pub fn changes_view(&self) -> bool {
+        self.held.1.changes_view
     }
 
     /// The frame with a member's own decided and synced index in its header (copies the bytes
@@ -268,23 +329,23 @@ impl Frame {
         }
         self.header.decided = decided;
         self.header.synced = synced;
-        let bytes = match Arc::get_mut(&mut self.bytes) {
-            Some(bytes) => bytes,
+        let held = match Arc::get_mut(&mut self.held) {
+            Some(held) => held,
             None => {
-                let mut copy = Buffer::with_capacity(self.bytes.len());
-                copy.extend_from_slice(&self.bytes);
-                self.bytes = Arc::new(copy);
-                Arc::get_mut(&mut self.bytes).expect("just made, so not shared")
+                let mut copy = Buffer::with_capacity(self.bytes().len());
+                copy.extend_from_slice(self.bytes());
+                self.held = Arc::new((copy, self.held.1.clone()));
+                Arc::get_mut(&mut self.held).expect("just made, so not shared")
             }
         };
-        self.header.write(bytes);
+        self.header.write(&mut held.0);
         self
     }
 
     /// Its entries with their indexes, in order. Archives are checked by [`EntryBytes::view`].
     #[must_use]
     pub fn entries(&self) -> Entries<'_> {
-        Entries { body: &self.bytes[HEADER_BYTES..], next: self.header.first, left: self.header.entries }
+        Entries { body: &self.bytes()[HEADER_BYTES..], next: self.header.first, left: self.header.entries }
     }
 }
 
@@ -293,18 +354,15 @@ impl Frame {
 /// # Errors
 /// [`FrameError::Chain`] or [`FrameError::Entry`].
 pub fn check_body(header: &Header, body: &[u8]) -> Result<(), FrameError> {
+    checked(header, body).map(|_| ())
+}
+
+fn checked(header: &Header, body: &[u8]) -> Result<Summary, FrameError> {
     let expected = header.compute_chain(body);
     if expected != header.chain {
         return Err(FrameError::Chain { first: header.first, expected, found: header.chain });
     }
-    let mut rest = body;
-    for at in 0..header.entries {
-        let Some((_, after)) = split_entry(rest) else {
-            return Err(FrameError::Entry { first: header.first, at });
-        };
-        rest = after;
-    }
-    if rest.is_empty() { Ok(()) } else { Err(FrameError::Entry { first: header.first, at: header.entries }) }
+    Summary::of(body, header.entries).map_err(|at| FrameError::Entry { first: header.first, at })
 }
 
 fn split_entry(body: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -484,7 +542,7 @@ impl BatchBuilder {
     /// Makes the batch a frame.
     ///
     /// # Panics
-    /// When the batch is empty or over [`BODY_BYTES_MAX`]: callers bound their batches.
+    /// When the batch is empty, over [`BODY_BYTES_MAX`], or holds what is no entry: callers bound and check theirs.
     #[must_use]
     pub fn into_frame(mut self, place: Place) -> Frame {
         assert!(self.entries > 0, "a frame holds at least one entry");
@@ -501,7 +559,8 @@ impl BatchBuilder {
         };
         header.chain = header.compute_chain(self.body());
         header.write(&mut self.bytes);
-        Frame { header, bytes: Arc::new(self.bytes) }
+        let summary = Summary::of(self.body(), self.entries).expect("a batch is made of entries");
+        Frame { header, held: Arc::new((self.bytes, summary)) }
     }
 }
 
@@ -547,6 +606,29 @@ mod tests {
             frame.entries().map(|(index, entry)| (index.0, entry.view().unwrap().stamp.number.to_native())).collect();
         assert_eq!(numbers, [(7, 1), (8, 2), (9, 3)]);
         assert_eq!(frame.header().last(), Index(9));
+    }
+
+    /// Stretches are the stamps of all entries, put together where they follow one another.
+    #[test]
+    fn stretches_name_every_entry() {
+        let stamp = |origin, run, number| Stamp { origin: Incarnation(origin), run: Run(run), number };
+        let stamps =
+            [(1, 1, 1), (1, 1, 2), (1, 1, 4), (1, 2, 5), (2, 2, 6), (2, 2, 0), (2, 2, 0), (2, 2, 1), (2, 2, 2)];
+        let mut batch = BatchBuilder::new();
+        for (origin, run, number) in stamps {
+            batch.push(&Entry { stamp: stamp(origin, run, number), body: Body::Marker });
+        }
+        let place =
+            Place { first: Index(1), ballot: Ballot::ZERO, previous_chain: 0, decided: Index(0), synced: Index(0) };
+        let frame = batch.into_frame(place);
+        let counts: Vec<_> = frame.stretches().iter().map(|stretch| stretch.count).collect();
+        assert_eq!(counts, [2, 1, 1, 1, 1, 1, 2]);
+        let named = frame.stretches().iter().flat_map(|stretch| {
+            (0..u64::from(stretch.count)).map(|at| Stamp { number: stretch.first.number + at, ..stretch.first })
+        });
+        assert!(named.eq(frame.entries().map(|(_, entry)| entry.stamp())));
+        assert_eq!(Frame::from_bytes(frame.bytes()).expect("a frame").stretches(), frame.stretches());
+        assert!(!frame.changes_view());
     }
 
     #[test]

@@ -4,21 +4,25 @@
 //! serialised entries, which is never decoded there. Layout, little endian, 16 bytes, then the rest:
 //!
 //! ```text
-//! 0 length of what follows u32   4 crc32 of what follows ^ length   8 flags u32   12 message bytes u32
+//! 0 length of what follows u32   4 crc32 of what it covers ^ length   8 flags u32   12 message bytes u32
 //! to u64, birth u64 ([`Label`]); message archive, padded to 16; payload (lz4 when flag 1 is set, then after its plain and packed lengths, u64 each)
 //! ```
+//!
+//! The checksum covers all that follows; with flag 2 all but the payload, which is frames as they are: each carries
+//! a chain of its own that whoever takes it must check ([`Frame::all_from`]), and one sum of many bytes is enough.
 //!
 //! Absent on purpose: who may connect (allowlist, TLS) and what a message means: `engine/core` decides.
 
 #![allow(missing_docs, reason = "rkyv derives undocumented structs for enum variants with fields")]
 
 use crate::entry::{GroupOptions, View, ViewMember};
-use crate::frame::{ALIGN, BODY_BYTES_MAX, Buffer};
+use crate::frame::{ALIGN, BODY_BYTES_MAX, Buffer, Frame};
 use crate::id::{Ballot, Birth, Incarnation, Index, Run, Uuid};
 use rkyv::{Archive, Deserialize, Serialize, rancor};
+use std::collections::VecDeque;
 
 /// Version of this protocol: peers of another one are refused by name.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 /// First bytes of a connection between members.
 pub const MAGIC: u32 = 0x5152_5445;
 /// Bytes before each message.
@@ -32,6 +36,11 @@ pub const ARCHIVE_BYTES_MAX: usize = 1 << 20;
 pub const GREETING_BYTES_MAX: usize = 4 << 10;
 
 const FLAG_LZ4: u32 = 1;
+const FLAG_FRAMES: u32 = 2;
+/// Room that is offered to a socket at least.
+const READ_BYTES: usize = 64 << 10;
+/// A decoder that holds nothing keeps at most so much memory.
+const KEPT_BYTES_MAX: usize = 4 << 20;
 /// Bytes of a [`Label`], before the archive.
 const LABEL_BYTES: usize = 16;
 
@@ -302,33 +311,84 @@ pub enum MessageError {
     Compression,
 }
 
-/// Appends `message` with `payload` to `out`. Payloads above `compress_above` bytes are compressed
+/// What travels behind a message.
+#[derive(Clone, Copy, Debug)]
+pub enum Trailer<'a> {
+    /// Nothing.
+    None,
+    /// Serialised entries, or a block of a checkpoint.
+    Bytes(&'a [u8]),
+    /// Log frames, one after another.
+    Frames(&'a [Frame]),
+}
+
+impl<'a> Trailer<'a> {
+    fn parts(self) -> impl Iterator<Item = &'a [u8]> + Clone {
+        let (bytes, frames) = match self {
+            Trailer::None => (None, &[][..]),
+            Trailer::Bytes(bytes) => (Some(bytes), &[][..]),
+            Trailer::Frames(frames) => (None, frames),
+        };
+        bytes.into_iter().chain(frames.iter().map(Frame::bytes))
+    }
+}
+
+/// Appends `message` with what travels behind it to `out`. What is above `compress_above` bytes is compressed
 /// (0: never), as in `group_replication_compression_threshold`.
-pub fn encode(message: &Message, label: Label, payload: &[&[u8]], compress_above: usize, out: &mut Vec<u8>) {
+pub fn encode(message: &Message, label: Label, trailer: Trailer<'_>, compress_above: usize, out: &mut Vec<u8>) {
+    if let Some(frames) = frames_as_they_are(trailer, compress_above) {
+        encode_before_frames(message, label, frames, out);
+        frames.iter().for_each(|frame| out.extend_from_slice(frame.bytes()));
+        return;
+    }
     let start = out.len();
-    out.resize(start + ENVELOPE_BYTES, 0);
-    out.extend_from_slice(&label.to.0.to_le_bytes());
-    out.extend_from_slice(&label.birth.0.to_le_bytes());
-    let archive = rkyv::to_bytes::<rancor::Error>(message).expect("serialising into memory cannot fail");
-    out.extend_from_slice(&archive);
-    pad(out, start);
-    let plain: usize = payload.iter().map(|part| part.len()).sum();
+    let archive = begin(message, label, out);
+    let plain: usize = trailer.parts().map(<[u8]>::len).sum();
     let mut flags = 0;
     if compress_above > 0 && plain > compress_above {
         flags |= FLAG_LZ4;
-        let block = lz4_flex::block::compress(&payload.concat());
+        let block = lz4_flex::block::compress(&trailer.parts().collect::<Vec<_>>().concat());
         out.extend_from_slice(&(plain as u128 | (block.len() as u128) << 64).to_le_bytes());
         out.extend_from_slice(&block);
     } else {
-        out.reserve(plain);
-        for part in payload {
-            out.extend_from_slice(part);
-        }
+        trailer.parts().for_each(|part| out.extend_from_slice(part));
     }
     pad(out, start);
-    let length = (out.len() - start - ENVELOPE_BYTES) as u32;
-    let crc = crc32fast::hash(&out[start + ENVELOPE_BYTES..]) ^ length;
-    let head = [length, crc, flags, archive.len() as u32];
+    seal(start, archive, flags, 0, out);
+}
+
+/// The frames of a trailer that are neither compressed nor covered by the envelope's sum.
+fn frames_as_they_are(trailer: Trailer<'_>, compress_above: usize) -> Option<&[Frame]> {
+    let Trailer::Frames(frames) = trailer else { return None };
+    let bytes: usize = frames.iter().map(|frame| frame.bytes().len()).sum();
+    (compress_above == 0 || bytes <= compress_above).then_some(frames)
+}
+
+/// Appends all of a message but the frames that travel behind it.
+fn encode_before_frames(message: &Message, label: Label, frames: &[Frame], out: &mut Vec<u8>) {
+    let start = out.len();
+    let archive = begin(message, label, out);
+    let behind = frames.iter().map(|frame| frame.bytes().len()).sum();
+    seal(start, archive, FLAG_FRAMES, behind, out);
+}
+
+/// Appends room for the envelope, the label and the archive; how long that is.
+fn begin(message: &Message, label: Label, out: &mut Vec<u8>) -> usize {
+    let start = out.len();
+    let archive = rkyv::to_bytes::<rancor::Error>(message).expect("serialising into memory cannot fail");
+    out.resize(start + ENVELOPE_BYTES, 0);
+    out.extend_from_slice(&label.to.0.to_le_bytes());
+    out.extend_from_slice(&label.birth.0.to_le_bytes());
+    out.extend_from_slice(&archive);
+    pad(out, start);
+    archive.len()
+}
+
+/// Writes the envelope at `start` over what is behind it, and `behind` more bytes that it does not cover.
+fn seal(start: usize, archive: usize, flags: u32, behind: usize, out: &mut [u8]) {
+    let covered = &out[start + ENVELOPE_BYTES..];
+    let length = (covered.len() + behind) as u32;
+    let head = [length, crc32fast::hash(covered) ^ length, flags, archive as u32];
     for (at, word) in head.into_iter().enumerate() {
         out[start + at * 4..start + at * 4 + 4].copy_from_slice(&word.to_le_bytes());
     }
@@ -337,6 +397,108 @@ pub fn encode(message: &Message, label: Label, payload: &[&[u8]], compress_above
 fn pad(out: &mut Vec<u8>, start: usize) {
     let length = (out.len() - start).next_multiple_of(ALIGN);
     out.resize(start + length, 0);
+}
+
+/// Frames from so many bytes on are shared with the log until they are written, smaller ones copied together.
+const SHARED_BYTES_MIN: usize = 8 << 10;
+
+#[derive(Debug)]
+enum Piece {
+    Bytes(Vec<u8>),
+    Frame(Frame),
+}
+
+impl Piece {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Piece::Bytes(bytes) => bytes,
+            Piece::Frame(frame) => frame.bytes(),
+        }
+    }
+}
+
+/// Messages that wait for a connection, in the order in which they are to be written.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    pieces: VecDeque<Piece>,
+    /// Of the first piece, so many bytes are written.
+    written: usize,
+    len: usize,
+}
+
+impl Outbox {
+    /// Adds a message; `compress_above` as for [`encode`].
+    pub fn push(&mut self, message: &Message, label: Label, trailer: Trailer<'_>, compress_above: usize) {
+        if let Some(frames) = frames_as_they_are(trailer, compress_above) {
+            self.extend(|out| encode_before_frames(message, label, frames, out));
+            for frame in frames {
+                if frame.bytes().len() < SHARED_BYTES_MIN {
+                    self.extend(|out| out.extend_from_slice(frame.bytes()));
+                } else {
+                    self.len += frame.bytes().len();
+                    self.pieces.push_back(Piece::Frame(frame.clone()));
+                }
+            }
+        } else {
+            self.extend(|out| encode(message, label, trailer, compress_above, out));
+        }
+    }
+
+    fn extend(&mut self, add: impl FnOnce(&mut Vec<u8>)) {
+        if !matches!(self.pieces.back(), Some(Piece::Bytes(_))) {
+            self.pieces.push_back(Piece::Bytes(Vec::new()));
+        }
+        let Some(Piece::Bytes(bytes)) = self.pieces.back_mut() else { return };
+        let before = bytes.len();
+        add(bytes);
+        self.len += bytes.len() - before;
+    }
+
+    /// Bytes that wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Forgets all. Where a part of a message is written, the connection must end.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// What waits, to be written one after another; none is empty.
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let parts = self.pieces.iter().enumerate();
+        parts.map(|(at, piece)| if at == 0 { &piece.bytes()[self.written..] } else { piece.bytes() })
+    }
+
+    /// So many bytes of what waits are written.
+    ///
+    /// # Panics
+    /// When fewer wait.
+    pub fn advance(&mut self, count: usize) {
+        assert!(count <= self.len, "{count} bytes written of {}", self.len);
+        self.len -= count;
+        self.written += count;
+        while let Some(piece) = self.pieces.front().filter(|piece| piece.bytes().len() <= self.written) {
+            self.written -= piece.bytes().len();
+            let piece = self.pieces.pop_front();
+            // The last one's memory is used again.
+            if let Some(Piece::Bytes(mut bytes)) = piece
+                && self.pieces.is_empty()
+                && bytes.capacity() <= READ_BYTES
+            {
+                bytes.clear();
+                self.pieces.push_back(Piece::Bytes(bytes));
+                return;
+            }
+        }
+    }
 }
 
 /// A received message and its payload, which starts on a 16-byte boundary.
@@ -350,17 +512,20 @@ pub struct Received {
     pub payload: Buffer,
 }
 
-/// Cuts a byte stream into messages.
+/// Cuts a byte stream into messages. A socket reads into its memory ([`Decoder::space`]), so that a byte is
+/// copied once more only: into the payload that it is part of.
 #[derive(Debug)]
 pub struct Decoder {
+    /// What came and is not taken lies in `at..end`.
     bytes: Vec<u8>,
     at: usize,
+    end: usize,
     bytes_max: usize,
 }
 
 impl Default for Decoder {
     fn default() -> Self {
-        Self { bytes: Vec::new(), at: 0, bytes_max: GREETING_BYTES_MAX }
+        Self { bytes: Vec::new(), at: 0, end: 0, bytes_max: GREETING_BYTES_MAX }
     }
 }
 
@@ -370,16 +535,49 @@ impl Decoder {
         self.bytes_max = MESSAGE_BYTES_MAX;
     }
 
-    /// Takes bytes as they came.
-    pub fn feed(&mut self, bytes: &[u8]) {
-        if self.at > 0 && self.at == self.bytes.len() {
-            self.bytes.clear();
-            self.at = 0;
-        } else if self.at > 1 << 20 {
-            self.bytes.drain(..self.at);
-            self.at = 0;
+    /// Where the next bytes go, never empty: the rest of a message that has begun has room in it, as far as such
+    /// a message is allowed. [`Decoder::filled`] tells how many came.
+    pub fn space(&mut self) -> &mut [u8] {
+        let held = self.end - self.at;
+        let rest = match self.bytes[self.at..self.end].first_chunk::<4>() {
+            Some(length) => (u32::from_le_bytes(*length) as usize).min(self.bytes_max).saturating_sub(held),
+            None => 0,
+        };
+        let wanted = rest.max(READ_BYTES);
+        if held == 0 {
+            (self.at, self.end) = (0, 0);
+            if self.bytes.len() > KEPT_BYTES_MAX {
+                self.bytes.truncate(READ_BYTES);
+                self.bytes.shrink_to_fit();
+            }
+        } else if self.bytes.len() - self.end < wanted {
+            self.bytes.copy_within(self.at..self.end, 0);
+            (self.at, self.end) = (0, held);
         }
-        self.bytes.extend_from_slice(bytes);
+        if self.bytes.len() - self.end < wanted {
+            self.bytes.resize(self.end + wanted, 0);
+        }
+        &mut self.bytes[self.end..]
+    }
+
+    /// So many bytes came into [`Decoder::space`].
+    ///
+    /// # Panics
+    /// When that is more than fits there.
+    pub fn filled(&mut self, count: usize) {
+        assert!(count <= self.bytes.len() - self.end, "{count} bytes came into {}", self.bytes.len() - self.end);
+        self.end += count;
+    }
+
+    /// Takes bytes as they came.
+    pub fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let space = self.space();
+            let count = bytes.len().min(space.len());
+            space[..count].copy_from_slice(&bytes[..count]);
+            self.filled(count);
+            bytes = &bytes[count..];
+        }
     }
 
     /// The next whole message, if it is there.
@@ -387,7 +585,7 @@ impl Decoder {
     /// # Errors
     /// Any [`MessageError`]; the stream cannot go on after one.
     pub fn next_message(&mut self) -> Result<Option<Received>, MessageError> {
-        let bytes = &self.bytes[self.at..];
+        let bytes = &self.bytes[self.at..self.end];
         let Some(head) = bytes.first_chunk::<ENVELOPE_BYTES>() else { return Ok(None) };
         let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let (length, archive) = (word(0) as usize, word(12) as usize);
@@ -396,7 +594,8 @@ impl Decoder {
             return Err(MessageError::Size { length, archive });
         }
         let Some(body) = bytes.get(ENVELOPE_BYTES..ENVELOPE_BYTES + length) else { return Ok(None) };
-        let (expected, found) = (crc32fast::hash(body) ^ length as u32, word(4));
+        let covered = if word(8) & FLAG_FRAMES == 0 { body } else { &body[..padded] };
+        let (expected, found) = (crc32fast::hash(covered) ^ length as u32, word(4));
         if expected != found {
             return Err(MessageError::Checksum { expected, found });
         }
@@ -427,6 +626,7 @@ fn payload_of(bytes: &[u8], compressed: bool) -> Result<Buffer, MessageError> {
             _ => return Err(MessageError::Compression),
         }
     } else {
+        payload.reserve(bytes.len());
         payload.extend_from_slice(bytes);
     }
     Ok(payload)
@@ -435,6 +635,7 @@ fn payload_of(bytes: &[u8], compressed: bool) -> Result<Buffer, MessageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::{BatchBuilder, ENTRY_HEADER_BYTES, Place};
 
     const LABEL: Label = Label { to: Incarnation(3), birth: Birth(4) };
 
@@ -453,7 +654,7 @@ mod tests {
         for compress_above in [0, 1000] {
             let mut stream = Vec::new();
             for (message, payload) in samples() {
-                encode(&message, LABEL, &[&payload], compress_above, &mut stream);
+                encode(&message, LABEL, Trailer::Bytes(&payload), compress_above, &mut stream);
             }
             for step in [1, 7, 16, 100, stream.len()] {
                 let (mut decoder, mut found) = (Decoder::default(), Vec::new());
@@ -470,10 +671,86 @@ mod tests {
         }
     }
 
+    /// The envelope's sum leaves frames to their own: no changed byte passes both.
+    #[test]
+    fn a_changed_byte_in_a_frame_is_noticed_by_the_frame() {
+        let mut batch = BatchBuilder::new();
+        batch.push_raw(&[0; ENTRY_HEADER_BYTES]);
+        let place =
+            Place { first: Index(4), ballot: Ballot::ZERO, previous_chain: 9, decided: Index(0), synced: Index(0) };
+        let frame = batch.into_frame(place);
+        let mut stream = Vec::new();
+        encode(&samples()[3].0, LABEL, Trailer::Frames(std::slice::from_ref(&frame)), 0, &mut stream);
+        let read = |stream: &[u8]| {
+            let mut decoder = Decoder::default();
+            decoder.greeted();
+            decoder.feed(stream);
+            let received = decoder.next_message().ok()??;
+            Some(Frame::all_from(received.payload).ok()?.first()?.header().chain)
+        };
+        assert_eq!(read(&stream), Some(frame.header().chain));
+        for at in (0..stream.len()).filter(|at| !(9..12).contains(at)) {
+            let mut bad = stream.clone();
+            bad[at] ^= 1;
+            assert_eq!(read(&bad), None, "byte {at}");
+        }
+    }
+
+    /// However bytes come, what is offered to a socket holds the rest of a message and is never empty.
+    #[test]
+    fn a_decoder_offers_room_for_the_rest_of_a_message() {
+        let mut stream = Vec::new();
+        encode(&samples()[3].0, LABEL, Trailer::Bytes(&vec![3; 1 << 20]), 0, &mut stream);
+        let mut decoder = Decoder::default();
+        decoder.greeted();
+        assert!(decoder.space().len() >= READ_BYTES);
+        decoder.feed(&stream[..100]);
+        assert!(decoder.space().len() >= stream.len() - 100 - ENVELOPE_BYTES);
+        decoder.feed(&stream[100..]);
+        assert_eq!(decoder.next_message().unwrap().unwrap().payload.len(), 1 << 20);
+        assert!(decoder.next_message().unwrap().is_none());
+        // Who has not greeted names no length that memory is given for.
+        let mut decoder = Decoder::default();
+        decoder.feed(&u32::MAX.to_le_bytes());
+        assert!(decoder.space().len() <= 2 * READ_BYTES);
+    }
+
+    /// An outbox writes what `encode` does, whatever is shared and wherever writes end.
+    #[test]
+    fn an_outbox_is_the_same_bytes() {
+        let frame = |bytes: usize| {
+            let mut batch = BatchBuilder::new();
+            (0..bytes / ENTRY_HEADER_BYTES).for_each(|_| batch.push_raw(&[0; ENTRY_HEADER_BYTES]));
+            let (first, ballot) = (Index(4), Ballot::ZERO);
+            batch.into_frame(Place { first, ballot, previous_chain: 9, decided: Index(0), synced: Index(0) })
+        };
+        let frames = [frame(64), frame(SHARED_BYTES_MIN), frame(2 * SHARED_BYTES_MIN), frame(32)];
+        for (step, compress_above) in [(1, 0), (7, 9000), (5000, 0), (1 << 20, 1)] {
+            let (mut outbox, mut whole, mut written) = (Outbox::default(), Vec::new(), Vec::<u8>::new());
+            for round in 0..3 {
+                let trailers =
+                    [Trailer::None, Trailer::Frames(&frames), Trailer::Bytes(&[5; 48]), Trailer::Frames(&frames[1..2])];
+                for ((message, _), trailer) in samples().iter().zip(trailers) {
+                    outbox.push(message, LABEL, trailer, compress_above);
+                    encode(message, LABEL, trailer, compress_above, &mut whole);
+                }
+                // In the first round all is written, in the next a part waits while more comes.
+                while outbox.len() > round * 1000 {
+                    assert!(outbox.parts().all(|part| !part.is_empty()));
+                    let count = outbox.len().min(step);
+                    written.extend(outbox.parts().flatten().take(count));
+                    outbox.advance(count);
+                }
+            }
+            written.extend(outbox.parts().flatten());
+            assert!(written == whole, "steps of {step}, compressed above {compress_above}");
+        }
+    }
+
     #[test]
     fn a_changed_byte_closes_the_stream() {
         let mut stream = Vec::new();
-        encode(&samples()[1].0, LABEL, &[&[7; 64]], 0, &mut stream);
+        encode(&samples()[1].0, LABEL, Trailer::Bytes(&[7; 64]), 0, &mut stream);
         for at in 0..stream.len() {
             // The flags word is not covered: an unknown flag means nothing, a wrong lz4 flag fails to decompress.
             let mut bad = stream.clone();

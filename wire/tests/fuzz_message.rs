@@ -6,7 +6,7 @@
 use wire::frame::Frame;
 use wire::id::{Ballot, Birth, Incarnation, Index, Run, Uuid};
 use wire::message::{
-    Channel, Decoder, ENVELOPE_BYTES, Heartbeat, Hello, JoinAnswer, Label, MAGIC, Message, PROTOCOL, encode,
+    Channel, Decoder, ENVELOPE_BYTES, Heartbeat, Hello, JoinAnswer, Label, MAGIC, Message, PROTOCOL, Trailer, encode,
 };
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -85,7 +85,7 @@ fn messages_bear_anything() {
         encode(
             message,
             Label { to: Incarnation(3), birth: Birth(4) },
-            &[payload],
+            Trailer::Bytes(payload),
             if draw(2) == 0 { 0 } else { 100 },
             &mut bytes,
         );

@@ -8,7 +8,7 @@
 //! what the core keeps in memory: nothing here is slow for that long.
 
 use super::{Durability, ENTRY_BYTES, Exchange, ExchangeError, Sample, entry, pin, renumber, socket_pair};
-use engine_core::effect::{Effect, Effects, Input, Instant as CoreInstant, Payload, Peer, Vote};
+use engine_core::effect::{Effect, Effects, Input, Instant as CoreInstant, Peer, Vote};
 use engine_core::paxos::tail::Tail;
 use engine_core::paxos::{Group, GroupConfig, Timing};
 use engine_core::sequencer::Sequencer;
@@ -17,7 +17,7 @@ use node::load::Latencies;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -26,13 +26,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use wire::entry::{View, ViewCause, ViewMember, VotingRole};
-use wire::frame::{Buffer, Frame};
+use wire::frame::{BatchBuilder, Frame};
 use wire::id::{Birth, Incarnation, Index, Run, Uuid};
-use wire::message::{Decoder, encode};
+use wire::message::{Decoder, Outbox};
 
 const MEMBERS: usize = 3;
 const RUN: Run = Run(1 << 32);
 const WARM_UP: Duration = Duration::from_millis(300);
+/// Parts of an outbox that are written at once.
+const PARTS_MAX: usize = 16;
+/// A member may be so many entries behind: about what sockets hold before the calibrator waits too.
+const BEHIND_MAX: u64 = (4 << 20) / ENTRY_BYTES as u64;
 const ELECTION_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What the measuring thread and the members tell one another.
@@ -45,6 +49,8 @@ struct Shared {
     commits: AtomicU64,
     /// Incarnation of the member that leads; 0 for none.
     leader: AtomicU64,
+    /// How far each member's log reaches.
+    last: [AtomicU64; MEMBERS],
     /// Latencies since the last look, when wanted.
     latencies: Mutex<Latencies>,
     failed: Mutex<Option<ExchangeError>>,
@@ -169,7 +175,7 @@ struct Link {
     peer: Incarnation,
     socket: TcpStream,
     decoder: Decoder,
-    outbox: Vec<u8>,
+    outbox: Outbox,
 }
 
 impl Link {
@@ -177,15 +183,15 @@ impl Link {
         socket.set_nonblocking(true)?;
         let mut decoder = Decoder::default();
         decoder.greeted(); // Both ends are this program's.
-        Ok(Self { peer, socket, decoder, outbox: Vec::new() })
+        Ok(Self { peer, socket, decoder, outbox: Outbox::default() })
     }
 
     /// Reads what is there, once.
-    fn receive(&mut self, scratch: &mut [u8]) -> io::Result<()> {
-        match self.socket.read(scratch) {
+    fn receive(&mut self) -> io::Result<()> {
+        match self.socket.read(self.decoder.space()) {
             Ok(0) => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
             Ok(count) => {
-                self.decoder.feed(&scratch[..count]);
+                self.decoder.filled(count);
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
@@ -194,15 +200,14 @@ impl Link {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let mut sent = 0;
-        while sent < self.outbox.len() {
-            match self.socket.write(&self.outbox[sent..]) {
-                Ok(count) => sent += count,
+        while !self.outbox.is_empty() {
+            let parts: Vec<_> = self.outbox.parts().take(PARTS_MAX).map(IoSlice::new).collect();
+            match self.socket.write_vectored(&parts) {
+                Ok(count) => self.outbox.advance(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
         }
-        self.outbox.drain(..sent);
         Ok(())
     }
 }
@@ -260,7 +265,6 @@ struct Member {
     /// When batches were handed over: (last number, how many, when).
     handed: VecDeque<(u64, u64, Instant)>,
     unsynced: bool,
-    scratch: Vec<u8>,
 }
 
 impl Member {
@@ -294,7 +298,6 @@ impl Member {
             delivered: 0,
             handed: VecDeque::new(),
             unsynced: false,
-            scratch: vec![0; 1 << 20],
         }
     }
 
@@ -329,6 +332,8 @@ impl Member {
     fn turn(&mut self) -> Result<(), ExchangeError> {
         self.group.turn(self.now(), &mut self.effects);
         self.perform()?;
+        let at = self.group.me().0 as usize - 1;
+        self.shared.last[at].store(self.group.log().last().0, Ordering::Relaxed);
         if self.group.leads() {
             self.shared.leader.store(self.group.me().0, Ordering::Relaxed);
         }
@@ -351,7 +356,7 @@ impl Member {
     fn receive(&mut self) -> Result<(), ExchangeError> {
         let now = self.now();
         for link in &mut self.links {
-            match link.receive(&mut self.scratch) {
+            match link.receive() {
                 // The other side ended first: the measurement is over.
                 Err(_) if self.shared.end.load(Ordering::Relaxed) => return Ok(()),
                 other => other?,
@@ -377,12 +382,17 @@ impl Member {
         if free == 0 || !self.group.leads() {
             return false;
         }
-        let mut raw = Buffer::with_capacity(free as usize * ENTRY_BYTES);
+        // Else the slower member would soon need what the core does not keep in memory, and only one follow.
+        let reached = self.shared.last.iter().map(|last| last.load(Ordering::Relaxed)).min().unwrap_or_default();
+        if reached + BEHIND_MAX < self.group.log().last().0 {
+            return false;
+        }
+        let mut batch = BatchBuilder::with_capacity(free as usize * ENTRY_BYTES);
         for number in self.proposed + 1..=self.proposed + free {
             renumber(&mut self.entry, number);
-            raw.extend_from_slice(&self.entry);
+            batch.push_raw(&self.entry);
         }
-        self.group.propose(self.proposed + 1, free as u32, raw);
+        self.group.propose(self.proposed + 1, batch);
         self.proposed += free;
         self.handed.push_back((self.proposed, free, Instant::now()));
         true
@@ -393,14 +403,7 @@ impl Member {
             match effect {
                 Effect::Send { to: Peer::Member(to), label, message, payload, .. } => {
                     let Some(link) = self.links.iter_mut().find(|link| link.peer == to) else { continue };
-                    match &payload {
-                        Payload::None => encode(&message, label, &[], 0, &mut link.outbox),
-                        Payload::Frames(frames) => {
-                            let parts: Vec<&[u8]> = frames.iter().map(Frame::bytes).collect();
-                            encode(&message, label, &parts, 0, &mut link.outbox);
-                        }
-                        Payload::Entries(entries) => encode(&message, label, &[entries], 0, &mut link.outbox),
-                    }
+                    link.outbox.push(&message, label, payload.trailer(), 0);
                 }
                 Effect::Append(frame) => {
                     if let Some(disk) = &mut self.disk {
@@ -450,8 +453,7 @@ impl Member {
     fn on_delivered(&mut self, frame: &Frame) {
         let me = self.group.me();
         // Entries of one origin are delivered in their order: the last one says how far it is.
-        let own =
-            frame.entries().filter(|(_, entry)| entry.stamp().origin == me).map(|(_, entry)| entry.stamp().number);
+        let own = frame.stretches().iter().filter(|stretch| stretch.first.origin == me).map(|stretch| stretch.last());
         let Some(last) = own.max() else { return };
         let count = last.saturating_sub(self.delivered);
         self.delivered += count;

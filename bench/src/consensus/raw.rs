@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use wire::frame::{BatchBuilder, Place};
 use wire::id::{Ballot, Incarnation, Index, Run};
-use wire::message::{ENVELOPE_BYTES, Label, Message, encode};
+use wire::message::{ENVELOPE_BYTES, Label, Message, Trailer, encode};
 
 const WARM_UP: Duration = Duration::from_millis(100);
 /// Files are written again from the start here: all of their blocks hold data, as the log's segments do.
@@ -176,13 +176,19 @@ fn frame(entries: usize) -> Vec<u8> {
         applied: Index(0),
     };
     let mut bytes = Vec::new();
-    encode(&append, Label::default(), &[frame.bytes()], 0, &mut bytes);
+    encode(&append, Label::default(), Trailer::Frames(&[frame]), 0, &mut bytes);
     bytes
 }
 
 fn answer() -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode(&Message::Ack { ballot: BALLOT, index: Index(1), applied: Index(0) }, Label::default(), &[], 0, &mut bytes);
+    encode(
+        &Message::Ack { ballot: BALLOT, index: Index(1), applied: Index(0) },
+        Label::default(),
+        Trailer::None,
+        0,
+        &mut bytes,
+    );
     bytes
 }
 

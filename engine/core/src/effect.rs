@@ -11,7 +11,7 @@ use wire::entry::ViewMember;
 use wire::frame::{Buffer, Frame};
 use wire::gtid::GtidSet;
 use wire::id::{Ballot, Birth, Csn, Incarnation, Index, Run};
-use wire::message::{Channel, Label, Message};
+use wire::message::{Channel, Label, Message, Trailer};
 
 /// Microseconds of the member's monotonic clock since some start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +50,18 @@ pub enum Payload {
     Frames(Vec<Frame>),
     /// Serialised entries.
     Entries(Buffer),
+}
+
+impl Payload {
+    /// As it travels.
+    #[must_use]
+    pub fn trailer(&self) -> Trailer<'_> {
+        match self {
+            Payload::None => Trailer::None,
+            Payload::Frames(frames) => Trailer::Frames(frames),
+            Payload::Entries(entries) => Trailer::Bytes(entries),
+        }
+    }
 }
 
 /// What a member must never forget: written to both slots of the vote file, synced, then reported.

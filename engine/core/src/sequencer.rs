@@ -4,6 +4,7 @@
 //! Source: `design.md` §3, "Proposals".
 
 use wire::entry::Stamp;
+use wire::frame::Stretch;
 use wire::id::{Incarnation, Run};
 use wire::mutant::{Mutant, planted};
 
@@ -42,6 +43,29 @@ impl Sequencer {
             (*run, *number) = (stamp.run, stamp.number);
         }
         in_order
+    }
+
+    /// Takes entries that follow one another: how many are accepted, which are its last ones (none of a stretch that
+    /// has all been seen, or that leaves a gap).
+    pub fn accept_stretch(&mut self, stretch: &Stretch) -> u32 {
+        let (first, last) = (stretch.first, stretch.last());
+        let bent = [Mutant::RepeatDelivered, Mutant::NumberSkipped, Mutant::OlderRunAccepted].into_iter().any(planted);
+        if first.number == 0 || stretch.count == 1 || bent {
+            let stamps = (0..u64::from(stretch.count)).map(|at| Stamp { number: first.number + at, ..first });
+            return stamps.map(|stamp| u32::from(self.accept(stamp))).sum();
+        }
+        // Before what is expected next come repeats; that one decides for all that follow.
+        let next = match self.get(first.origin) {
+            Some((run, number)) if run == first.run => number + 1,
+            _ => 1,
+        };
+        if next < first.number || next > last || !self.accept(Stamp { number: next, ..first }) {
+            return 0;
+        }
+        let (.., number) =
+            self.last.iter_mut().find(|(origin, ..)| *origin == first.origin).expect("one of its own was accepted");
+        *number = last;
+        (last - next + 1) as u32
     }
 
     /// The run and number that would be accepted next from `origin`, for a proposer in `run`.
@@ -104,5 +128,27 @@ mod tests {
         }
         assert_eq!(sequencer.expected(Incarnation(1), Run(2)), 3);
         assert_eq!(sequencer.expected(Incarnation(1), Run(3)), 1);
+    }
+
+    /// A stretch is accepted as its entries are one by one, from whatever state.
+    #[test]
+    fn a_stretch_is_its_entries() {
+        for known in 0..5 {
+            for (run, first, count) in (0..4).flat_map(|run| (1..6).flat_map(move |n| (1..5).map(move |c| (run, n, c))))
+            {
+                let mut whole = Sequencer::default();
+                for number in 1..=known {
+                    assert!(whole.accept(Stamp { origin: Incarnation(1), run: Run(2), number }));
+                }
+                let mut single = whole.clone();
+                let first = Stamp { origin: Incarnation(1), run: Run(run), number: first };
+                let accepted = whole.accept_stretch(&Stretch { first, count });
+                let stamps = (0..u64::from(count)).map(|at| Stamp { number: first.number + at, ..first });
+                let one_by_one: Vec<bool> = stamps.map(|stamp| single.accept(stamp)).collect();
+                assert_eq!(accepted as usize, one_by_one.iter().filter(|&&accepted| accepted).count());
+                assert!(one_by_one.is_sorted(), "those accepted come last");
+                assert_eq!(whole, single, "{known} known, {first:?} and {count}");
+            }
+        }
     }
 }

@@ -511,9 +511,7 @@ fn act(before: &Local, messages: &[Sent], step: Step) -> Result<(Local, Vec<(u8,
             let stamp = Stamp { origin: me, run: group.vote().run, number };
             let mut batch = BatchBuilder::new();
             batch.push(&Entry { stamp, body: Body::Marker });
-            let mut raw = Buffer::new();
-            raw.extend_from_slice(batch.body());
-            group.propose(number, 1, raw);
+            group.propose(number, batch);
         }
         Step::Leave => group.leave(NOW),
         Step::Reconnect(peer) => {

@@ -31,7 +31,7 @@ use recover::Recovery;
 use trouble::Trouble;
 pub use trouble::{Cause, Limits};
 use wire::entry::{Body, Entry, GroupOptions, NewBirth, Stamp, View, ViewCause, ViewMember, VotingRole};
-use wire::frame::{BatchBuilder, Buffer, Frame};
+use wire::frame::{BatchBuilder, Frame};
 use wire::id::{Birth, Csn, Incarnation, Index, Run, Uuid};
 use wire::message::Message;
 use wire::mutant::{Mutant, planted};
@@ -40,6 +40,8 @@ use wire::mutant::{Mutant, planted};
 const LEAVE_TIMEOUT_US: u64 = 10_000_000;
 /// STOP of a learner, which may be long from knowing the view that lists it.
 const LEARNER_LEAVE_TIMEOUT_US: u64 = 1_000_000;
+/// Room kept ready for the next batch of own proposals, at most.
+const PENDING_BYTES: usize = 64 << 10;
 
 /// What a member is, whatever group it is in.
 #[derive(Clone, Debug)]
@@ -546,11 +548,9 @@ impl Member {
             return;
         }
         let group = self.group.as_mut().expect("proposals wait only in a group");
-        let mut raw = Buffer::with_capacity(self.pending.byte_len());
-        raw.extend_from_slice(self.pending.body());
-        group.propose(self.first_pending, self.pending.len(), raw);
+        let next = BatchBuilder::with_capacity(self.pending.byte_len().min(PENDING_BYTES));
+        group.propose(self.first_pending, std::mem::replace(&mut self.pending, next));
         self.first_pending = self.next_number;
-        self.pending.clear();
     }
 
     /// Hands an entry to the order; its number in this run. `lone` makes the birth of a server outside

@@ -211,8 +211,8 @@ impl Group {
                 continue;
             }
             first.get_or_insert(batch.first);
-            raw.extend_from_slice(&batch.raw);
-            count += batch.count;
+            raw.extend_from_slice(batch.batch.body());
+            count += batch.batch.len();
             self.forwarded = batch.last() + 1;
             if raw.len() >= FORWARD_BYTES {
                 break;

@@ -1,12 +1,13 @@
 //! What the leader does: collect proposals in their origins' order, batch by arrival, replicate with a
 //! bounded window, count synced voters, change the view one voter at a time.
 
-use super::{BATCH_BYTES, Group, Reading, Role, quorum_index, voters_of};
+use super::{BATCH_BYTES, Group, OwnBatch, Reading, Role, quorum_index, voters_of};
 use crate::effect::{Effects, Instant, Level, Payload, Peer};
 use crate::sequencer::Sequencer;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use wire::entry::{Body, Entry, Opening, Stamp, View, ViewCause, ViewMember, VotingRole};
-use wire::frame::{BatchBuilder, Buffer, Entries, Frame, Place};
+use wire::frame::{BatchBuilder, Entries, Frame, Place, Stretch};
 use wire::id::{Ballot, Incarnation, Index, Run};
 use wire::message::{Channel, JoinAnswer, Message};
 use wire::mutant::{Mutant, planted};
@@ -99,7 +100,7 @@ pub(super) struct Leading {
     pub ballot: Ballot,
     pub opening: Index,
     progress: BTreeMap<Incarnation, Progress>,
-    queue: VecDeque<(Buffer, u32)>,
+    queue: VecDeque<Arc<BatchBuilder>>,
     queue_bytes: usize,
     expected: Sequencer,
     changes: VecDeque<Change>,
@@ -148,8 +149,8 @@ impl Group {
     pub(super) fn expected(&self) -> Sequencer {
         let mut expected = self.delivered.clone();
         for frame in self.log.undecided() {
-            for (_, entry) in frame.entries() {
-                expected.accept(entry.stamp());
+            for stretch in frame.stretches() {
+                expected.accept_stretch(stretch);
             }
         }
         expected
@@ -341,7 +342,7 @@ impl Group {
                 if leading.queue_bytes >= QUEUE_BYTES {
                     break;
                 }
-                let expected = leading.take(me, run, batch.count, &batch.raw);
+                let expected = leading.take_own(me, run, batch);
                 assert!(expected.is_none(), "own proposals reach the own queue in order");
                 self.forwarded = batch.last() + 1;
             }
@@ -358,12 +359,12 @@ impl Group {
                 return;
             }
             let mut batch = BatchBuilder::with_capacity(leading.queue_bytes.min(BATCH_BYTES));
-            while let Some((raw, count)) = leading.queue.front() {
-                if !batch.is_empty() && batch.byte_len() + raw.len() > BATCH_BYTES {
+            while let Some(queued) = leading.queue.front() {
+                if !batch.is_empty() && batch.byte_len() + queued.byte_len() > BATCH_BYTES {
                     break;
                 }
-                batch.push_all(raw, *count);
-                leading.queue_bytes -= raw.len();
+                batch.push_all(queued.body(), queued.len());
+                leading.queue_bytes -= queued.byte_len();
                 leading.queue.pop_front();
             }
             bytes += batch.byte_len();
@@ -793,6 +794,19 @@ impl Leading {
         }
     }
 
+    /// As [`Leading::take`], of this member's own: shared, not copied, unless the log has a part of them.
+    fn take_own(&mut self, origin: Incarnation, run: Run, own: &OwnBatch) -> Option<u64> {
+        if self.expected.expected(origin, run) != own.first {
+            return self.take(origin, run, own.batch.len(), own.batch.body());
+        }
+        let first = Stamp { origin, run, number: own.first };
+        let accepted = self.expected.accept_stretch(&Stretch { first, count: own.batch.len() });
+        assert_eq!(accepted, own.batch.len(), "what begins with the number expected next is accepted");
+        self.queue_bytes += own.batch.byte_len();
+        self.queue.push_back(own.batch.clone());
+        None
+    }
+
     /// Queues proposals of `origin` that are in order; repeats are dropped. The expected number when
     /// some are missing, or there is no room.
     fn take(&mut self, origin: Incarnation, run: Run, count: u32, raw: &[u8]) -> Option<u64> {
@@ -819,10 +833,10 @@ impl Leading {
             }
         }
         if new > 0 {
-            let mut bytes = Buffer::with_capacity(taken);
-            bytes.extend_from_slice(&raw[skipped..skipped + taken]);
-            self.queue_bytes += bytes.len();
-            self.queue.push_back((bytes, new));
+            let mut batch = BatchBuilder::with_capacity(taken);
+            batch.push_all(&raw[skipped..skipped + taken], new);
+            self.queue_bytes += taken;
+            self.queue.push_back(Arc::new(batch));
         }
         gap.then(|| self.expected.expected(origin, run))
     }

@@ -27,9 +27,10 @@ use election::Candidacy;
 use freshness::Freshness;
 use leader::Leading;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use tail::Tail;
 use wire::entry::{ArchivedBody, View, ViewMember, VotingRole};
-use wire::frame::{Buffer, EntryBytes, Frame};
+use wire::frame::{BatchBuilder, Buffer, EntryBytes, Frame};
 use wire::id::{Ballot, Birth, Incarnation, Index, Run};
 use wire::message::Message;
 use wire::mutant::{Mutant, planted};
@@ -93,13 +94,13 @@ enum Role {
 #[derive(Clone, Debug)]
 struct OwnBatch {
     first: u64,
-    count: u32,
-    raw: Buffer,
+    /// Shared with the queue of this member while it leads.
+    batch: Arc<BatchBuilder>,
 }
 
 impl OwnBatch {
     fn last(&self) -> u64 {
-        self.first + u64::from(self.count) - 1
+        self.first + u64::from(self.batch.len()) - 1
     }
 }
 
@@ -376,17 +377,18 @@ impl Group {
         now.plus(self.config.timing.heartbeat_us / 2)
     }
 
-    /// Hands over proposals of this member, serialised and stamped in sequence from `first`.
-    pub fn propose(&mut self, first: u64, count: u32, raw: Buffer) {
+    /// Hands over proposals of this member, stamped in sequence from `first`; at least one.
+    pub fn propose(&mut self, first: u64, batch: BatchBuilder) {
+        assert!(!batch.is_empty(), "a batch of proposals holds one");
         let expected = self.own.back().map_or(first, |batch| batch.last() + 1);
         assert_eq!(first, expected, "own proposals are numbered in sequence");
-        self.own.push_back(OwnBatch { first, count, raw });
+        self.own.push_back(OwnBatch { first, batch: Arc::new(batch) });
     }
 
     /// Bytes of own proposals that are not yet delivered.
     #[must_use]
     pub fn own_bytes(&self) -> usize {
-        self.own.iter().map(|batch| batch.raw.len()).sum()
+        self.own.iter().map(|own| own.batch.byte_len()).sum()
     }
 
     /// The certifier's state that elections need has changed.
@@ -552,6 +554,9 @@ impl Group {
 
     /// Learns of views in a frame that was appended.
     fn note_views(&mut self, frame: &Frame) {
+        if !frame.changes_view() {
+            return;
+        }
         for (index, entry) in frame.entries().filter(|(_, entry)| entry.changes_view()) {
             if let Some(view) = view_in(&entry) {
                 // Whoever the group knows at that place is the server's later life, or soon will be.
@@ -658,10 +663,10 @@ impl Group {
     /// Hands decided frames upward, and forgets what they settle.
     fn deliver_frame(&mut self, frame: Frame, out: &mut Effects) {
         let me = self.me();
-        for (_, entry) in frame.entries() {
-            let stamp = entry.stamp();
-            if self.delivered.accept(stamp) && stamp.origin == me && stamp.run == self.config.run {
-                while self.own.front().is_some_and(|batch| batch.last() <= stamp.number) {
+        for stretch in frame.stretches() {
+            let own = (stretch.first.origin, stretch.first.run) == (me, self.config.run);
+            if self.delivered.accept_stretch(stretch) > 0 && own {
+                while self.own.front().is_some_and(|batch| batch.last() <= stretch.last()) {
                     self.own.pop_front();
                 }
             }

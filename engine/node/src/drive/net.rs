@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use wire::entry::ViewMember;
 use wire::id::{Incarnation, Run, Uuid};
-use wire::message::{Channel, Decoder, Hello, Label, MAGIC, Message, PROTOCOL, Received, encode};
+use wire::message::{Channel, Decoder, Hello, Label, MAGIC, Message, Outbox, PROTOCOL, Received, Trailer, encode};
 
 /// What waits for one connection at most; a peer that is slower is cut off and starts over.
 const OUT_BYTES_MAX: usize = 128 << 20;
@@ -45,7 +45,7 @@ pub struct Identity {
 
 #[derive(Default)]
 struct Outgoing {
-    out: RefCell<Vec<u8>>,
+    out: RefCell<Outbox>,
     ready: Notify,
     closed: Cell<bool>,
 }
@@ -243,7 +243,13 @@ impl Net {
             self.note_refused(peer.ip(), &refused);
         }
         let mut answer = Vec::new();
-        encode(&Message::Welcome { refused: refused.clone(), lasting }, Label::default(), &[], 0, &mut answer);
+        encode(
+            &Message::Welcome { refused: refused.clone(), lasting },
+            Label::default(),
+            Trailer::None,
+            0,
+            &mut answer,
+        );
         if stream.write_all(&answer).await.is_err() || !refused.is_empty() {
             return;
         }
@@ -345,14 +351,7 @@ impl Net {
             self.links.borrow_mut().remove(&(address, incarnation, channel));
         } else {
             let above = self.compress_above.get();
-            match payload {
-                Payload::None => encode(message, label, &[], 0, &mut out),
-                Payload::Entries(entries) => encode(message, label, &[entries], above, &mut out),
-                Payload::Frames(frames) => {
-                    let parts: Vec<&[u8]> = frames.iter().map(|frame| frame.bytes()).collect();
-                    encode(message, label, &parts, above, &mut out);
-                }
-            }
+            out.push(message, label, payload.trailer(), above);
         }
         drop(out);
         link.ready.raise();
@@ -403,7 +402,7 @@ impl Net {
             target: incarnation,
         };
         let mut bytes = Vec::new();
-        encode(&Message::Hello(hello), Label::default(), &[], 0, &mut bytes);
+        encode(&Message::Hello(hello), Label::default(), Trailer::None, 0, &mut bytes);
         stream.write_all(&bytes).await?;
         let mut decoder = Decoder::default();
         let greeting = async { Ok(next_message(&mut stream, &mut decoder).await) };
@@ -429,14 +428,16 @@ impl Net {
             self.push(Input::PeerUp(incarnation));
         }
         let write = async {
-            let mut bytes = Vec::new();
+            let mut waiting = Outbox::default();
             loop {
-                std::mem::swap(&mut bytes, &mut *link.out.borrow_mut());
-                if !bytes.is_empty() {
-                    if writer.write_all(&bytes).await.is_err() {
-                        return;
+                std::mem::swap(&mut waiting, &mut *link.out.borrow_mut());
+                if !waiting.is_empty() {
+                    for part in waiting.parts() {
+                        if writer.write_all(part).await.is_err() {
+                            return;
+                        }
                     }
-                    bytes.clear();
+                    waiting.advance(waiting.len());
                 } else if link.closed.get() {
                     return;
                 } else {
@@ -451,16 +452,15 @@ impl Net {
 
 /// The next message of a stream; `None` at its end, and at the first byte that is not a member's.
 async fn next_message(stream: &mut TcpStream, decoder: &mut Decoder) -> Option<Received> {
-    let mut bytes = vec![0; 64 << 10];
     loop {
         match decoder.next_message() {
             Ok(Some(received)) => return Some(received),
             Ok(None) => {}
             Err(_) => return None,
         }
-        match stream.read(&mut bytes).await {
+        match stream.read(decoder.space()).await {
             Ok(0) | Err(_) => return None,
-            Ok(count) => decoder.feed(&bytes[..count]),
+            Ok(count) => decoder.filled(count),
         }
     }
 }
