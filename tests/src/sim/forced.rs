@@ -13,6 +13,9 @@ use std::task::{Context, Poll, Waker};
 use wire::id::Birth;
 use wire::rare;
 
+/// How a command ended: well, or MySQL's error number and text.
+type Answer = Result<(), (u16, String)>;
+
 /// The command is tried again when its member ended meanwhile, or others were not there yet.
 const ATTEMPTS: usize = 12;
 /// An attempt takes no longer.
@@ -138,7 +141,7 @@ impl Cluster {
         self.fail(format!("liveness: no new membership comes of {told:?}\n  {}", all.join("\n  ")))
     }
 
-    fn await_command(&mut self, node: usize, ticket: Ticket) -> Result<Option<Result<(), (u16, String)>>, Failure> {
+    fn await_command(&mut self, node: usize, ticket: Ticket) -> Result<Option<Answer>, Failure> {
         let (mut left, life) = (ATTEMPT_US, self.nodes[node].life);
         while left > 0 && self.nodes[node].life == life {
             self.run_until(20_000, |_| false)?;
