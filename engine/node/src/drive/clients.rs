@@ -1,21 +1,23 @@
 //! Client connections: one task each, reading packets, running requests, writing answers.
 
+use super::sockets::{Socket, Sockets};
 use super::{Clock, random};
 use crate::engine::Engine;
 use engine_sql::session::{Flow, Session};
 use futures_lite::future::or;
-use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use glommio::TaskQueueHandle;
-use glommio::net::{TcpListener, TcpStream};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use wire::client::{Connection, Options};
 
 /// Bytes read at once.
 const READ_BYTES: usize = 16 << 10;
 /// Answers above this size are sent before the next request is looked at.
 const OUT_BYTES: usize = 64 << 10;
+/// Pause after a connection that could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Serves clients on `address`.
 ///
@@ -31,18 +33,23 @@ pub fn listen(
     if super::net::is_served(address) {
         return Err(format!("cannot listen for clients on {address}: the port is already in use"));
     }
-    let listener =
-        TcpListener::bind(address).map_err(|error| format!("cannot listen for clients on {address}: {error}"))?;
+    let cannot = |error: std::io::Error| format!("cannot listen for clients on {address}: {error}");
+    let listener = Sockets::start(queue).and_then(|sockets| sockets.listen(address)).map_err(cannot)?;
     let mut options = options;
     let accept = async move {
-        while let Ok(stream) = listener.accept().await {
+        loop {
+            let Ok(socket) = listener.accept().await else {
+                // That connection's own error, or no descriptor is free: some end with time.
+                glommio::timer::sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
             // SET GLOBAL max_allowed_packet counts for the connections that begin after it.
             let payload_bytes_max = engine.server().globals.borrow().number("max_allowed_packet") as usize;
             if options.payload_bytes_max != payload_bytes_max {
                 options = Arc::new(Options { payload_bytes_max, ..(*options).clone() });
             }
             let (engine, options) = (engine.clone(), options.clone());
-            let spawned = glommio::spawn_local_into(serve(stream, engine, clock, options), queue);
+            let spawned = glommio::spawn_local_into(serve(socket, engine, clock, options), queue);
             if let Ok(task) = spawned {
                 task.detach();
             }
@@ -61,10 +68,8 @@ fn scramble() -> [u8; 20] {
     bytes
 }
 
-async fn serve(mut stream: TcpStream, engine: Rc<Engine>, clock: Clock, options: Arc<Options>) {
-    let _ = stream.set_nodelay(true);
-    let Ok(peer) = stream.peer_addr() else { return };
-    let address = peer.ip().to_canonical();
+async fn serve(socket: Socket, engine: Rc<Engine>, clock: Clock, options: Arc<Options>) {
+    let address = socket.peer().ip().to_canonical();
     let host = if address.is_loopback() { "localhost".to_owned() } else { address.to_string() };
     engine.tick(clock.now());
     let mut session = Session::new(engine.server(), &host);
@@ -77,7 +82,7 @@ async fn serve(mut stream: TcpStream, engine: Rc<Engine>, clock: Clock, options:
     let mut out = Vec::new();
     loop {
         connection.swap_out(&mut out);
-        if !out.is_empty() && stream.write_all(&out).await.is_err() {
+        if !out.is_empty() && socket.write_all(&out).await.is_err() {
             return;
         }
         out.clear();
@@ -85,7 +90,7 @@ async fn serve(mut stream: TcpStream, engine: Rc<Engine>, clock: Clock, options:
             return;
         }
         let count = {
-            let read = async { stream.read(&mut bytes).await.unwrap_or(0) };
+            let read = async { socket.read(&mut bytes).await.unwrap_or(0) };
             // KILL, offline_mode and the end of the server reach an idle connection too.
             let read = async { Ok(read.await) };
             let ended = async { Err(poll_fn(|cx| session.poll_ended(cx)).await) };
@@ -107,7 +112,7 @@ async fn serve(mut stream: TcpStream, engine: Rc<Engine>, clock: Clock, options:
             }
             if connection.out().len() > OUT_BYTES {
                 connection.swap_out(&mut out);
-                if stream.write_all(&out).await.is_err() {
+                if socket.write_all(&out).await.is_err() {
                     return;
                 }
                 out.clear();

@@ -5,6 +5,7 @@ pub mod clients;
 pub mod disk;
 pub mod net;
 pub mod notify;
+mod sockets;
 
 use crate::engine::{Engine, OnRole, ReadSettings, World};
 use crate::oplog;

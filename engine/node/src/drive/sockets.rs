@@ -1,0 +1,242 @@
+//! Sockets of clients: without blocking, and all watched by one epoll descriptor, which the executor watches.
+//!
+//! The executor's own streams arm a poll of their own for each wait, and find out by a read that would block. Here a
+//! socket is registered once, edge-triggered: a request costs one read and one write, and all sockets together one
+//! look at the epoll descriptor per round of the executor (`design.md` §11; figures in `engine/ARCHITECTURE.md`).
+//!
+//! Absent on purpose: spinning (the executor parks), and connections between members, which are few and busy.
+//!
+//! Invariant: after `WouldBlock`, or fewer bytes than there was room for, a socket is tried again only once its edge
+//! has come; edges come to the socket that a token names now, as no task runs between their collection and that.
+
+use glommio::TaskQueueHandle;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+/// Edges taken at once.
+const EVENTS: usize = 256;
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// See the module. One for each executor.
+pub struct Sockets {
+    epoll: OwnedFd,
+    /// By token.
+    edges: RefCell<Vec<Option<Rc<Edges>>>>,
+    free: RefCell<Vec<usize>>,
+}
+
+/// What is known of one direction of a socket.
+#[derive(Default)]
+struct Edge {
+    /// Worth a try.
+    ready: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Edge {
+    fn raise(&self) {
+        self.ready.set(true);
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// Tries `operation` once it is worth it, and again at each edge while it would block.
+    fn poll<T>(&self, cx: &Context<'_>, mut operation: impl FnMut() -> io::Result<T>) -> Poll<io::Result<T>> {
+        while self.ready.get() {
+            match operation() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready.set(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return Poll::Ready(done),
+            }
+        }
+        *self.waker.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+#[derive(Default)]
+struct Edges {
+    readable: Edge,
+    writable: Edge,
+}
+
+impl Sockets {
+    /// Begins to watch, in a task of `queue`.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn start(queue: TaskQueueHandle) -> io::Result<Rc<Self>> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let sockets = Rc::new(Self { epoll, edges: RefCell::default(), free: RefCell::default() });
+        let watching = sockets.clone();
+        let watch = async move {
+            if let Err(error) = watching.watch().await {
+                let text = format!("client connections are not watched any more: {error}");
+                crate::oplog::say(engine_core::effect::Level::Error, text);
+            }
+        };
+        glommio::spawn_local_into(watch, queue).map_err(|error| io::Error::other(error.to_string()))?.detach();
+        Ok(sockets)
+    }
+
+    async fn watch(&self) -> io::Result<()> {
+        let none = Event { flags: EventFlags::empty(), data: EventData::new_u64(0) };
+        let mut events = [none; EVENTS];
+        loop {
+            self.epoll_readable().await?;
+            let count = epoll::wait(&self.epoll, &mut events[..], Some(&rustix::time::Timespec::default()))?;
+            let edges = self.edges.borrow();
+            for event in &events[..count] {
+                let (flags, token) = (event.flags, event.data.u64() as usize);
+                let Some(Some(edges)) = edges.get(token) else { continue };
+                let ended = flags.intersects(EventFlags::ERR | EventFlags::HUP);
+                if ended || flags.intersects(EventFlags::IN | EventFlags::RDHUP) {
+                    edges.readable.raise();
+                }
+                if ended || flags.contains(EventFlags::OUT) {
+                    edges.writable.raise();
+                }
+            }
+        }
+    }
+
+    /// Until the epoll descriptor has edges. The executor watches descriptors as sockets: once there is something to
+    /// read it tries to, which an epoll descriptor refuses, and that is the answer.
+    async fn epoll_readable(&self) -> io::Result<()> {
+        use futures_lite::AsyncReadExt;
+        let descriptor = TcpStream::from(self.epoll.try_clone()?);
+        let mut watched = glommio::net::TcpStream::from(RawSocket::from(descriptor));
+        match watched.read(&mut [0]).await {
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NOTSOCK.raw_os_error()) => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err(io::Error::other("an epoll descriptor was read as a socket")),
+        }
+    }
+
+    fn register(self: &Rc<Self>, socket: impl AsFd) -> io::Result<Registered> {
+        let edges = Rc::new(Edges::default());
+        let token = self.free.borrow_mut().pop();
+        let mut all = self.edges.borrow_mut();
+        let token = token.unwrap_or(all.len());
+        if token == all.len() {
+            all.push(None);
+        }
+        all[token] = Some(edges.clone());
+        let registered = Registered { sockets: self.clone(), token, edges };
+        drop(all);
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        epoll::add(&self.epoll, socket, EventData::new_u64(token as u64), flags)?;
+        Ok(registered)
+    }
+
+    /// Listens on `address`; connections come from [`Listener::accept`].
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn listen(self: &Rc<Self>, address: SocketAddr) -> io::Result<Listener> {
+        let socket = RawSocket::new(Domain::for_address(address), Type::STREAM.cloexec(), Some(Protocol::TCP))?;
+        // The port of a server that was killed is held a moment longer than the process lives.
+        socket.set_reuse_port(true)?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let listener = TcpListener::from(socket);
+        let registered = self.register(&listener)?;
+        Ok(Listener { listener, registered })
+    }
+}
+
+/// A place among the watched; given up with the socket.
+struct Registered {
+    sockets: Rc<Sockets>,
+    token: usize,
+    edges: Rc<Edges>,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        // The descriptor leaves the epoll set as it is closed.
+        self.sockets.edges.borrow_mut()[self.token] = None;
+        self.sockets.free.borrow_mut().push(self.token);
+    }
+}
+
+/// Where clients connect.
+pub struct Listener {
+    listener: TcpListener,
+    registered: Registered,
+}
+
+impl Listener {
+    /// The next connection.
+    ///
+    /// # Errors
+    /// What the system said: of that connection (it is gone already), or of this process (no more descriptors).
+    pub async fn accept(&self) -> io::Result<Socket> {
+        let accept = |cx: &mut Context<'_>| self.registered.edges.readable.poll(cx, || self.listener.accept());
+        let (stream, peer) = poll_fn(accept).await?;
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+        let registered = self.registered.sockets.register(&stream)?;
+        // New: both directions are worth a try, whatever edges were missed.
+        registered.edges.readable.raise();
+        registered.edges.writable.raise();
+        Ok(Socket { stream, peer, registered })
+    }
+}
+
+/// One client's connection.
+pub struct Socket {
+    // Closed before its place is given up.
+    stream: TcpStream,
+    peer: SocketAddr,
+    registered: Registered,
+}
+
+impl Socket {
+    /// The client's address.
+    #[must_use]
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Reads what is there, waiting for something; 0 at the end.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub async fn read(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        let edge = &self.registered.edges.readable;
+        let count = poll_fn(|cx| edge.poll(cx, || (&self.stream).read(bytes))).await?;
+        // What is left, if anything comes, brings an edge of its own. (The end is read again and again.)
+        if count > 0 && count < bytes.len() {
+            edge.ready.set(false);
+        }
+        Ok(count)
+    }
+
+    /// Writes all.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let edge = &self.registered.edges.writable;
+            let count = poll_fn(|cx| edge.poll(cx, || (&self.stream).write(bytes))).await?;
+            if count == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            bytes = &bytes[count..];
+        }
+        Ok(())
+    }
+}
