@@ -87,7 +87,7 @@ else
     log=$(mktemp)
     sync=1
     [ $durability = durable ] || sync=0
-    "$binary" sandbox --json --no-load --base-port 24700 --sync $sync --seconds 3600 >"$log" &
+    "$binary" sandbox --json --no-load --base-port 24300 --sync $sync --seconds 3600 >"$log" &
     sandbox=$!
     trap 'kill "$sandbox" 2>/dev/null || true; wait "$sandbox" 2>/dev/null || true; rm -f "$log"' EXIT
     for _ in $(seq 600); do
@@ -96,7 +96,7 @@ else
       sleep 0.2
     done
     members=$(tail -n 1 "$log" | grep -o '"pid":[0-9]*' | grep -o '[0-9]*' | tr '\n' ' ')
-    measure "quorate-$durability" 24701 "$members"
+    measure "quorate-$durability" 24301 "$members"
     kill "$sandbox" && wait "$sandbox" || true
     rm -f "$log"
   done

@@ -61,8 +61,9 @@ fn payload_bytes(payload: &Payload) -> usize {
     }
 }
 
-/// What was agreed is no older than this when it counts: heartbeats say it again and again.
-const AGREED_US: u64 = 1_000_000;
+/// What was agreed is no older than this when it counts, the longest silence that a leader bears from a voter on a slow
+/// machine: heartbeats say it again and again.
+const AGREED_US: u64 = 2_000_000;
 
 impl Cluster {
     /// Whether a member told the leader `to` lately that it agrees to an expulsion.
