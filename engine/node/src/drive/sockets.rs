@@ -6,8 +6,8 @@
 //!
 //! Absent on purpose: spinning (the executor parks), and connections between members, which are few and busy.
 //!
-//! Invariant: after `WouldBlock`, or fewer bytes than there was room for, a socket is tried again only once its edge
-//! has come; edges come to the socket that a token names now, as no task runs between their collection and that.
+//! Invariant: after `WouldBlock`, or fewer bytes than there was room for and no end in sight, a socket is tried again
+//! only once its edge has come; edges come to the socket that a token names now, as no task runs between their collection and that.
 
 use glommio::TaskQueueHandle;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
@@ -67,6 +67,8 @@ impl Edge {
 struct Edges {
     readable: Edge,
     writable: Edge,
+    /// The other side sends no more: that edge has come, and no other will.
+    ended: Cell<bool>,
 }
 
 impl Sockets {
@@ -99,6 +101,9 @@ impl Sockets {
                 let (flags, token) = (event.flags, event.data.u64() as usize);
                 let Some(Some(edges)) = edges.get(token) else { continue };
                 let ended = flags.intersects(EventFlags::ERR | EventFlags::HUP);
+                if ended || flags.contains(EventFlags::RDHUP) {
+                    edges.ended.set(true);
+                }
                 if ended || flags.intersects(EventFlags::IN | EventFlags::RDHUP) {
                     edges.readable.raise();
                 }
@@ -215,11 +220,11 @@ impl Socket {
     /// # Errors
     /// What the system said.
     pub async fn read(&self, bytes: &mut [u8]) -> io::Result<usize> {
-        let edge = &self.registered.edges.readable;
-        let count = poll_fn(|cx| edge.poll(cx, || (&self.stream).read(bytes))).await?;
-        // What is left, if anything comes, brings an edge of its own. (The end is read again and again.)
-        if count > 0 && count < bytes.len() {
-            edge.ready.set(false);
+        let edges = &self.registered.edges;
+        let count = poll_fn(|cx| edges.readable.poll(cx, || (&self.stream).read(bytes))).await?;
+        // What is left, if anything comes, brings an edge of its own; an end that came with these bytes does not.
+        if count < bytes.len() && !edges.ended.get() {
+            edges.readable.ready.set(false);
         }
         Ok(count)
     }
