@@ -5,7 +5,7 @@ use super::cluster::{Cluster, Event, Failure, address, node_at};
 use engine_core::effect::{Input, Payload, Peer};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::frame::Buffer;
-use wire::id::{Ballot, Incarnation};
+use wire::id::{Ballot, Incarnation, Uuid};
 use wire::message::{Channel, Label, Message};
 
 /// The state of all links.
@@ -22,6 +22,8 @@ pub(super) struct Network {
     lossy: BTreeSet<(usize, usize)>,
     /// When, and under which ballot, a member told another last that it agrees to expel somebody.
     agreed: BTreeMap<(usize, usize, Incarnation), (u64, Ballot)>,
+    /// As whom each server asked last to join.
+    asked: BTreeMap<Uuid, Incarnation>,
 }
 
 impl Network {
@@ -70,6 +72,11 @@ impl Cluster {
     pub(super) fn agrees(&self, from: usize, to: usize, (ballot, who): (Ballot, Incarnation)) -> bool {
         let agreed = self.network.agreed.get(&(from, to, who));
         agreed.is_some_and(|&(at, under)| under == ballot && self.now - at < AGREED_US)
+    }
+
+    /// Whether the server that speaks as `life` has asked to join as another one since.
+    pub(super) fn begins_another_life(&self, server: Uuid, life: Incarnation) -> bool {
+        self.network.asked.get(&server).is_some_and(|&asked| asked != life)
     }
 
     fn reachable(&self, from: usize, to: usize) -> bool {
@@ -134,6 +141,9 @@ impl Cluster {
             return Ok(());
         }
         let Parcel { incarnation, label, message, payload, .. } = parcel;
+        if let Message::Join(request) = &message {
+            self.network.asked.insert(request.member.uuid, request.member.incarnation);
+        }
         if let Message::Heartbeat(heartbeat) = &message {
             for &who in &heartbeat.expels {
                 self.network.agreed.insert((from, to, who), (self.now, heartbeat.promised));

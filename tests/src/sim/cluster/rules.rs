@@ -162,7 +162,8 @@ impl Cluster {
             let Ok(view) = rkyv::deserialize::<View, rkyv::rancor::Failure>(view) else { continue };
             let ViewCause::Expel(gone) = view.cause else { continue };
             // An older life gives way to the next one without being asked.
-            if !self.nodes.iter().any(|it| it.engine.is_some() && it.speaks_as == gone) {
+            let speaks = self.nodes.iter().find(|it| it.engine.is_some() && it.speaks_as == gone);
+            if speaks.is_none_or(|it| self.begins_another_life(it.uuid, gone)) {
                 continue;
             }
             // Of those that stay: with the one that goes, a quorum is no less.
