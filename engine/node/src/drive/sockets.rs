@@ -19,9 +19,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// Edges taken at once.
 const EVENTS: usize = 256;
+/// Pause between two looks while the descriptor cannot be watched.
+const PAUSE: Duration = Duration::from_millis(2);
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 4096;
 
@@ -94,8 +97,14 @@ impl Sockets {
         let none = Event { flags: EventFlags::empty(), data: EventData::new_u64(0) };
         let mut events = [none; EVENTS];
         loop {
-            self.epoll_readable().await?;
-            let count = epoll::wait(&self.epoll, &mut events[..], Some(&rustix::time::Timespec::default()))?;
+            if self.epoll_readable().await.is_err() {
+                // No descriptor is free to watch by: edges are looked for now and then until one is.
+                glommio::timer::sleep(PAUSE).await;
+            }
+            let count = match epoll::wait(&self.epoll, &mut events[..], Some(&rustix::time::Timespec::default())) {
+                Err(rustix::io::Errno::INTR) => continue,
+                count => count?,
+            };
             let edges = self.edges.borrow();
             for event in &events[..count] {
                 let (flags, token) = (event.flags, event.data.u64() as usize);
