@@ -250,25 +250,20 @@ fn on_role(configured: bool) -> OnRole {
     let stepped = Cell::new(false);
     Box::new(move |server, role| {
         let now = server.globals.borrow().on("super_read_only");
-        let set = |on: bool| {
-            let mut globals = server.globals.borrow_mut();
-            globals.put("super_read_only", Setting::Bool(on));
-            globals.put("read_only", Setting::Bool(on));
-        };
         match role {
             Role::Starting => {
                 before.set(now);
-                set(true);
+                server.set_read_only(true);
                 stepped.set(step_auto_increment(server) || stepped.get());
             }
-            Role::StartFailed => set(before.get()),
-            Role::Writable => set(false),
+            Role::StartFailed => server.set_read_only(before.get()),
+            Role::Writable => server.set_read_only(false),
             Role::ReadOnly | Role::Offline => {
-                set(true);
+                server.set_read_only(true);
                 server.end_transactions();
             }
             Role::OfflineMode => {
-                set(true);
+                server.set_read_only(true);
                 server.globals.borrow_mut().put("offline_mode", Setting::Bool(true));
                 server.end_transactions();
                 server.end_ordinary_sessions();

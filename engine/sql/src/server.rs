@@ -552,6 +552,13 @@ impl Server {
         self.store.borrow().bytes()
     }
 
+    /// Sets `super_read_only`, and `read_only` with it, as a member's role has them.
+    pub fn set_read_only(&self, on: bool) {
+        let mut globals = self.globals.borrow_mut();
+        globals.put("super_read_only", crate::sysvar::Setting::Bool(on));
+        globals.put("read_only", crate::sysvar::Setting::Bool(on));
+    }
+
     /// Rolls back every local transaction that was not proposed yet (the member leaves, or must not
     /// write any more). Proposed ones end as the order, or the host, says.
     pub fn end_transactions(&self) {
