@@ -82,6 +82,11 @@ impl Hasher for KeyHasher {
     fn write(&mut self, bytes: &[u8]) {
         self.0 = xxh3_64_with_seed(bytes, self.0);
     }
+
+    /// The length, which slices hash before their bytes: it is their seed.
+    fn write_usize(&mut self, length: usize) {
+        self.0 ^= length as u64;
+    }
 }
 
 impl PartialOrd for KeyBytes {
