@@ -21,11 +21,8 @@ fn begin_another_life(world: &mut World, at: usize) {
 /// of, and the leader that it hears, not those whom history names.
 #[test]
 fn a_joiner_asks_no_dead_lives_that_history_names() {
-    let mut world = World::new(3);
-    // One frame at a time, so that it is left with each view in turn.
-    world.window_bytes = 1;
-    (0..3).for_each(|at| world.boot(at, false));
-    world.form();
+    // So that it is left with each view in turn.
+    let mut world = World::formed_frame_by_frame(3);
     world.command(2, Command::Stop);
     world.run_until("it to have left", 5_000_000, |world| world.state(2) == State::Offline);
     for at in [1, 0, 1, 0] {
@@ -118,11 +115,8 @@ fn a_voter_that_knows_less_is_offered_what_a_purged_log_still_has() {
 /// STOP in the middle of a recovery from the log: what was fetched stays, and START goes on behind it.
 #[test]
 fn a_recovery_from_the_log_goes_on_after_stop_and_start() {
-    let mut world = World::new(3);
-    // Few frames at a time, so that there is a middle.
-    world.window_bytes = 1;
-    (0..3).for_each(|at| world.boot(at, false));
-    world.form();
+    // So that there is a middle.
+    let mut world = World::formed_frame_by_frame(3);
     world.command(2, Command::Stop);
     world.run_until("it to have left", 5_000_000, |world| world.state(2) == State::Offline);
     for _ in 0..40 {

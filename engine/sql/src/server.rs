@@ -28,7 +28,7 @@ use crate::host::{Host, LocalChange};
 use crate::normalize::PlanCache;
 use crate::plan::Plan;
 use crate::row;
-use crate::sysvar::Globals;
+use crate::sysvar::{Globals, Setting};
 use crate::value::Value;
 use auto_increment::AutoIncrement;
 use engine_store::{Change, Divergence, Locks, Space, Store, Txn};
@@ -555,8 +555,8 @@ impl Server {
     /// Sets `super_read_only`, and `read_only` with it, as a member's role has them.
     pub fn set_read_only(&self, on: bool) {
         let mut globals = self.globals.borrow_mut();
-        globals.put("super_read_only", crate::sysvar::Setting::Bool(on));
-        globals.put("read_only", crate::sysvar::Setting::Bool(on));
+        globals.put("super_read_only", Setting::Bool(on));
+        globals.put("read_only", Setting::Bool(on));
     }
 
     /// Rolls back every local transaction that was not proposed yet (the member leaves, or must not

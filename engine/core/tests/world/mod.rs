@@ -133,6 +133,15 @@ impl World {
         world
     }
 
+    /// As [`World::formed`], and what members give one another comes one frame at a time.
+    pub fn formed_frame_by_frame(members: usize) -> Self {
+        let mut world = Self::new(members);
+        world.window_bytes = 1;
+        (0..members).for_each(|at| world.boot(at, false));
+        world.form();
+        world
+    }
+
     /// The first bootstraps, the others join; all ONLINE.
     pub fn form(&mut self) {
         let members = self.nodes.len();
