@@ -181,6 +181,15 @@ fn a_purged_log_offers_what_it_still_has() {
     pass(&setup(801_673, "drawn", 6000));
 }
 
+/// A member that was away when the view that adds it was decided, and was made a voter; who cannot store its promise and
+/// stands again and again; a majority that is lost while a member is told to STOP.
+#[test]
+fn seeds_in_which_nobody_led_pass() {
+    for seed in [840_227, 841_284, 841_836] {
+        pass(&Setup::draw(seed));
+    }
+}
+
 /// What the older seeds do without: torn writes, stopped recoveries, long absences, lost majorities, and sessions that
 /// each have their own consistency level.
 #[test]

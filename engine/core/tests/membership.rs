@@ -4,6 +4,7 @@ mod world;
 
 use engine_core::effect::{ExitAction, Input};
 use engine_core::member::{Command, Limits, StartOptions, State};
+use std::collections::BTreeSet;
 use wire::entry::{Body, Report, VotingRole};
 use wire::frame::{Buffer, CHAIN_START};
 use wire::id::{Birth, Csn, Index};
@@ -601,6 +602,67 @@ fn whom_only_the_candidates_log_makes_a_voter_grants_pre_votes() {
     assert_eq!(voters(&world, 1), 1, "the other does not have it");
     world.boot(0, true);
     world.run_until("both ONLINE", 20_000_000, |world| (0..2).all(|at| world.states(at) == [State::Online; 2]));
+}
+
+/// A member acknowledges the view that adds it, hears no more, and ends. It is made a voter meanwhile, another voter ends,
+/// and nobody leads without its word: it comes back as the same life, though it never saw that view decided.
+#[test]
+fn who_never_saw_its_own_view_decided_comes_back_as_the_same() {
+    let mut world = World::new(4);
+    for at in 0..3 {
+        world.start(at);
+        world.run_until("a member to be ONLINE", 20_000_000, |world| world.state(at) == State::Online);
+    }
+    // The leader hears nobody's acknowledgement until the joiner has the view, and the joiner nobody after.
+    [1, 2].into_iter().for_each(|at| world.cut_one_way(at, 0));
+    world.start(3);
+    world.run_until("it to hold its view", 20_000_000, |world| {
+        world.member(3).group().is_some_and(engine_core::paxos::Group::is_listed)
+    });
+    (0..3).for_each(|at| world.cut_one_way(at, 3));
+    [1, 2].into_iter().for_each(|at| world.mend_one_way(at, 0));
+    let voters = |world: &World| {
+        let view = world.member(0).group().and_then(|group| group.view().cloned());
+        view.map_or(0, |view| view.members.iter().filter(|member| member.role == VotingRole::Voter).count())
+    };
+    world.run_until("it to be made a voter", 20_000_000, |world| voters(world) == 4);
+    let before = world.member(3).identity().0;
+    let (_, decided) = world.member(3).certifier().view().expect("of before it joined");
+    assert!(decided.members.iter().all(|member| member.incarnation != before), "it does not know itself a member");
+    world.kill(3);
+    world.kill(2);
+    world.heal();
+    world.boot(3, true);
+    let online = [State::Online, State::Online, State::Unreachable, State::Online];
+    world.run_until("three ONLINE", 20_000_000, |world| [0, 1, 3].iter().all(|&at| world.states(at) == online));
+    assert_eq!(world.member(3).identity().0, before);
+}
+
+/// Who cannot store its own promise stands once, and not again and again, with everybody waiting for it each time.
+#[test]
+fn whose_disk_hangs_stands_only_once() {
+    let mut world = World::formed(5);
+    let leader = world.leader().expect("there is one");
+    let first = (0..5).find(|&at| at != leader).expect("five");
+    world.nodes[first].votes_hang = true;
+    // Nobody else's pre-votes arrive: as often as it can, it is this one's turn.
+    let others: Vec<_> = (0..5).filter(|&at| at != leader && at != first).collect();
+    for &from in &others {
+        others.iter().filter(|&&to| to != from).for_each(|&to| world.cut_one_way(from, to));
+    }
+    world.kill(leader);
+    world.heard = Some(Vec::new());
+    world.run_for(20_000_000);
+    let heard = world.heard.take().expect("just set");
+    let stands: BTreeSet<_> = (heard.into_iter())
+        .filter(|(from, _, words)| *from == first && words.starts_with("Prepare"))
+        .map(|(_, _, words)| words)
+        .collect();
+    assert_eq!(stands.len(), 1, "{stands:?}");
+    world.heal();
+    world.run_until("another to lead", 20_000_000, |world| {
+        world.leader().is_some_and(|leader| others.contains(&leader))
+    });
 }
 
 /// A report that names a digest of rows as of one CSN.

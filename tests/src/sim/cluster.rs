@@ -414,8 +414,11 @@ impl Cluster {
                 self.boot(node)?;
             }
         }
-        // Who was told to end before that still does, and comes back.
-        let is_back = |cluster: &Self, node: usize| cluster.is_online(node) && cluster.nodes[node].stopping.is_none();
+        // Who was told to end, or to STOP, before that still does, and comes back.
+        let is_back = |cluster: &Self, node: usize| {
+            let it = &cluster.nodes[node];
+            cluster.is_online(node) && it.stopping.is_none() && it.command.is_none()
+        };
         self.run_until(120_000_000, |cluster| (0..cluster.nodes.len()).all(|node| is_back(cluster, node)))?;
         for node in 0..self.nodes.len() {
             if !is_back(self, node) {

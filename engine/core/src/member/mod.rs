@@ -22,7 +22,7 @@ use crate::checkpoint::cut::{Cut, RowsHead};
 use crate::checkpoint::keeper::Keeper;
 use crate::effect::{CommandError, Effect, Effects, Input, Instant, Level, Vote};
 use crate::paxos::tail::{Tail, point_after};
-use crate::paxos::{Group, GroupConfig, Timing};
+use crate::paxos::{Group, GroupConfig, Timing, views_in};
 use crate::recovery::{Donor, donor};
 use crate::rng::Rng;
 use announce::Announced;
@@ -260,10 +260,19 @@ impl Member {
         }
     }
 
-    /// Whether the group of the log's last view still lists this member, as far as it knows.
+    /// Whether a view of its log lists this member, as far as it knows.
     fn resumable(&self) -> bool {
-        let listed = |view: &View| view.members.iter().any(|member| member.incarnation == self.vote.incarnation);
-        self.vote.listed && self.certifier.view().is_some_and(|(_, view)| listed(view))
+        self.vote.listed && self.certifier.view().is_some() && self.listing().is_some()
+    }
+
+    /// This member as a view lists it: the last decided one, or one behind it that its log holds. Who was added by a
+    /// view that it has not seen decided may vote by now, and the group may need its vote: that life goes on.
+    fn listing(&self) -> Option<ViewMember> {
+        let me = self.vote.incarnation;
+        let listed = |view: &View| view.members.iter().find(|member| member.incarnation == me).cloned();
+        let decided = self.certifier.view().and_then(|(_, view)| listed(view));
+        let log = self.group.as_ref().map_or(&self.log, Group::log);
+        decided.or_else(|| log.undecided().flat_map(views_in).find_map(|(_, view)| listed(&view)))
     }
 
     fn resume(&mut self, now: Instant, start: Option<&StartOptions>, out: &mut Effects) {
@@ -272,10 +281,7 @@ impl Member {
             self.vote.run = self.vote.run.successor(0);
         }
         let (index, view) = self.certifier.view().cloned().expect("resumable");
-        let mut me = (view.members.iter())
-            .find(|member| member.incarnation == self.vote.incarnation)
-            .cloned()
-            .expect("resumable");
+        let mut me = self.listing().expect("resumable");
         if let Some(start) = start {
             me.address.clone_from(&start.address);
         }

@@ -90,7 +90,9 @@ impl Group {
                         at
                     }
                 };
-                if now >= at && self.voters_heard(now) >= self.quorum() {
+                // Whose own promise is not on its disk yet cannot lead: with a disk that hangs it would stand for ever,
+                // and those who promise it would wait for it.
+                if now >= at && self.voters_heard(now) >= self.quorum() && self.vote_is_durable() {
                     self.ask_pre_votes(now, out);
                 }
             }

@@ -554,19 +554,13 @@ impl Group {
 
     /// Learns of views in a frame that was appended.
     fn note_views(&mut self, frame: &Frame) {
-        if !frame.changes_view() {
-            return;
-        }
-        for (index, entry) in frame.entries().filter(|(_, entry)| entry.changes_view()) {
-            if let Some(view) = view_in(&entry) {
-                // Whoever the group knows at that place is the server's later life, or soon will be.
-                let place =
-                    |(_, address): &mut (Incarnation, String)| view.members.iter().any(|m| m.address == *address);
-                if self.met.is_empty() {
-                    self.stranger.take_if(place);
-                }
-                self.views.push((index, view));
+        for (index, view) in views_in(frame) {
+            // Whoever the group knows at that place is the server's later life, or soon will be.
+            let place = |(_, address): &mut (Incarnation, String)| view.members.iter().any(|m| m.address == *address);
+            if self.met.is_empty() {
+                self.stranger.take_if(place);
             }
+            self.views.push((index, view));
         }
     }
 
@@ -772,6 +766,12 @@ pub(crate) fn voters_in(members: &[ViewMember]) -> impl Iterator<Item = &ViewMem
 /// The voters of a view.
 pub(crate) fn voters_of(view: &View) -> impl Iterator<Item = &ViewMember> {
     view.members.iter().filter(|member| member.role == VotingRole::Voter || planted(Mutant::LearnerCounted))
+}
+
+/// The views that a frame brings, with their indexes.
+pub(crate) fn views_in(frame: &Frame) -> impl Iterator<Item = (Index, View)> + '_ {
+    let entries = frame.changes_view().then(|| frame.entries()).into_iter().flatten();
+    entries.filter(|(_, entry)| entry.changes_view()).filter_map(|(index, entry)| Some((index, view_in(&entry)?)))
 }
 
 /// The view that an entry brings, if it brings one.

@@ -26,6 +26,8 @@ pub struct Node {
     pub version: u32,
     /// Stands still: hears and does nothing.
     pub frozen: bool,
+    /// Its vote file hangs: nothing that is to be stored there ever is.
+    pub votes_hang: bool,
     pub disk: Vec<Frame>,
     /// Its log begins after this index; so far a checkpoint reaches.
     pub purged: Index,
@@ -95,6 +97,7 @@ impl World {
             member: None,
             version: 80036,
             frozen: false,
+            votes_hang: false,
             disk: Vec::new(),
             purged: Index(0),
             vote: Vote::default(),
@@ -260,6 +263,17 @@ impl World {
         self.silent.extend([(a, b), (b, a)]);
     }
 
+    /// Nothing reaches one from another any more.
+    pub fn cut_one_way(&mut self, from: usize, to: usize) {
+        self.silent.insert((from, to));
+    }
+
+    /// What one sends reaches another again, over a new connection.
+    pub fn mend_one_way(&mut self, from: usize, to: usize) {
+        self.silent.remove(&(from, to));
+        self.reset(from, to);
+    }
+
     /// Nothing passes between these and all others.
     pub fn isolate(&mut self, these: &[usize]) {
         for &a in these {
@@ -342,6 +356,7 @@ impl World {
                     node.disk.clear();
                     node.delivered.clear();
                 }
+                Effect::StoreVote(_) if node.votes_hang => {}
                 Effect::StoreVote(vote) => {
                     node.vote = vote;
                     self.input(at, Input::VoteStored { generation: vote.generation });
