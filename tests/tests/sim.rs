@@ -16,8 +16,10 @@ fn pass(setup: &Setup) -> Report {
 fn setup(seed: u64, faults: &str, suffer_ms: u64) -> Setup {
     let drawn = Setup::draw(seed);
     let older = Faults { away: false, torn: false, stop_recovery: false, force: false, ..drawn.faults };
+    let older = Faults { mid_view: false, stop_alone: false, split: false, ..older };
     let faults = if faults == "drawn" { older } else { Faults::parse(faults).expect("names of faults") };
-    Setup { faults, suffer_us: suffer_ms * 1000, levels: false, ..drawn }
+    let older = Setup { minority_stays: false, leave_one: false, readers: false, newest: false, ..drawn };
+    Setup { faults, suffer_us: suffer_ms * 1000, levels: false, mute_leader: false, ..older }
 }
 
 /// Every rule holds under whatever the seeds draw.

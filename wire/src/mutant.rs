@@ -81,7 +81,7 @@ mutants! {
     ShutdownCutsTail "shutdown-cuts-tail" "Who leaves without a quorum cuts from its log what it may have acknowledged.",
     ShutdownGivesUpVote "shutdown-gives-up-vote" "A clean shutdown without a quorum gives up the vote.",
     ResumedServesAtOnce "resumed-serves-at-once" "A member that comes back serves before its run entry is visible to it.",
-    JoinerKeepsTail "joiner-keeps-tail" "A joiner keeps what it never knew decided of its log.",
+    JoinerKeepsTail "joiner-keeps-tail" "A joiner takes what it never knew decided of its log for decided.",
     DivergedStays "diverged-stays" "A member whose rows are wrong stays in the group when it is not to come back by itself.",
     // Checkpoints.
     CheckpointPassesLog "checkpoint-passes-log" "A checkpoint is kept before the log up to its index is synced.",

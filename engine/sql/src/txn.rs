@@ -18,6 +18,7 @@ use std::rc::Rc;
 use wire::entry::{Gtid, RowChange, TableVersion, Transaction as Proposal};
 use wire::id::{Csn, TableId};
 use wire::mutant::{Mutant, planted};
+use wire::rare;
 
 /// Stored bytes, shared between the overlay and the list of changes.
 pub type Bytes = Rc<[u8]>;
@@ -250,6 +251,7 @@ impl Transaction {
             // What is above the visible CSN may not be built upon yet, a tombstone neither: the proposal's
             // snapshot would be below it, and lose. (`design.md` §5.1 [!])
             if csn > self.server.visible() && !planted(Mutant::NewerNotAwaited) {
+                rare!("a lock waits until the newest version is visible");
                 self.server.wait_visible(session, Some(&handle), csn).await?;
                 continue;
             }

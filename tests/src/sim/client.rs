@@ -13,7 +13,7 @@ use engine_sql::host::Host;
 use engine_sql::server::Server;
 use engine_sql::session::{Flow, Session};
 use node::engine::{Engine, Role};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -277,6 +277,53 @@ pub async fn live(place: Place, client: u64, think_us: u64, mut rng: Rng) {
         }
         work::step(connection, client, &mix, &mut rng).await;
         if connection.pair.connection.is_closing() || rng.percent(1) {
+            sql = None;
+        }
+    }
+}
+
+/// A client that only reads, at AFTER, until the history says stop, or the member's process ends.
+pub async fn read_on(place: Place, think_us: u64, mut rng: Rng) {
+    let (mut sql, client) = (None, 200 + place.member as u64);
+    loop {
+        place.pause(think_us / 4 + rng.below(think_us * 3 / 2)).await;
+        let (ready, stop) = {
+            let history = place.history.borrow();
+            (history.ready, history.stop)
+        };
+        if stop {
+            return;
+        }
+        if !ready {
+            continue;
+        }
+        if sql.is_none() {
+            sql = Sql::login(&place).await;
+            if let Some(sql) = &mut sql {
+                sql.set_level(("AFTER", Level::After)).await;
+            }
+        }
+        let Some(connection) = &mut sql else { continue };
+        work::look(connection, client, &mut rng).await;
+        if connection.pair.connection.is_closing() {
+            sql = None;
+        }
+    }
+}
+
+/// Writes one row over and over until `end` says so, and counts what was acknowledged.
+pub async fn write_on(place: Place, counted: Rc<Cell<u64>>, end: Rc<Cell<bool>>, mut rng: Rng) {
+    let mut sql = None;
+    while !end.get() {
+        place.pause(10_000 + rng.below(40_000)).await;
+        if sql.is_none() {
+            sql = Sql::login(&place).await;
+        }
+        let Some(connection) = &mut sql else { continue };
+        if connection.run("UPDATE sim.quiet SET t = CONCAT('a', t) WHERE id = 1").await == Answer::Ok {
+            counted.set(counted.get() + 1);
+        }
+        if connection.pair.connection.is_closing() {
             sql = None;
         }
     }

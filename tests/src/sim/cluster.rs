@@ -10,6 +10,7 @@ use super::disk::SimDisk;
 use super::history::History;
 use super::network::{Network, Parcel};
 use super::setup::Setup;
+use super::split::Split;
 use super::tasks::Tasks;
 use engine_core::certify::Judged;
 use engine_core::effect::{Input, Note};
@@ -203,6 +204,8 @@ pub struct Cluster {
     history: Rc<RefCell<History>>,
     options: Arc<Options>,
     pub(super) truth: Truth,
+    /// Once there are two births of the group.
+    pub(super) split: Option<Split>,
     pub(super) bursts: u64,
     pub(super) report: Report,
     pub(super) faulty: bool,
@@ -231,6 +234,7 @@ impl Cluster {
         let seed = setup.seed;
         let mut rng = Rng::new(seed);
         let drifting = setup.faults.clock;
+        let mix = client::Mix { newest: if setup.newest { 25 } else { 0 }, ..client::Mix::draw(seed) };
         let nodes = (0..setup.members)
             .map(|index| {
                 let disk = Rc::new(SimDisk::new(setup.sync));
@@ -285,9 +289,10 @@ impl Cluster {
             events: BTreeMap::new(),
             nodes,
             network: Network::default(),
-            history: Rc::new(RefCell::new(History::new(client::Mix::draw(seed)))),
+            history: Rc::new(RefCell::new(History::new(mix))),
             options: Arc::default(),
             truth: Truth::default(),
+            split: None,
             bursts: 0,
             report: Report::default(),
             faulty: false,

@@ -302,10 +302,10 @@ impl Cluster {
     /// A member leaves; its operator starts it again.
     fn churn(&mut self, node: usize) {
         let Some(engine) = self.engine(node).filter(|_| self.is_online(node)) else { return };
-        // The last two stay: a group that all have left is gone.
+        // The last two stay, or the last one: a group that all have left is gone.
         let idle = self.nodes.iter().all(|it| it.command.is_none() && it.stopping.is_none() && !it.damaged);
         let others = (0..self.nodes.len()).filter(|&other| other != node && self.is_online(other)).count();
-        if idle && others >= 2 {
+        if idle && others >= if self.setup.leave_one { 1 } else { 2 } {
             self.say(|| format!("m{node} is told to STOP"));
             self.nodes[node].command = Some(engine.host().command(GroupCommand::Stop));
             if self.setup.faults.away {
@@ -351,6 +351,42 @@ impl Cluster {
         Ok(())
     }
 
+    /// A member, the leader often, is cut off; its operator tells it to STOP, which nobody agrees to, and to START once
+    /// it hears the group again: it joins with the log that it has, of which the group may know nothing.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn stop_alone(&mut self) -> Result<(), Failure> {
+        let count = self.nodes.len();
+        // Who leaves a minority within two seconds is in ERROR before.
+        let patient = !self.setup.impatient || self.setup.minority_stays;
+        if !self.setup.faults.stop_alone || !patient || count < 3 {
+            return Ok(());
+        }
+        self.come_back()?;
+        let load = self.rng.below(500_000);
+        self.run_until(load, |_| false)?;
+        let drawn = self.rng.below(count as u64) as usize;
+        let node = self.leader().filter(|_| self.rng.percent(70)).unwrap_or(drawn);
+        let others = (0..count).filter(|&other| other != node);
+        self.say(|| format!("m{node} is cut off, and will be told to STOP"));
+        self.network.silent.extend(others.flat_map(|other| [(node, other), (other, node)]));
+        let alone = self.rng.below(1_500_000);
+        self.run_until(alone, |_| false)?;
+        let Some(engine) = self.engine(node) else { return Ok(()) };
+        self.nodes[node].away_until = u64::MAX;
+        self.nodes[node].command = Some(engine.host().command(GroupCommand::Stop));
+        self.want_turn(node);
+        self.run_until(20_000_000, |cluster| cluster.nodes[node].command.is_none())?;
+        if self.nodes[node].command.is_some() {
+            return self.fail(format!("liveness: STOP of member {node} without a quorum does not end in 20 s"));
+        }
+        rare!("STOP without a quorum");
+        self.network.silent.clear();
+        self.nodes[node].away_until = 0;
+        Ok(())
+    }
+
     /// With one member or link gone for good, the others go on.
     ///
     /// # Errors
@@ -361,8 +397,11 @@ impl Cluster {
             return Ok(());
         }
         self.come_back()?;
-        let kind = LASTING[self.rng.below(LASTING.len() as u64) as usize];
-        let node = self.rng.below(count as u64) as usize;
+        let (mut kind, mut node) =
+            (LASTING[self.rng.below(LASTING.len() as u64) as usize], self.rng.below(count as u64) as usize);
+        if let Some(leader) = self.leader().filter(|_| self.setup.mute_leader) {
+            (kind, node) = (Lasting::OrderMute, leader);
+        }
         let peer = (node + 1 + self.rng.below(count as u64 - 1) as usize) % count;
         self.say(|| format!("from now on {kind:?}: m{node} (and m{peer})"));
         let others: Vec<_> = (0..count).filter(|&other| other != node).collect();
@@ -395,6 +434,15 @@ impl Cluster {
             self.boot(node)?;
         }
         Ok(())
+    }
+
+    /// Who leads, by its own word.
+    fn leader(&self) -> Option<usize> {
+        let leads = |node: usize| {
+            self.engine(node)
+                .is_some_and(|engine| engine.with_member(|member| member.group().is_some_and(|group| group.leads())))
+        };
+        (0..self.nodes.len()).find(|&node| leads(node))
     }
 
     /// Whether a message gets through at all, as far as its channel goes.

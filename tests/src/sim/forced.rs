@@ -97,12 +97,12 @@ impl Cluster {
         self.truth.end().is_none_or(|(index, chain)| kept.iter().any(|&node| self.nodes[node].disk.holds(index, chain)))
     }
 
-    fn birth(&self, node: usize) -> Option<Birth> {
+    pub(super) fn birth(&self, node: usize) -> Option<Birth> {
         self.engine(node)?.with_member(|member| member.certifier().view().map(|(_, view)| view.birth))
     }
 
     /// Tells one of `kept` to begin a birth of them, until it is done.
-    fn begin_birth_of(&mut self, kept: &[usize]) -> Result<(), Failure> {
+    pub(super) fn begin_birth_of(&mut self, kept: &[usize]) -> Result<(), Failure> {
         let old = self.birth(kept[0]);
         let addresses: Vec<_> = kept.iter().map(|&node| super::cluster::address(node)).collect();
         let mut told = Vec::new();

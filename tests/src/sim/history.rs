@@ -134,6 +134,11 @@ impl History {
     /// Begins a transaction over lists and registers; it has failed until it is asked to commit.
     pub fn begin(&mut self, client: u64, member: usize, online: bool) -> usize {
         let begin = self.new_place();
+        self.begin_at(begin, client, member, online)
+    }
+
+    /// The same, of something that began at an earlier place.
+    pub fn begin_at(&mut self, begin: u64, client: u64, member: usize, online: bool) -> usize {
         self.txns.push(Txn { client, member, begin, online, ..Txn::default() });
         self.txns.len() - 1
     }

@@ -17,6 +17,7 @@ pub mod history;
 mod model;
 mod network;
 mod setup;
+mod split;
 mod tasks;
 mod torn;
 
@@ -67,9 +68,11 @@ pub fn run(setup: Setup) -> Result<Report, Failure> {
         cluster.form()?;
         cluster.suffer()?;
         cluster.power_down()?;
+        cluster.stop_alone()?;
         cluster.force()?;
         cluster.endure()?;
         cluster.heal()?;
+        cluster.split()?;
         Ok(cluster.report())
     }));
     RUNNING.set(false);

@@ -11,7 +11,7 @@ use wire::frame::Frame;
 use wire::id::{Csn, Incarnation, Index, Run, TableId, Uuid};
 
 /// See the module.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Model {
     index: Index,
     csn: Csn,

@@ -34,6 +34,10 @@ pub struct Setup {
     pub window_bytes: usize,
     /// Members are expelled, and leave a minority, after a second or two instead of ten.
     pub impatient: bool,
+    /// Members stay in a minority for as long as it lasts all the same.
+    pub minority_stays: bool,
+    /// All of a group but one member may leave it.
+    pub leave_one: bool,
     /// So much log makes a checkpoint.
     pub checkpoint_log_bytes: u64,
     /// Log that no restart needs stays all the same.
@@ -46,6 +50,12 @@ pub struct Setup {
     pub after: bool,
     /// Each session draws its `group_replication_consistency`, and now and then another one.
     pub levels: bool,
+    /// One more client of each member only reads, with `group_replication_consistency=AFTER`.
+    pub readers: bool,
+    /// Some transactions read what is newest by locks, with `innodb_snapshot_isolation=OFF`.
+    pub newest: bool,
+    /// The fault that stays is a leader that sends nothing but heartbeats.
+    pub mute_leader: bool,
     /// Which kinds of fault there are.
     pub faults: Faults,
     /// The bug that is planted.
@@ -137,6 +147,12 @@ faults! {
     stop_recovery "stop-recovery" 25,
     /// After the others, a majority is lost, and an operator names the members that go on without it.
     force "force" 20,
+    /// A process ends when it has appended a view, before anybody else hears of it.
+    mid_view "mid-view" 15,
+    /// After the others, a member is cut off, told to STOP, and to START once it hears the group again.
+    stop_alone "stop-alone" 15,
+    /// At last, an operator names a minority that is cut off, while the majority goes on: two groups from then on.
+    split "split" 10,
 }
 
 impl Faults {
@@ -222,11 +238,37 @@ pub const PROFILES: &[Profile] = &[
     },
     Profile {
         name: "cut-off",
-        about: "members are cut off and lose ONLINE, while sessions of all consistency levels ask",
+        about: "members are cut off until they have lost ONLINE and longer, while sessions of all consistency levels ask",
         shape: |setup, _| {
-            setup.faults = Faults { partition: true, one_way: true, reset: true, ..Faults::default() };
-            (setup.impatient, setup.levels, setup.suffer_us) = (true, true, 12_000_000);
+            setup.faults = Faults { partition: true, ..Faults::default() };
+            (setup.impatient, setup.minority_stays, setup.levels, setup.readers) = (true, true, true, true);
+            (setup.suffer_us, setup.fault_pause_us) = (24_000_000, 10_000_000);
             setup.members = setup.members.max(3);
+        },
+    },
+    Profile {
+        name: "newest",
+        about: "members are cut off for moments, while sessions of all consistency levels read what is newest",
+        shape: |setup, _| {
+            setup.faults = Faults { partition: true, one_way: true, ..Faults::default() };
+            (setup.levels, setup.newest, setup.readers, setup.think_us) = (true, true, true, 10_000);
+            (setup.members, setup.fault_pause_us) = (setup.members.max(3), 700_000);
+        },
+    },
+    Profile {
+        name: "mute-leader",
+        about: "in the end the leader sends nothing but heartbeats, for good",
+        shape: |setup, _| {
+            (setup.faults, setup.mute_leader) = (Faults { lasting: true, ..Faults::default() }, true);
+            (setup.members, setup.suffer_us) = (setup.members.max(3), 500_000);
+        },
+    },
+    Profile {
+        name: "pairs",
+        about: "one of two members leaves and comes back, and processes end where they add it",
+        shape: |setup, _| {
+            (setup.faults, setup.members) = (Faults { churn: true, mid_view: true, ..Faults::default() }, 2);
+            (setup.leave_one, setup.fault_pause_us) = (true, 300_000);
         },
     },
     Profile {
@@ -283,6 +325,11 @@ impl Setup {
             autorejoin_tries: one_of(seed, "autorejoin tries", &[3, 3, 3, 0]),
             after: of(seed, "after").percent(20),
             levels: of(seed, "levels").percent(30),
+            minority_stays: of(seed, "minority stays").percent(50),
+            leave_one: of(seed, "leave one").percent(50),
+            readers: of(seed, "readers").percent(15),
+            newest: of(seed, "newest").percent(30),
+            mute_leader: of(seed, "mute leader").percent(20),
             faults: Faults::draw(seed),
             mutant: None,
             trace: false,

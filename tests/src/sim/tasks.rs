@@ -18,6 +18,8 @@ impl Wake for Flag {
 struct Task {
     future: Option<Pin<Box<dyn Future<Output = ()>>>>,
     flag: Arc<Flag>,
+    /// The one that all of its polls are given.
+    waker: Waker,
     scheduled: bool,
 }
 
@@ -31,7 +33,12 @@ impl Tasks {
     /// Adds one, to be polled as soon as may be.
     pub fn spawn(&mut self, future: impl Future<Output = ()> + 'static) {
         let flag = Arc::new(Flag(AtomicBool::new(true)));
-        self.tasks.push(Task { future: Some(Box::pin(future)), flag, scheduled: false });
+        // Whether one waker wakes the same task as another ([`Waker::will_wake`]) is asked by what waits, and told by
+        // addresses of functions, of which a build may have several: only copies of a copy are surely alike. A run
+        // must not depend on the build.
+        let waker = Waker::from(flag.clone()).clone();
+        assert!(waker.clone().will_wake(&waker), "copies of one waker wake the same task");
+        self.tasks.push(Task { future: Some(Box::pin(future)), flag, waker, scheduled: false });
     }
 
     /// Tasks that were woken and for which no poll is on its way yet; from now on it is.
@@ -56,7 +63,7 @@ impl Tasks {
         let task = &mut self.tasks[at];
         task.scheduled = false;
         task.flag.0.store(false, Ordering::Relaxed);
-        Running { at, future: task.future.take(), waker: Waker::from(task.flag.clone()) }
+        Running { at, future: task.future.take(), waker: task.waker.clone() }
     }
 
     /// Puts a task back that goes on.

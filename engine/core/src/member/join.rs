@@ -260,6 +260,11 @@ impl Member {
         self.run_seen = true;
         self.group_mut().meet(&view.members, out);
         self.group_mut().start(now, out);
+        // (Only keeping the tail would do no harm: what donors give is compared with it from the decided index on, and
+        // nothing above that is acknowledged. What breaks the group is to build on it.)
+        if planted(Mutant::JoinerKeepsTail) {
+            self.group_mut().trust_tail(out);
+        }
         self.life = Life::Running { waits: true };
         self.attempt = Some(Box::new(Attempt::new(now, options.clone())));
         self.begin_recovery(now, Some((view, leader)), out);

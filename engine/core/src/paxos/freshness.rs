@@ -16,7 +16,6 @@ use super::{Group, Role};
 use crate::effect::{Effects, Instant};
 use wire::id::{Incarnation, Index};
 use wire::message::Heartbeat;
-use wire::mutant::{Mutant, planted};
 
 /// A lease counts from the sending of the heartbeat that was answered.
 const LEASE_US: u64 = 1_000_000;
@@ -117,9 +116,6 @@ impl Group {
     /// Whether this member's rows are as new as the last AFTER transaction that any client was answered.
     #[must_use]
     pub fn is_assured(&self, now: Instant) -> bool {
-        if planted(Mutant::AssuredWhenCutOff) {
-            return true;
-        }
         if self.leads() {
             return self.holds_quorum_lease(now);
         }

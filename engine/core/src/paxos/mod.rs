@@ -730,6 +730,11 @@ impl Group {
         true
     }
 
+    /// A planted bug: takes all of the log for decided.
+    pub(crate) fn trust_tail(&mut self, out: &mut Effects) {
+        self.decide(self.log.last(), out);
+    }
+
     /// Everything up to `index` is decided: hands it upward.
     fn decide(&mut self, index: Index, out: &mut Effects) {
         for frame in self.log.decide(index.min(self.log.last())) {

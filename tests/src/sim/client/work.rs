@@ -30,6 +30,8 @@ pub struct Mix {
     pub counted: u64,
     /// Few keys that are inserted and deleted over and over, some by transactions that take seconds.
     pub slots: u64,
+    /// Locking reads of what is newest, whatever the transaction's snapshot is.
+    pub newest: u64,
 }
 
 impl Mix {
@@ -49,7 +51,7 @@ impl Mix {
         let mut weight = |usual: u64| if rng.percent(50) { usual } else { 0 };
         let (moves, counted, slots) = (weight(8), weight(6), weight(8));
         let lists = lists.max(1);
-        Self { lists, transfers, balances, inserts, deletes, ranges, names, moves, counted, slots }
+        Self { lists, transfers, balances, inserts, deletes, ranges, names, moves, counted, slots, newest: 0 }
     }
 }
 
@@ -65,14 +67,14 @@ const APPENDS: u64 = 16;
 /// Does one thing.
 pub(super) async fn step(sql: &mut Sql, client: u64, mix: &Mix, rng: &mut Rng) {
     let Mix { lists, mut transfers, balances, mut inserts, mut deletes, ranges, mut names, .. } = *mix;
-    let Mix { mut moves, mut counted, mut slots, .. } = *mix;
+    let Mix { mut moves, mut counted, mut slots, newest, .. } = *mix;
     // Where nothing can be written, a try now and then shows that it is refused.
     let writes = sql.place.takes_writes() || rng.percent(10);
     if !writes {
         (transfers, inserts, deletes, names) = (0, 0, 0, 0);
         (moves, counted, slots) = (0, 0, 0);
     }
-    let weights = [lists, transfers, balances, inserts, deletes, ranges, names, moves, counted, slots];
+    let weights = [lists, transfers, balances, inserts, deletes, ranges, names, moves, counted, slots, newest];
     let mut at = rng.below(weights.iter().sum());
     let kind = weights.iter().position(|&weight| {
         let here = at < weight;
@@ -85,11 +87,24 @@ pub(super) async fn step(sql: &mut Sql, client: u64, mix: &Mix, rng: &mut Rng) {
         2 => read_balances(sql, rng).await,
         3 => insert(sql, client, rng).await,
         4 => delete(sql, client, rng).await,
-        5 => read_range(sql, client, rng).await,
+        5 => {
+            let whose = if rng.percent(50) { client } else { 1 + rng.below(8) };
+            read_range(sql, whose, rng).await;
+        }
         6 => claim(sql, client, rng).await,
         7 => move_row(sql, client, rng).await,
         8 => count_on(sql, client, rng).await,
-        _ => use_slot(sql, client, rng).await,
+        9 => use_slot(sql, client, rng).await,
+        _ => read_newest(sql, client, rng).await,
+    }
+}
+
+/// Reads one thing, as who never writes does.
+pub(super) async fn look(sql: &mut Sql, client: u64, rng: &mut Rng) {
+    if rng.percent(70) {
+        over_lists(sql, client, 0, rng).await;
+    } else {
+        read_range(sql, 1 + rng.below(8), rng).await;
     }
 }
 
@@ -250,6 +265,40 @@ async fn read(sql: &mut Sql, txn: usize, key: Key, lock: bool) -> Answer {
     answer
 }
 
+/// Reads by locks what is newest, as sessions do that keep to `innodb_snapshot_isolation=OFF`, in a transaction whose
+/// snapshot is older: each such read is told as one by itself.
+async fn read_newest(sql: &mut Sql, client: u64, rng: &mut Rng) {
+    let online = sql.place.is_online();
+    let assured = sql.place.host.is_assured();
+    let begin = sql.place.history.borrow_mut().new_place();
+    if sql.run("SET SESSION innodb_snapshot_isolation = OFF").await != Answer::Ok {
+        return;
+    }
+    if sql.run("BEGIN").await == Answer::Ok {
+        sql.run("SELECT COUNT(*) FROM sim.slots").await;
+        for _ in 0..1 + rng.below(5) {
+            let most = if rng.percent(50) { 10_000 } else { 200_000 };
+            sql.place.pause(rng.below(most)).await;
+            let key = match draw_key(sql, rng) {
+                _ if rng.percent(50) => Key::Register(0),
+                Key::Rows(id) => Key::List(id),
+                key => key,
+            };
+            let txn = sql.place.history.borrow_mut().begin_at(begin, client, sql.place.member, online);
+            sql.place.history.borrow_mut().set_level(txn, sql.level, assured);
+            let answer = read(sql, txn, key, true).await;
+            let fate = if matches!(answer, Answer::Rows(_)) { Fate::Acknowledged } else { Fate::Failed };
+            let online = sql.place.is_online();
+            sql.place.history.borrow_mut().end(txn, fate, online);
+            if fate == Fate::Failed {
+                break;
+            }
+        }
+        sql.run("ROLLBACK").await;
+    }
+    sql.run("SET SESSION innodb_snapshot_isolation = ON").await;
+}
+
 fn was_online(sql: &Sql, txn: usize) -> bool {
     sql.place.history.borrow().began_online(txn)
 }
@@ -367,8 +416,7 @@ async fn delete(sql: &mut Sql, client: u64, rng: &mut Rng) {
 }
 
 /// Reads some of the latest elements of somebody.
-async fn read_range(sql: &mut Sql, client: u64, rng: &mut Rng) {
-    let whose = if rng.percent(50) { client } else { 1 + rng.below(8) };
+async fn read_range(sql: &mut Sql, whose: u64, rng: &mut Rng) {
     let last = sql.place.history.borrow().last_id(whose);
     let from = (last - rng.below(40).min(last % 1_000_000)) / RANGE * RANGE;
     let to = from + RANGE - 1;

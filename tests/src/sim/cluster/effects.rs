@@ -31,8 +31,16 @@ impl Cluster {
                 Effect::Append(frame) => {
                     self.say(|| format!("m{node} appends {frame:?}"));
                     self.check_view(node, &engine, &frame)?;
+                    let view = frame.changes_view();
                     self.nodes[node].disk.append(frame);
                     self.begin_sync(node);
+                    let ends = view && self.setup.faults.mid_view && self.faulty && self.may_end(node);
+                    if ends && self.rng.percent(25) {
+                        rare!("a process ends when it has appended a view");
+                        self.say(|| format!("m{node} ends when it has appended a view"));
+                        let (loss, back) = (self.loss_of_process(), 50_000 + self.rng.below(500_000));
+                        return self.crash(node, loss, back);
+                    }
                 }
                 Effect::Cut { after } => {
                     self.say(|| format!("m{node} cuts its log after {after}"));
@@ -96,11 +104,7 @@ impl Cluster {
 
     /// Whether the process ends just before it does this, more often at what happens seldom.
     fn ends_before(&mut self, node: usize, effect: &Effect) -> bool {
-        if !self.faulty || !self.setup.faults.mid_step {
-            return false;
-        }
-        // Within the budget: while one has lost data the others stay up.
-        if self.nodes.iter().enumerate().any(|(at, it)| at != node && (it.damaged || it.spoiled)) {
+        if !self.faulty || !self.setup.faults.mid_step || !self.may_end(node) {
             return false;
         }
         match effect {
@@ -109,6 +113,11 @@ impl Cluster {
             Effect::StoreVote(_) | Effect::Checkpoint(_) | Effect::Append(_) => self.rng.below(500) == 0,
             _ => false,
         }
+    }
+
+    /// Within the budget: while one has lost data the others stay up.
+    fn may_end(&self, node: usize) -> bool {
+        !self.nodes.iter().enumerate().any(|(at, it)| at != node && (it.damaged || it.spoiled))
     }
 
     fn store_vote(&mut self, node: usize, vote: Vote) {

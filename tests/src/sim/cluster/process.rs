@@ -2,8 +2,9 @@
 
 use super::{CLIENTS, Cluster, Event, Failure, GROUP, SimWorld, address};
 use crate::sim::check::Digests;
-use crate::sim::client;
+use crate::sim::client::{self, Levels};
 use crate::sim::disk::{Loss, Scan};
+use crate::sim::split::truth_of;
 use crate::sim::tasks::Tasks;
 use engine_core::member::MemberConfig;
 use engine_core::paxos::Timing;
@@ -46,7 +47,9 @@ impl Cluster {
         if self.setup.impatient {
             let mut globals = engine.server().globals.borrow_mut();
             globals.put("group_replication_member_expel_timeout", Setting::UInt(0));
-            globals.put("group_replication_unreachable_majority_timeout", Setting::UInt(2));
+            if !self.setup.minority_stays {
+                globals.put("group_replication_unreachable_majority_timeout", Setting::UInt(2));
+            }
         }
         let memory = match restart(&engine, &*it.disk, it.disk.decided(), self.setup.checkpoint_log_bytes, false) {
             Ok(memory) => memory,
@@ -59,7 +62,10 @@ impl Cluster {
         };
         self.report.restored += u64::from(!it.disk.checkpoints().is_empty());
         let restored = memory.certifier.index();
-        if self.truth.fingerprint(restored).is_some_and(|known| known != memory.certifier.fingerprint()) {
+        if truth_of(&self.split, &self.truth, node)
+            .fingerprint(restored)
+            .is_some_and(|known| known != memory.certifier.fingerprint())
+        {
             return self.fail(format!(
                 "checkpoint: member {node} restarts at index {restored} with another state than one that never did"
             ));
@@ -113,6 +119,11 @@ impl Cluster {
             let number = 1 + client + CLIENTS * node as u64;
             let live = client::live(place, number, self.setup.think_us, Rng::new(seed));
             self.nodes[node].tasks.spawn(live);
+        }
+        let place = self.place(node).filter(|place| self.setup.readers && place.levels != Levels::Eventual);
+        if let Some(place) = place {
+            let seed = self.rng.next_u64();
+            self.nodes[node].tasks.spawn(client::read_on(place, self.setup.think_us, Rng::new(seed)));
         }
         self.effects(node)?;
         self.want_turn(node);

@@ -71,12 +71,12 @@ impl Cluster {
         }
         let judged: Vec<_> = self.nodes[node].judged.borrow_mut().drain(..).collect();
         for (frame, judged) in judged {
-            if let Err(rule) = self.truth.model.judged(&frame, &judged) {
+            if let Err(rule) = self.truth(node).model.judged(&frame, &judged) {
                 return self.fail(format!("member {node}: {rule}"));
             }
         }
         let stable = engine.with_member(|member| member.certifier().stable());
-        if let Some(floor) = self.truth.model.floor_at(digests.index).filter(|&floor| stable > floor) {
+        if let Some(floor) = self.truth(node).model.floor_at(digests.index).filter(|&floor| stable > floor) {
             return self.fail(format!(
                 "stable: member {node} holds {stable} for stable at index {}; the least snapshot in use is {floor}",
                 digests.index
@@ -93,7 +93,7 @@ impl Cluster {
         if digests.index < before.index && self.nodes[node].checked > digests.index {
             return self.fail(format!("order: member {node} went back from {} to {}", before.index, digests.index));
         }
-        if let Err(rule) = self.truth.digests(&digests) {
+        if let Err(rule) = self.truth(node).digests(&digests) {
             return self.fail(format!("member {node}: {rule}"));
         }
         self.check_log(node, digests.index)
@@ -107,7 +107,7 @@ impl Cluster {
             let frames = self.nodes[node].disk.read(end.next(), 64 << 10);
             let before = end;
             for frame in frames.iter().take_while(|frame| frame.header().last() <= delivered) {
-                match self.truth.delivered(frame) {
+                match self.truth(node).delivered(frame) {
                     Err(rule) => return self.fail(format!("member {node}: {rule}")),
                     Ok(true) => newest = Some(frame.clone()),
                     Ok(false) => {}
@@ -182,9 +182,9 @@ impl Cluster {
     }
 
     /// What is decided lies on the synced disks of a quorum, at the moment that anybody knows it.
-    fn check_quorum(&self, node: usize, frame: &Frame) -> Result<(), Failure> {
+    fn check_quorum(&mut self, node: usize, frame: &Frame) -> Result<(), Failure> {
         let header = frame.header();
-        let voters = self.truth.model.voters_at(header.last());
+        let voters = self.truth(node).model.voters_at(header.last()).to_vec();
         // Who lost it since, within the budget, had it.
         let holds = |it: &&SimNode| it.damaged || it.disk.holds(header.last(), header.chain);
         let holding = self.nodes.iter().filter(|it| voters.contains(&it.uuid)).filter(holds).count();

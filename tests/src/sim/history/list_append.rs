@@ -143,6 +143,9 @@ mod tests {
             ("stale read", &["m0 1-2 ok: w1=1", "m0 3-4 ok: g1=0/0", "m1 5-6 ok: g1=1/1"]),
             ("stale read", &["m1 1-2 ok: a1=1", "m0 3-4 ok before: r1=", "m1 5-6 ok: r1=1"]),
             ("stale read", &["m1 1-2 ok after: a1=1", "m0 3-4 ok: r1=", "m1 5-6 ok: r1=1"]),
+            // Shown on one member, and missed on another.
+            ("stale read", &["m1 1-9 ok after: a1=1", "m1 2-3 ok: r1=1", "m0 4-5 ok: r1=", "m1 10-11 ok: r1=1"]),
+            ("stale read", &["m1 1- ?? after: w1=1", "m2 2-3 ok: g1=1/1", "m0 4-5 ok: g1=0/0"]),
             // Written over by one that had ended before.
             ("order against real time (G1c", &["m0 1-2 ok: a1=1", "m0 3-4 ok: a1=2", "m1 1-9 ok: r1=2,1"]),
         ];
