@@ -219,3 +219,12 @@ fn recoveries_that_are_stopped_go_on() {
     assert!(sum(|report| report.stopped_in_log) > 0);
     assert!(sum(|report| report.stopped_in_checkpoint) > 0);
 }
+
+/// What is made likely for the sake of planted bugs happens without them too, and all is well: members that are cut
+/// off for long, a leader that sends heartbeats only, a group of two that shrinks and grows, two births side by side.
+#[test]
+fn what_planted_bugs_need_passes_without_them() {
+    for profile in ["cut-off", "newest", "mute-leader", "pairs", "stop-alone", "split"] {
+        pass(&Setup::draw_by(1, profile).expect("it is one of them"));
+    }
+}

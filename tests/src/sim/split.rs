@@ -63,17 +63,14 @@ impl Cluster {
         self.split = Some(Split { members: kept.to_vec(), truth: self.truth.clone() });
         let end = Rc::new(Cell::new(false));
         let written: Vec<_> = (0..count).map(|_| Rc::new(Cell::new(0))).collect();
-        for (node, counted) in written.iter().enumerate() {
-            let place = self.place(node).expect("it is up");
-            let rng = Rng::new(self.rng.next_u64());
-            self.nodes[node].tasks.spawn(client::write_on(place, counted.clone(), end.clone(), rng));
-            self.wake_tasks(node);
-        }
+        self.write_on(&written, &end);
         let wait = 6_000_000 + self.rng.below(8_000_000);
         self.run_until(wait, |_| false)?;
         let old = self.birth(rest[0]);
         self.begin_birth_of(kept)?;
         let new = self.birth(kept[0]);
+        // Of those that ended meanwhile too.
+        self.write_on(&written, &end);
         let settle = self.rng.below(3_000_000);
         self.run_until(settle, |_| false)?;
         self.say(|| format!("m{kept:?} and m{rest:?} reach one another again"));
@@ -92,6 +89,16 @@ impl Cluster {
         }
         end.set(true);
         Ok(())
+    }
+
+    /// Clients of all members begin to write, beside those that do.
+    fn write_on(&mut self, written: &[Rc<Cell<u64>>], end: &Rc<Cell<bool>>) {
+        for (node, counted) in written.iter().enumerate() {
+            let place = self.place(node).expect("it is up");
+            let rng = Rng::new(self.rng.next_u64());
+            self.nodes[node].tasks.spawn(client::write_on(place, counted.clone(), end.clone(), rng));
+            self.wake_tasks(node);
+        }
     }
 
     fn has_delivered_all(&self) -> bool {
