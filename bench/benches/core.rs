@@ -3,21 +3,30 @@
 
 use bench::consensus::entry;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use engine_core::certify::{Certifier, Verdict};
+use engine_core::certify::{Certifier, Judged, Verdict};
 use engine_core::effect::{Effect, Effects, Input, Instant, Peer, Vote};
 use engine_core::paxos::tail::Tail;
 use engine_core::paxos::{Group, GroupConfig, Timing};
-use engine_core::rng::Rng;
 use engine_core::sequencer::Sequencer;
-use wire::entry::{Body, Entry, GroupOptions, NewBirth, Stamp, Transaction, View, ViewCause, ViewMember, VotingRole};
-use wire::frame::{BatchBuilder, Buffer, Entries};
-use wire::id::{Birth, Incarnation, Index, Run, Uuid};
+use wire::entry::{
+    Body, Entry, GroupOptions, NewBirth, Report, Stamp, Transaction, View, ViewCause, ViewMember, VotingRole,
+};
+use wire::frame::{BatchBuilder, Buffer, Entries, Frame, Place};
+use wire::id::{Ballot, Birth, Csn, Incarnation, Index, Run, Uuid};
 use wire::message::{Label, Message};
+
+/// The server's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const RUN: Run = Run(1 << 32);
 const SEED: u64 = 42;
 /// Keys that write sets are drawn from.
 const KEYS: u64 = 1 << 20;
+/// Of them, so many lie above the stable CSN: about four generations of the index.
+const KEYS_LIVE: u64 = 7 << 15;
+/// Transactions of a frame.
+const FRAME: u64 = 64;
 
 fn member(at: u64) -> ViewMember {
     ViewMember {
@@ -41,6 +50,8 @@ fn view(members: u64) -> View {
 struct Judge {
     certifier: Certifier,
     number: u64,
+    next_key: u64,
+    reported: Csn,
 }
 
 impl Judge {
@@ -56,25 +67,54 @@ impl Judge {
             view_change_events: true,
         };
         let birth = Body::Birth(NewBirth { view: view(1), parent: Birth(0), fork: Index(0), options });
-        let mut judge = Self { certifier: Certifier::default(), number: 0 };
+        let mut judge = Self { certifier: Certifier::default(), number: 0, next_key: 0, reported: Csn(0) };
         let bytes = serialised(Stamp { origin: Incarnation(1), ..Stamp::default() }, birth);
         judge.judge(&bytes);
         judge
     }
 
-    fn transaction(&mut self, rows: usize, rng: &mut Rng) -> Buffer {
-        self.number += 1;
-        let written = (0..rows).map(|_| rng.below(KEYS).wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
-        let transaction =
-            Transaction { snapshot: self.certifier.csn(), primary_epoch: 1, written, ..Transaction::default() };
-        let stamp = Stamp { origin: Incarnation(1), run: Run(1), number: self.number };
-        serialised(stamp, Body::Transaction(transaction))
+    /// The next frame, its snapshots `lag` transactions before it.
+    fn frame(&mut self, rows: u64, lag: u64) -> Frame {
+        self.report(KEYS_LIVE / rows);
+        let snapshot = Csn(self.certifier.csn().0.saturating_sub(lag)).max(self.certifier.stable());
+        let mut batch = BatchBuilder::new();
+        for _ in 0..FRAME {
+            // Every key once before any comes again: none conflicts.
+            let keys =
+                (self.next_key..self.next_key + rows).map(|key| (key % KEYS).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            self.next_key += rows;
+            self.number += 1;
+            let transaction =
+                Transaction { snapshot, primary_epoch: 1, written: keys.collect(), ..Transaction::default() };
+            let stamp = Stamp { origin: Incarnation(1), run: Run(1), number: self.number };
+            batch.push(&Entry { stamp, body: Body::Transaction(transaction) });
+        }
+        batch.into_frame(Place {
+            first: self.certifier.index().next(),
+            ballot: Ballot::ZERO,
+            previous_chain: 0,
+            decided: Index(0),
+            synced: Index(0),
+        })
     }
 
-    fn judge(&mut self, bytes: &Buffer) -> Verdict {
+    /// Every 16 Ki rows or so the member says that it holds no snapshot older than so many transactions.
+    fn report(&mut self, keep: u64) {
+        let csn = self.certifier.csn();
+        if csn.0 < self.reported.0 + keep / 16 {
+            return;
+        }
+        self.reported = csn;
+        self.number += 1;
+        let report = Report { least_snapshot: Csn(csn.0.saturating_sub(keep)), ..Report::default() };
+        let stamp = Stamp { origin: Incarnation(1), run: Run(1), number: self.number };
+        self.judge(&serialised(stamp, Body::Report(report)));
+    }
+
+    fn judge(&mut self, bytes: &Buffer) {
         let index = self.certifier.index().next();
         let (_, entry) = Entries::new(bytes, index, 1).next().expect("one entry");
-        self.certifier.judge(index, entry.stamp(), entry.view()).verdict
+        self.certifier.judge(index, entry.stamp(), entry.view());
     }
 }
 
@@ -86,21 +126,30 @@ fn serialised(stamp: Stamp, body: Body) -> Buffer {
     bytes
 }
 
-/// Time to judge one transaction where it lies, its archive's check included; throughput counts rows.
-/// Rows come from 1 Mi keys with a fixed seed; the snapshot is the newest, so that none conflicts.
+/// Time to judge the transactions of a frame where they lie, their archives' checks included; throughput counts
+/// rows. Frames of 64, their rows from 1 Mi keys, four generations of keys live; every report moves the stable CSN
+/// on. Snapshots are as of the frame before, or as old as three of the generations (`old`).
 fn certify(c: &mut Criterion) {
     let mut group = c.benchmark_group("certify");
-    for rows in [1, 4, 16] {
-        let (mut judge, mut rng) = (Judge::new(), Rng::new(SEED));
-        group.throughput(Throughput::Elements(rows as u64));
-        group.bench_function(BenchmarkId::new("rows", rows), |b| {
-            // One at a time, as each one's snapshot is the one before: making it is not timed.
+    for (name, rows, lag) in
+        [("rows", 1, 0), ("rows", 4, 0), ("rows", 16, 0), ("old", 1, KEYS_LIVE), ("old", 4, KEYS_LIVE)]
+    {
+        let mut judge = Judge::new();
+        while judge.certifier.rows_validating() < KEYS_LIVE {
+            let frame = judge.frame(rows, 0);
+            judge.certifier.judge_frame(&frame);
+        }
+        group.throughput(Throughput::Elements(rows * FRAME));
+        group.bench_function(BenchmarkId::new(name, rows), |b| {
+            // Making a frame is not timed. One at a time, as its snapshot is the one before.
             let judge = std::cell::RefCell::new(&mut judge);
-            b.iter_batched_ref(
-                || judge.borrow_mut().transaction(rows, &mut rng),
-                |bytes| {
-                    let verdict = judge.borrow_mut().judge(bytes);
-                    assert!(matches!(verdict, Verdict::Committed { .. }), "{verdict:?}");
+            b.iter_batched(
+                || judge.borrow_mut().frame(rows, lag / rows),
+                |frame| {
+                    let judged = judge.borrow_mut().certifier.judge_frame(&frame);
+                    let certified = |one: &Judged| matches!(one.verdict, Verdict::Committed { .. });
+                    assert!(judged.iter().all(certified), "{judged:?}");
+                    (frame, judged)
                 },
                 BatchSize::PerIteration,
             );

@@ -118,25 +118,26 @@ impl GtidSet {
     /// When the number is outside 1..=[`NUMBER_MAX`].
     pub fn add(&mut self, gtid: Gtid) -> bool {
         assert_number(gtid.number);
-        let number = gtid.number;
-        let intervals = self.uuids.entry(gtid.uuid).or_default();
-        // The first interval that ends at or after the number's predecessor: it holds, touches or follows it.
-        let at = intervals.partition_point(|interval| interval.last + 1 < number);
-        match intervals.get_mut(at) {
-            Some(interval) if interval.first <= number && number <= interval.last => return false,
-            Some(interval) if interval.last + 1 == number => {
-                interval.last = number;
-                if let Some(&next) = intervals.get(at + 1)
-                    && next.first == number + 1
-                {
-                    intervals[at].last = next.last;
-                    intervals.remove(at + 1);
-                }
-            }
-            Some(interval) if number + 1 == interval.first => interval.first = number,
-            _ => intervals.insert(at, Interval { first: number, last: number }),
+        add_number(self.uuids.entry(gtid.uuid).or_default(), gtid.number)
+    }
+
+    /// Adds the number that [`GtidSet::lowest_free`] gives, if it is at most `to`, and gives it.
+    pub fn add_lowest_free(&mut self, uuid: Uuid, from: u64, to: u64) -> Option<u64> {
+        let (from, to) = (from.max(1), to.min(NUMBER_MAX));
+        // No uuid is kept without a number.
+        let Some(intervals) = self.uuids.get_mut(&uuid) else {
+            return (from <= to).then(|| {
+                self.add_interval(uuid, from, from);
+                from
+            });
+        };
+        let number = lowest_free_in(intervals, from);
+        if number > to {
+            return None;
         }
-        true
+        let new = add_number(intervals, number);
+        assert!(new, "what is free is not in the set");
+        Some(number)
     }
 
     /// Adds the numbers `first..=last` of `uuid`.
@@ -227,13 +228,7 @@ impl GtidSet {
     /// [`NUMBER_MAX`] are.
     #[must_use]
     pub fn lowest_free(&self, uuid: Uuid, from: u64) -> Option<u64> {
-        let from = from.max(1);
-        let intervals = self.intervals(uuid);
-        let at = intervals.partition_point(|interval| interval.last < from);
-        let free = match intervals.get(at) {
-            Some(interval) if interval.first <= from => interval.last + 1,
-            _ => from,
-        };
+        let free = lowest_free_in(self.intervals(uuid), from.max(1));
         (free <= NUMBER_MAX).then_some(free)
     }
 
@@ -303,6 +298,36 @@ impl GtidSet {
         let (end, rest) = (at, bytes.len());
         if end == rest { Ok(set) } else { Err(GtidError::Encoding { at: end }) }
     }
+}
+
+/// The lowest number from `from` on that is in none of them; above [`NUMBER_MAX`] when all are.
+fn lowest_free_in(intervals: &[Interval], from: u64) -> u64 {
+    let at = intervals.partition_point(|interval| interval.last < from);
+    match intervals.get(at) {
+        Some(interval) if interval.first <= from => interval.last + 1,
+        _ => from,
+    }
+}
+
+/// Adds a number; false when it was there.
+fn add_number(intervals: &mut Vec<Interval>, number: u64) -> bool {
+    // The first interval that ends at or after the number's predecessor: it holds, touches or follows it.
+    let at = intervals.partition_point(|interval| interval.last + 1 < number);
+    match intervals.get_mut(at) {
+        Some(interval) if interval.first <= number && number <= interval.last => return false,
+        Some(interval) if interval.last + 1 == number => {
+            interval.last = number;
+            if let Some(&next) = intervals.get(at + 1)
+                && next.first == number + 1
+            {
+                intervals[at].last = next.last;
+                intervals.remove(at + 1);
+            }
+        }
+        Some(interval) if number + 1 == interval.first => interval.first = number,
+        _ => intervals.insert(at, Interval { first: number, last: number }),
+    }
+    true
 }
 
 /// What is in `left` and not in `right`; both are sorted and disjoint, and so is the result.
@@ -521,6 +546,24 @@ mod tests {
         assert_eq!(Gtid::parse(&format!("{A}:1:2")), Err(Unexpected { at: 38 }));
         assert_eq!(Gtid::parse(&format!(" {A}:12 ")).unwrap(), gtid(A, 12));
         assert_eq!(gtid(A, 12).to_string(), format!("{A}:12"));
+    }
+
+    /// Adding the lowest free number is finding and adding it.
+    #[test]
+    fn the_lowest_free_number_is_added() {
+        for text in ["", "A:1", "A:2-5", "A:1-3:5-7:9223372036854775806", "B:1-9223372036854775806"] {
+            for (uuid, from, to) in
+                [A, B].into_iter().flat_map(|uuid| (0..9).flat_map(move |from| (0..10).map(move |to| (uuid, from, to))))
+            {
+                for (from, to) in [(from, to), (from, u64::MAX), (NUMBER_MAX - from, NUMBER_MAX - 1 + to)] {
+                    let (mut one, mut two, uuid) = (set(text), set(text), Uuid::parse(uuid).unwrap());
+                    let free = two.lowest_free(uuid, from).filter(|&number| number <= to);
+                    assert!(free.is_none_or(|number| two.add(Gtid { uuid, number })));
+                    assert_eq!(one.add_lowest_free(uuid, from, to), free, "{text} from {from} to {to}");
+                    assert_eq!(one, two);
+                }
+            }
+        }
     }
 
     #[test]

@@ -61,10 +61,9 @@ impl Assigner {
 
     /// The next GTID of `origin` under `name`; `None` when numbers are exhausted.
     pub fn assign(&mut self, name: Uuid, origin: Uuid, block_size: u64) -> Option<Gtid> {
-        let number = if block_size <= 1 { self.lowest(name)? } else { self.next_in_block(name, origin, block_size)? };
+        let number =
+            if block_size <= 1 { self.add_lowest(name)? } else { self.add_in_block(name, origin, block_size)? };
         let gtid = Gtid { uuid: name, number };
-        let new = self.executed.add(gtid);
-        assert!(new, "a GTID is given once");
         self.assigned += 1;
         if block_size > 1 && self.assigned >= block_size {
             self.drop_blocks();
@@ -74,9 +73,8 @@ impl Assigner {
 
     /// The lowest free number: for View_change transactions.
     pub fn assign_lowest(&mut self, name: Uuid) -> Option<Gtid> {
-        let gtid = Gtid { uuid: name, number: self.lowest(name)? };
-        self.executed.add(gtid);
-        Some(gtid)
+        let number = self.add_lowest(name)?;
+        Some(Gtid { uuid: name, number })
     }
 
     /// At each view change: blocks are carved anew, so that gaps get filled.
@@ -89,10 +87,13 @@ impl Assigner {
         self.executed.lowest_free(name, 1).filter(|&number| number <= NUMBER_MAX)
     }
 
-    fn next_in_block(&mut self, name: Uuid, origin: Uuid, size: u64) -> Option<u64> {
+    fn add_lowest(&mut self, name: Uuid) -> Option<u64> {
+        self.executed.add_lowest_free(name, 1, NUMBER_MAX)
+    }
+
+    fn add_in_block(&mut self, name: Uuid, origin: Uuid, size: u64) -> Option<u64> {
         if let Some((next, last)) = self.blocks.get_mut(&origin)
-            && let Some(number) = self.executed.lowest_free(name, *next)
-            && number <= *last
+            && let Some(number) = self.executed.add_lowest_free(name, *next, *last)
         {
             *next = number + 1;
             return Some(number);
@@ -114,6 +115,8 @@ impl Assigner {
             return None;
         }
         self.blocks.insert(origin, (first + 1, last));
+        let new = self.executed.add(Gtid { uuid: name, number: first });
+        assert!(new, "a GTID is given once");
         Some(first)
     }
 }

@@ -1,13 +1,19 @@
 //! Which CSN last wrote, or shared, a key hash: open addressing in generations.
 //!
-//! Inserts go to the youngest generation; a lookup probes all, youngest first, and stops in each only
-//! at a never-used slot. A generation is sealed at a fixed count and dropped whole once its highest
-//! CSN is at most the stable CSN. Nothing is ever overwritten in place or deleted alone: either would
-//! lose live entries behind it in a probe sequence. No sweep, no pause.
+//! Inserts go to the youngest generation; a lookup probes, youngest first, those that hold anything above the
+//! snapshot that it is for, and stops in each only at a never-used slot. A generation is sealed at a fixed
+//! count and dropped whole once its highest CSN is at most the stable CSN. Nothing is ever overwritten in place
+//! or deleted alone: either would lose live entries behind it in a probe sequence. No sweep, no pause.
+//!
+//! A key's writer and sharer have slots of their own in one probe sequence, so that one pass finds both. What is
+//! slow is memory, not work: who has many keys to look up touches their slots first ([`Since::touch`]), so
+//! that they are on their way together.
 //!
 //! Members agree on verdicts, not on this layout.
+//!
+//! Invariant: a generation's highest CSN is at least that of every older one.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use wire::id::Csn;
 use wire::mutant::{Mutant, planted};
@@ -17,6 +23,8 @@ use wire::rare;
 const SLOTS: usize = if wire::mutant::AVAILABLE { 1 << 8 } else { 1 << 17 };
 /// A generation is sealed at this many keys: load at most 1/2.
 const KEYS_MAX: usize = SLOTS / 2;
+/// A spare generation is cleared a bit further with every so many keys.
+const CLEARED_EVERY: usize = 64;
 /// Tells a sharer's entry from a writer's of the same key.
 const SHARED: u64 = 0x5851_f42d_4c95_7f2d;
 
@@ -27,17 +35,25 @@ struct Slot {
     csn: u64,
 }
 
+/// Where the probe sequence of a key begins, its sharer's as its writer's.
+fn home(hash: u64) -> usize {
+    // Of the two hashes of a key one is odd: that one is taken back to the other.
+    let even = hash ^ (SHARED & 0u64.wrapping_sub(hash & 1));
+    (even >> 1) as usize & (SLOTS - 1)
+}
+
 /// Keys in the order of their slots, none ever removed.
 #[derive(Clone)]
 pub(crate) struct Generation {
-    slots: Box<[Slot]>,
+    slots: Box<[Slot; SLOTS]>,
     keys: usize,
     highest: Csn,
 }
 
 impl Generation {
     fn new() -> Self {
-        Self { slots: vec![Slot::default(); SLOTS].into_boxed_slice(), keys: 0, highest: Csn(0) }
+        let slots = vec![Slot::default(); SLOTS].into_boxed_slice().try_into();
+        Self { slots: slots.unwrap_or_else(|_| unreachable!("as many as were made")), keys: 0, highest: Csn(0) }
     }
 
     /// Keys and their CSNs from slot `from` on, until `slots_max` slots were looked at; the slot to go on with,
@@ -52,37 +68,114 @@ impl Generation {
 
     /// The slot that holds `hash`, or the never-used one where its probe sequence ends.
     fn find(&self, hash: u64) -> usize {
-        let mut at = hash as usize & (SLOTS - 1);
+        let mut at = home(hash);
         while self.slots[at].csn != 0 && self.slots[at].hash != hash {
             at = (at + 1) & (SLOTS - 1);
         }
         at
     }
+
+    /// Whether a key has a writer above `snapshot` here, or a sharer where those count.
+    fn is_later(&self, hash: u64, sharers: bool, snapshot: Csn) -> bool {
+        // Where sharers do not count there is nobody else to look for.
+        let shared = if sharers { hash ^ SHARED } else { hash };
+        let mut at = home(hash);
+        loop {
+            let slot = self.slots[at & (SLOTS - 1)];
+            if slot.csn == 0 {
+                return false;
+            }
+            if (slot.hash == hash || slot.hash == shared) && slot.csn > snapshot.0 {
+                return true;
+            }
+            at += 1;
+        }
+    }
+
+    fn put(&mut self, hash: u64, csn: Csn) {
+        let at = self.find(hash);
+        self.keys += usize::from(self.slots[at].csn == 0);
+        self.slots[at] = Slot { hash, csn: csn.0 };
+        self.highest = self.highest.max(csn);
+    }
+}
+
+/// A dropped generation that becomes the youngest once more.
+struct Spare {
+    generation: Generation,
+    /// So many slots are never-used again.
+    cleared: usize,
+}
+
+impl Spare {
+    fn clear(&mut self, slots_max: usize) {
+        let end = (self.cleared + slots_max).min(SLOTS);
+        self.generation.slots[self.cleared..end].fill(Slot::default());
+        self.cleared = end;
+    }
 }
 
 /// See the module.
 pub struct WriteIndex {
-    /// Oldest first.
-    generations: VecDeque<Rc<Generation>>,
+    /// Oldest first; checkpoints may read them.
+    sealed: Vec<Rc<Generation>>,
+    youngest: Generation,
+    spare: Option<Spare>,
 }
 
 impl Default for WriteIndex {
     fn default() -> Self {
-        Self { generations: VecDeque::from([Rc::new(Generation::new())]) }
+        Self { sealed: Vec::new(), youngest: Generation::new(), spare: None }
+    }
+}
+
+/// What an index holds above a snapshot.
+#[derive(Clone, Copy)]
+pub struct Since<'a> {
+    /// Those that hold anything above it.
+    sealed: &'a [Rc<Generation>],
+    youngest: &'a Generation,
+    snapshot: Csn,
+}
+
+impl Since<'_> {
+    /// Whether the key was written or shared.
+    #[must_use]
+    pub fn is_touched(self, hash: u64) -> bool {
+        self.find(hash, true)
+    }
+
+    /// Whether the key was written.
+    #[must_use]
+    pub fn is_written(self, hash: u64) -> bool {
+        self.find(hash, false)
+    }
+
+    fn find(self, hash: u64, sharers: bool) -> bool {
+        let sealed = if planted(Mutant::YoungestGenerationOnly) { &[] } else { self.sealed };
+        self.youngest.is_later(hash, sharers, self.snapshot)
+            || sealed.iter().rev().any(|generation| generation.is_later(hash, sharers, self.snapshot))
+    }
+
+    /// Reads the slots where lookups of a key, and its insert, will begin. The sum is of no use but to keep the
+    /// reads: none waits for another.
+    #[must_use]
+    pub fn touch(self, hash: u64) -> u64 {
+        let at = home(hash);
+        let first = self.youngest.slots[at].csn;
+        self.sealed.iter().fold(first, |sum, generation| sum.wrapping_add(generation.slots[at].csn))
     }
 }
 
 impl WriteIndex {
-    /// The last CSN that wrote the key, `Csn(0)` for none since the stable CSN.
+    /// What lies above `snapshot`, which is not below the stable CSN.
     #[must_use]
-    pub fn writer(&self, hash: u64) -> Csn {
-        self.last(hash)
-    }
-
-    /// The last CSN that shared the key.
-    #[must_use]
-    pub fn sharer(&self, hash: u64) -> Csn {
-        self.last(hash ^ SHARED)
+    pub fn since(&self, snapshot: Csn) -> Since<'_> {
+        let mut from = self.sealed.len();
+        while from > 0 && self.sealed[from - 1].highest > snapshot {
+            from -= 1;
+        }
+        Since { sealed: &self.sealed[from..], youngest: &self.youngest, snapshot }
     }
 
     /// Records that `csn` wrote the key.
@@ -95,48 +188,44 @@ impl WriteIndex {
         self.set(hash ^ SHARED, csn);
     }
 
-    fn last(&self, hash: u64) -> Csn {
-        let searched = if planted(Mutant::YoungestGenerationOnly) { 1 } else { self.generations.len() };
-        for generation in self.generations.iter().rev().take(searched) {
-            let slot = generation.slots[generation.find(hash)];
-            if slot.csn != 0 {
-                return Csn(slot.csn);
-            }
-        }
-        Csn(0)
-    }
-
     fn set(&mut self, hash: u64, csn: Csn) {
         assert!(csn.0 > 0, "CSNs begin at 1");
-        if self.youngest().keys == KEYS_MAX {
-            self.generations.push_back(Rc::new(Generation::new()));
+        if self.youngest.keys == KEYS_MAX {
+            self.seal();
         }
-        let youngest = self.youngest();
-        let at = youngest.find(hash);
-        youngest.keys += usize::from(youngest.slots[at].csn == 0);
-        youngest.slots[at] = Slot { hash, csn: csn.0 };
-        youngest.highest = csn;
+        self.youngest.put(hash, csn);
+        // A bit with every few keys, so that no insert waits for all of it.
+        if self.youngest.keys.is_multiple_of(CLEARED_EVERY)
+            && let Some(spare) = &mut self.spare
+        {
+            spare.clear(CLEARED_EVERY * SLOTS / KEYS_MAX);
+        }
     }
 
-    fn youngest(&mut self) -> &mut Generation {
-        let youngest = self.generations.back_mut().expect("there is always a generation");
-        Rc::get_mut(youngest).expect("a frozen generation is never the youngest")
+    /// Inserts go to a new generation from here on.
+    fn seal(&mut self) {
+        let mut next = match self.spare.take() {
+            Some(mut spare) => {
+                spare.clear(SLOTS);
+                spare.generation
+            }
+            None => Generation::new(),
+        };
+        (next.keys, next.highest) = (0, self.youngest.highest);
+        self.sealed.push(Rc::new(std::mem::replace(&mut self.youngest, next)));
     }
 
     /// Freezes what there is, for a checkpoint: inserts go to a new generation from here on.
     pub(crate) fn freeze(&mut self) -> Vec<Rc<Generation>> {
-        let frozen: Vec<_> = self.generations.iter().filter(|generation| generation.keys > 0).cloned().collect();
-        if self.generations.back().is_some_and(|youngest| youngest.keys > 0) {
-            self.generations.push_back(Rc::new(Generation::new()));
-        }
-        frozen
+        self.end_generation();
+        self.sealed.clone()
     }
 
     /// Every key whose last CSN is above `stable`, in the order of hashes: what members agree on.
     #[must_use]
     pub fn live(&self, stable: Csn) -> BTreeMap<u64, Csn> {
         let mut live = BTreeMap::new();
-        for generation in &self.generations {
+        for generation in self.sealed.iter().map(Rc::as_ref).chain([&self.youngest]) {
             generation.keys_from(0, SLOTS, |hash, csn| {
                 live.insert(hash, csn);
             });
@@ -150,35 +239,34 @@ impl WriteIndex {
         if csn == Csn(0) {
             return;
         }
-        if self.youngest().keys == KEYS_MAX {
-            self.end_generation();
+        if self.youngest.keys == KEYS_MAX {
+            self.seal();
         }
-        let youngest = self.youngest();
-        let at = youngest.find(hash);
-        youngest.keys += usize::from(youngest.slots[at].csn == 0);
-        youngest.slots[at] = Slot { hash, csn: csn.0 };
-        youngest.highest = youngest.highest.max(csn);
+        self.youngest.put(hash, csn);
     }
 
     /// The generation that was restored is whole.
     pub(crate) fn end_generation(&mut self) {
-        if self.youngest().keys > 0 {
-            self.generations.push_back(Rc::new(Generation::new()));
+        if self.youngest.keys > 0 {
+            self.seal();
         }
     }
 
     /// Drops generations that no transaction can conflict with any more.
     pub fn collect(&mut self, stable: Csn) {
-        while self.generations.len() > 1 && self.generations.front().is_some_and(|oldest| oldest.highest <= stable) {
+        while self.sealed.first().is_some_and(|oldest| oldest.highest <= stable) {
             rare!("a generation of last writers is dropped");
-            self.generations.pop_front();
+            // Its memory is used again, unless a checkpoint still reads it.
+            let oldest = Rc::into_inner(self.sealed.remove(0));
+            self.spare = self.spare.take().or(oldest.map(|generation| Spare { generation, cleared: 0 }));
         }
     }
 
     /// Keys held (COUNT_TRANSACTIONS_ROWS_VALIDATING).
     #[must_use]
     pub fn keys(&self) -> u64 {
-        self.generations.iter().map(|generation| generation.keys as u64).sum()
+        let sealed: usize = self.sealed.iter().map(|generation| generation.keys).sum();
+        (sealed + self.youngest.keys) as u64
     }
 }
 
@@ -187,25 +275,63 @@ mod tests {
     use super::*;
     use crate::rng::Rng;
 
-    /// Against a plain map, over several generations and collections: whatever is above the stable CSN is found.
+    /// Against plain maps, over several generations, collections and checkpoints: whatever is above the stable CSN
+    /// is found, for every snapshot from there on.
     #[test]
     fn finds_what_a_map_finds() {
-        let (mut index, mut model, mut rng) = (WriteIndex::default(), BTreeMap::new(), Rng::new(7));
+        let mut index = WriteIndex::default();
+        let (mut writers, mut sharers, mut rng) = (BTreeMap::new(), BTreeMap::new(), Rng::new(7));
+        let mut frozen = Vec::new();
         for csn in 1..=400_000 {
             let hash = rng.below(200_000).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            index.set_writer(hash, Csn(csn));
-            model.insert(hash, csn);
+            if rng.percent(20) {
+                index.set_sharer(hash, Csn(csn));
+                sharers.insert(hash, csn);
+            } else {
+                index.set_writer(hash, Csn(csn));
+                writers.insert(hash, csn);
+            }
+            if csn % 70_000 == 0 {
+                frozen = index.freeze();
+            }
             if csn % 50_000 == 0 {
                 let stable = csn - 60_000.min(csn);
                 index.collect(Csn(stable));
-                for (&hash, &last) in &model {
-                    if last > stable {
-                        assert_eq!(index.writer(hash), Csn(last));
-                        assert_eq!(index.sharer(hash), Csn(0));
-                    }
+                for hash in (0..200_000u64).map(|key| key.wrapping_mul(0x9e37_79b9_7f4a_7c15)) {
+                    let last = |map: &BTreeMap<u64, u64>| map.get(&hash).copied().unwrap_or_default();
+                    let snapshot = stable + rng.below(csn - stable + 1);
+                    let (written, shared) = (last(&writers) > snapshot, last(&sharers) > snapshot);
+                    let since = index.since(Csn(snapshot));
+                    let _ = since.touch(hash);
+                    assert_eq!(since.is_written(hash), written);
+                    assert_eq!(since.is_touched(hash), written || shared);
                 }
             }
         }
-        assert!(index.generations.len() <= 4);
+        assert!(frozen.iter().all(|generation| generation.keys > 0));
+        assert!(index.sealed.len() <= 5, "{} generations", index.sealed.len());
+    }
+
+    /// A dropped generation comes back empty, whether or not there was time to clear it.
+    #[test]
+    fn a_generation_that_is_used_again_holds_nothing() {
+        for between in [1, KEYS_MAX / 2, KEYS_MAX - 1] {
+            let (mut index, mut csn) = (WriteIndex::default(), 0);
+            let mut fill = |index: &mut WriteIndex, keys: usize| {
+                for _ in 0..keys {
+                    csn += 1;
+                    index.set_writer(csn * 2, Csn(csn));
+                }
+                Csn(csn)
+            };
+            let last = fill(&mut index, KEYS_MAX + 1);
+            index.collect(last);
+            assert!(index.spare.is_some(), "the first generation was dropped");
+            fill(&mut index, between);
+            index.freeze();
+            assert!(index.spare.is_none(), "and is the youngest now");
+            index.youngest.keys_from(0, SLOTS, |hash, _| panic!("{hash} is still there after {between} inserts"));
+            assert_eq!(index.keys(), 1 + between as u64);
+        }
     }
 }

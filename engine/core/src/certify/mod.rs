@@ -23,9 +23,15 @@ use wire::entry::{
     ArchivedBody, ArchivedDdl, ArchivedEntry, ArchivedGtid, ArchivedTransaction, GroupOptions, Gtid, NewBirth, Report,
     Stamp, View, ViewCause, VotingRole,
 };
+use wire::frame::Frame;
 use wire::id::{Csn, Incarnation, Index, Run, TableId, Uuid};
 use wire::mutant::{Mutant, planted};
 use wire::rare;
+
+/// So many entries are looked at together before they are judged one by one.
+const AHEAD: usize = 16;
+/// Of one transaction, so many keys are touched ahead: more would drive one another out of the cache.
+const TOUCHED_MAX: usize = 64;
 
 /// What became of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,6 +169,42 @@ impl Certifier {
         Judged { index, stamp, verdict }
     }
 
+    /// Judges all entries of a frame, the next of the log.
+    pub fn judge_frame(&mut self, frame: &Frame) -> Vec<Judged> {
+        let mut judged = Vec::with_capacity(frame.header().entries as usize);
+        let (mut entries, mut ahead) = (frame.entries(), [None; AHEAD]);
+        loop {
+            let (mut filled, mut sum) = (0, 0u64);
+            for (slot, (index, bytes)) in ahead.iter_mut().zip(&mut entries) {
+                let entry = bytes.view();
+                sum = entry.map_or(sum, |entry| sum.wrapping_add(self.touch(entry)));
+                *slot = Some((index, bytes.stamp(), entry));
+                filled += 1;
+            }
+            // Without a use of what it read, the touching would be nothing at all.
+            std::hint::black_box(sum);
+            if filled == 0 {
+                return judged;
+            }
+            for (index, stamp, entry) in ahead[..filled].iter().flatten().copied() {
+                judged.push(self.judge(index, stamp, entry));
+            }
+        }
+    }
+
+    /// Has the slots of a transaction's keys on their way before it is judged.
+    fn touch(&self, entry: &ArchivedEntry) -> u64 {
+        let ArchivedBody::Transaction(transaction) = &entry.body else { return 0 };
+        let since = self.keys.since(Csn::from(&transaction.snapshot));
+        let mut sum = 0u64;
+        for hashes in [&transaction.written, &transaction.shared, &transaction.read] {
+            for hash in hashes.iter().take(TOUCHED_MAX) {
+                sum = sum.wrapping_add(since.touch(hash.to_native()));
+            }
+        }
+        sum
+    }
+
     fn verdict(&mut self, index: Index, stamp: Stamp, entry: Option<&ArchivedEntry>) -> Verdict {
         if !self.sequencer.accept(stamp) {
             return Verdict::Repeat;
@@ -255,13 +297,13 @@ impl Certifier {
             rare!("a snapshot below the stable CSN is refused");
             return Some(Conflict::Stable);
         }
+        let since = self.keys.since(snapshot);
         let last_only = usize::from(planted(Mutant::FirstKeyUnchecked));
-        let later = |csn: Csn| csn > snapshot;
-        let written = t.written.iter().skip(last_only).map(|hash| hash.to_native());
+        let mut written = t.written.iter().skip(last_only);
         let unread = planted(Mutant::ReadKeysIgnored);
         let read = t.read.iter().filter(|_| !unread);
-        let clash = written.into_iter().any(|hash| later(self.keys.writer(hash)) || later(self.keys.sharer(hash)))
-            || t.shared.iter().chain(read).any(|hash| later(self.keys.writer(hash.to_native())));
+        let clash = written.any(|hash| since.is_touched(hash.to_native()))
+            || t.shared.iter().chain(read).any(|hash| since.is_written(hash.to_native()));
         clash.then_some(Conflict::Key)
     }
 
@@ -466,7 +508,10 @@ impl Certifier {
             Verdict::Committed { csn, gtid, .. } => (5, csn.0 ^ gtid.number.rotate_left(32)),
             Verdict::Noted | Verdict::Named { .. } => (6, 0),
         };
-        let mixed = [self.digest, self.index.0, kind, csn].map(u64::to_le_bytes).concat();
+        let mut mixed = [0; 32];
+        for (part, bytes) in [self.digest, self.index.0, kind, csn].into_iter().zip(mixed.chunks_exact_mut(8)) {
+            bytes.copy_from_slice(&part.to_le_bytes());
+        }
         self.digest = xxhash_rust::xxh3::xxh3_64(&mixed);
     }
 

@@ -846,5 +846,5 @@ impl Member {
 
 /// Judges a decided frame: at a restart, to rebuild the certifier from the log.
 pub fn replay(certifier: &mut Certifier, frame: &Frame) -> Vec<Judged> {
-    frame.entries().map(|(index, entry)| certifier.judge(index, entry.stamp(), entry.view())).collect()
+    certifier.judge_frame(frame)
 }
