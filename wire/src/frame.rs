@@ -221,7 +221,9 @@ impl Stretch {
 /// What ordering needs to know of a body, found in one pass over it.
 #[derive(Clone, Debug, Default)]
 struct Summary {
-    stretches: Vec<Stretch>,
+    /// Most frames have one stretch, and a list of one would be memory of its own.
+    first: Option<Stretch>,
+    more: Vec<Stretch>,
     changes_view: bool,
 }
 
@@ -234,9 +236,11 @@ impl Summary {
             let entry = EntryBytes { archive, whole: &rest[..rest.len() - after.len()] };
             let stamp = entry.stamp();
             summary.changes_view |= entry.changes_view();
-            match summary.stretches.last_mut() {
+            let begun = Stretch { first: stamp, count: 1 };
+            match summary.more.last_mut().or(summary.first.as_mut()) {
                 Some(stretch) if stretch.continues_with(stamp) => stretch.count += 1,
-                _ => summary.stretches.push(Stretch { first: stamp, count: 1 }),
+                Some(_) => summary.more.push(begun),
+                None => summary.first = Some(begun),
             }
             rest = after;
         }
@@ -308,10 +312,16 @@ impl Frame {
         &self.held.0
     }
 
-    /// Its entries' stamps, as stretches, in order.
+    /// Its entries, one after another.
     #[must_use]
-    pub fn stretches(&self) -> &[Stretch] {
-        &self.held.1.stretches
+    pub fn body(&self) -> &[u8] {
+        &self.bytes()[HEADER_BYTES..]
+    }
+
+    /// Its entries' stamps, as stretches, in order.
+    pub fn stretches(&self) -> impl Iterator<Item = &Stretch> {
+        let summary = &self.held.1;
+        summary.first.iter().chain(&summary.more)
     }
 
     /// Whether some entry is a view or begins a birth.
@@ -345,7 +355,7 @@ impl Frame {
     /// Its entries with their indexes, in order. Archives are checked by [`EntryBytes::view`].
     #[must_use]
     pub fn entries(&self) -> Entries<'_> {
-        Entries { body: &self.bytes()[HEADER_BYTES..], next: self.header.first, left: self.header.entries }
+        Entries { body: self.body(), next: self.header.first, left: self.header.entries }
     }
 }
 
@@ -621,13 +631,13 @@ mod tests {
         let place =
             Place { first: Index(1), ballot: Ballot::ZERO, previous_chain: 0, decided: Index(0), synced: Index(0) };
         let frame = batch.into_frame(place);
-        let counts: Vec<_> = frame.stretches().iter().map(|stretch| stretch.count).collect();
+        let counts: Vec<_> = frame.stretches().map(|stretch| stretch.count).collect();
         assert_eq!(counts, [2, 1, 1, 1, 1, 1, 2]);
-        let named = frame.stretches().iter().flat_map(|stretch| {
+        let named = frame.stretches().flat_map(|stretch| {
             (0..u64::from(stretch.count)).map(|at| Stamp { number: stretch.first.number + at, ..stretch.first })
         });
         assert!(named.eq(frame.entries().map(|(_, entry)| entry.stamp())));
-        assert_eq!(Frame::from_bytes(frame.bytes()).expect("a frame").stretches(), frame.stretches());
+        assert!(Frame::from_bytes(frame.bytes()).expect("a frame").stretches().eq(frame.stretches()));
         assert!(!frame.changes_view());
     }
 

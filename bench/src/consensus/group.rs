@@ -453,7 +453,7 @@ impl Member {
     fn on_delivered(&mut self, frame: &Frame) {
         let me = self.group.me();
         // Entries of one origin are delivered in their order: the last one says how far it is.
-        let own = frame.stretches().iter().filter(|stretch| stretch.first.origin == me).map(|stretch| stretch.last());
+        let own = frame.stretches().filter(|stretch| stretch.first.origin == me).map(|stretch| stretch.last());
         let Some(last) = own.max() else { return };
         let count = last.saturating_sub(self.delivered);
         self.delivered += count;

@@ -49,11 +49,20 @@ impl Group {
         asked.into_iter().filter(|&who| who != self.me() && who != leader && self.is_member(who)).collect()
     }
 
+    /// Whether some member's suspicion has lasted long enough.
+    pub(super) fn is_expulsion_due(&self, now: Instant) -> bool {
+        let mut members = self.view().into_iter().flat_map(|view| &view.members);
+        members.any(|member| self.is_due(member.incarnation, now))
+    }
+
+    fn is_due(&self, who: Incarnation, now: Instant) -> bool {
+        self.missed_since(who).is_some_and(|since| now.since(since) >= self.config.timing.expel_us)
+    }
+
     /// Members whose suspicion has lasted long enough, as this leader sees it.
     fn due(&self, now: Instant) -> Vec<Incarnation> {
-        let limit = self.config.timing.expel_us;
         let members = self.view().into_iter().flat_map(|view| &view.members).map(|member| member.incarnation);
-        members.filter(|&who| self.missed_since(who).is_some_and(|since| now.since(since) >= limit)).collect()
+        members.filter(|&who| self.is_due(who, now)).collect()
     }
 
     /// Voters of `view` that agree now to the expulsion of `who`: heard both ways, following this ballot.

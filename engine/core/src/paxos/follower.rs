@@ -127,6 +127,9 @@ impl Group {
 
     /// Decides what a quorum of synced voters is known to hold.
     pub(super) fn conclude(&mut self, now: Instant, out: &mut Effects) {
+        if self.log.decided() == self.log.last() && self.unsure.is_none() {
+            return; // Nothing is left to conclude.
+        }
         let decided = match &self.role {
             Role::Leader(_) => self.leader_conclusion(),
             Role::Follower | Role::Outside => self.follower_conclusion(),
@@ -136,8 +139,8 @@ impl Group {
             self.detector.advanced(now);
             self.decide(decided, out);
         }
-        let opened = self.log.point(self.log.decided()).is_some_and(|point| point.ballot == self.promised);
-        if self.unsure.is_some_and(|before| self.promised > before) && opened && self.led {
+        let opened = || self.log.point(self.log.decided()).is_some_and(|point| point.ballot == self.promised);
+        if self.unsure.is_some_and(|before| self.promised > before) && opened() && self.led {
             // A leader that was elected since has its opening decided: its log has all that any quorum had, and
             // this log equals it up to there.
             self.unsure = None;
@@ -165,8 +168,7 @@ impl Group {
                 who if who == self.me() => own,
                 _ => Index(0),
             })
-            .chain((planted(Mutant::LearnerConcludes) && !self.is_voter(self.me())).then_some(own))
-            .collect();
+            .chain((planted(Mutant::LearnerConcludes) && !self.is_voter(self.me())).then_some(own));
         let counted = quorum_index(known, self.quorum());
         // Only a frame of the leader's own ballot proves that its opening is among what is counted. The leader may
         // have synced less when it spoke; what a quorum holds of an older ballot proves nothing yet, for a ballot
@@ -211,8 +213,8 @@ impl Group {
                 continue;
             }
             first.get_or_insert(batch.first);
-            raw.extend_from_slice(batch.batch.body());
-            count += batch.batch.len();
+            raw.extend_from_slice(batch.body());
+            count += batch.len();
             self.forwarded = batch.last() + 1;
             if raw.len() >= FORWARD_BYTES {
                 break;

@@ -1,7 +1,7 @@
 //! What the leader does: collect proposals in their origins' order, batch by arrival, replicate with a
 //! bounded window, count synced voters, change the view one voter at a time.
 
-use super::{BATCH_BYTES, Group, OwnBatch, Reading, Role, quorum_index, voters_of};
+use super::{BATCH_BYTES, Group, Held, OwnBatch, Reading, Role, quorum_index, voters_of};
 use crate::effect::{Effects, Instant, Level, Payload, Peer};
 use crate::sequencer::Sequencer;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -178,6 +178,20 @@ impl Group {
         self.matched = self.log.last();
     }
 
+    /// Appends what was queued as one piece, without copying it: own proposals are in the log and in the list of
+    /// those not yet delivered at once.
+    fn append_queued(&mut self, queued: Arc<BatchBuilder>, out: &mut Effects) {
+        let of_it = |own: &OwnBatch| matches!(&own.held, Held::Batch(batch) if Arc::ptr_eq(batch, &queued));
+        let at = self.own.iter().rposition(of_it);
+        let own = at.and_then(|at| self.own.remove(at));
+        let first = own.map(|own| own.first);
+        self.append_batch(Arc::unwrap_or_clone(queued), out);
+        if let (Some(at), Some(first)) = (at, first) {
+            let frame = self.log.undecided().next_back().expect("just appended").clone();
+            self.own.insert(at, OwnBatch { first, held: Held::Frame(frame) });
+        }
+    }
+
     /// Begins a birth: its first entry, under a ballot that only this member can use, opens it too.
     pub fn begin_birth(&mut self, now: Instant, birth: wire::entry::NewBirth, out: &mut Effects) {
         let ballot = self.next_ballot(self.me());
@@ -204,21 +218,19 @@ impl Group {
         let mut cap = self.log.last();
         let among = if planted(Mutant::ViewCountedAmongOldVoters) { &self.views[..1] } else { &self.views[..] };
         for (at, view) in among.iter().rev() {
-            let acknowledged: Vec<_> = voters_of(view)
-                .map(|voter| match voter.incarnation {
-                    who if who == self.me() => {
-                        if planted(Mutant::OwnDiskCountedAtOnce) {
-                            self.log.last()
-                        } else if self.vote_is_durable() {
-                            self.log.synced()
-                        } else {
-                            Index(0)
-                        }
+            let acknowledged = voters_of(view).map(|voter| match voter.incarnation {
+                who if who == self.me() => {
+                    if planted(Mutant::OwnDiskCountedAtOnce) {
+                        self.log.last()
+                    } else if self.vote_is_durable() {
+                        self.log.synced()
+                    } else {
+                        Index(0)
                     }
-                    who => leading.progress.get(&who).map_or(Index(0), |progress| progress.matched),
-                })
-                .collect();
-            let majority = acknowledged.len() / 2 + 1;
+                }
+                who => leading.progress.get(&who).map_or(Index(0), |progress| progress.matched),
+            });
+            let majority = voters_of(view).count() / 2 + 1;
             let quorum = if planted(Mutant::CommitQuorumOffByOne) { (majority - 1).max(1) } else { majority };
             let reached = quorum_index(acknowledged, quorum).min(cap);
             if reached >= *at || Some(*at) == self.views.first().map(|(first, _)| *first) {
@@ -358,6 +370,15 @@ impl Group {
             if full || leading.queue.is_empty() {
                 return;
             }
+            let sizes = [0, 1].map(|at| leading.queue.get(at).map_or(0, |queued| queued.byte_len()));
+            if sizes[1] == 0 || sizes.iter().sum::<usize>() > BATCH_BYTES {
+                let Some(queued) = leading.queue.pop_front() else { return };
+                leading.queue_bytes -= queued.byte_len();
+                bytes += queued.byte_len();
+                frames += 1;
+                self.append_queued(queued, out);
+                continue;
+            }
             let mut batch = BatchBuilder::with_capacity(leading.queue_bytes.min(BATCH_BYTES));
             while let Some(queued) = leading.queue.front() {
                 if !batch.is_empty() && batch.byte_len() + queued.byte_len() > BATCH_BYTES {
@@ -375,7 +396,6 @@ impl Group {
 
     pub(super) fn replicate_all(&mut self, now: Instant, out: &mut Effects) {
         let me = self.me();
-        let members: Vec<_> = self.view().into_iter().flat_map(|view| &view.members).map(|m| m.incarnation).collect();
         let Role::Leader(leading) = &mut self.role else { return };
         let before = leading.departing.len();
         leading.departing.retain(|&(_, until)| now < until);
@@ -383,7 +403,10 @@ impl Group {
         if departing.len() != before {
             self.connect(out);
         }
-        for &peer in members.iter().chain(&departing) {
+        for at in 0.. {
+            let members = self.view().map_or(&[][..], |view| &view.members);
+            let member = members.get(at).map(|member| member.incarnation);
+            let Some(peer) = member.or_else(|| departing.get(at - members.len()).copied()) else { return };
             if peer != me {
                 self.resend(now, peer);
                 self.replicate(now, peer, out);
@@ -435,7 +458,9 @@ impl Group {
             }
             let bytes_max = CATCH_UP_BYTES.min(self.config.window_bytes);
             let frames = self.log.frames_after(previous, bytes_max);
-            let (Some(frames), Some(point)) = (frames, self.log.point(previous)) else {
+            let chain = frames.as_ref().and_then(|frames| frames.first()).map(|frame| frame.header().previous_chain);
+            let chain = chain.or_else(|| self.log.point(previous).map(|point| point.chain));
+            let (Some(frames), Some(previous_chain)) = (frames, chain) else {
                 rare!("a peer far behind is served from the disk");
                 progress.reading = true;
                 self.read(Reading::Replicate(peer), previous, bytes_max, out);
@@ -446,7 +471,7 @@ impl Group {
             progress.told = told;
             progress.unmet = false;
             let applied = told.2;
-            let message = Message::Append { ballot, previous, previous_chain: point.chain, decided, synced, applied };
+            let message = Message::Append { ballot, previous, previous_chain, decided, synced, applied };
             if let Some(end) = frames.last().map(|frame| frame.header().last()) {
                 progress.next = end.next();
                 if progress.flying.is_empty() {
@@ -566,8 +591,18 @@ impl Group {
         }
     }
 
+    /// Whether a view may have to change, for whatever reason: asked in each turn, and almost never so.
+    fn wants_change(&self, now: Instant) -> bool {
+        let Role::Leader(leading) = &self.role else { return false };
+        let learns = |view: &View| view.members.iter().any(|member| member.role == VotingRole::Learner);
+        !leading.changes.is_empty() || self.view().is_some_and(learns) || self.is_expulsion_due(now)
+    }
+
     /// Writes the next view, once the opening and the view before it are decided.
     fn change_view(&mut self, now: Instant, out: &mut Effects) {
+        if !self.wants_change(now) {
+            return;
+        }
         let decided = self.log.decided();
         let Some(view) = self.view().cloned() else { return };
         let settled = self.views.len() == 1 && self.views[0].0 <= decided;
@@ -647,14 +682,14 @@ impl Group {
             return;
         }
         let (me, decided, last) = (self.me(), self.log.decided(), self.log.last());
-        let Some(primary) = self.primary.primary else { return };
+        let Some(primary) = self.primary.primary.filter(|&primary| primary != me) else { return };
         let (hears, lost) = (self.hears(primary, now), self.lost_by_quorum(primary, now));
         let heard: BTreeSet<_> = self.heard_both_ways(now).into_iter().collect();
         // A primary that hears fewer would have to hand over again.
         let hears = hears && self.heard_by(primary).filter(|who| heard.contains(who)).count() >= heard.len();
         let votes = self.is_voter(primary);
         let Role::Leader(leading) = &mut self.role else { return };
-        if primary == me || leading.opening > decided || leading.naming > decided {
+        if leading.opening > decided || leading.naming > decided {
             return;
         }
         if lost {
@@ -697,6 +732,12 @@ impl Group {
 
     /// A member that this leader misses and a voter of its quorum hears: the voter that hears most leads better.
     fn care_for_reach(&mut self, now: Instant) {
+        let mut all = self.view().into_iter().flat_map(|view| &view.members);
+        if all.all(|member| self.hears(member.incarnation, now)) {
+            let Role::Leader(leading) = &mut self.role else { return };
+            leading.misses_since = None;
+            return;
+        }
         let me = self.me();
         let members: BTreeSet<_> =
             self.view().into_iter().flat_map(|view| &view.members).map(|member| member.incarnation).collect();
@@ -797,13 +838,18 @@ impl Leading {
     /// As [`Leading::take`], of this member's own: shared, not copied, unless the log has a part of them.
     fn take_own(&mut self, origin: Incarnation, run: Run, own: &OwnBatch) -> Option<u64> {
         if self.expected.expected(origin, run) != own.first {
-            return self.take(origin, run, own.batch.len(), own.batch.body());
+            return self.take(origin, run, own.len(), own.body());
         }
+        let batch = match &own.held {
+            Held::Batch(batch) => batch.clone(),
+            // Of an earlier ballot's log, which another leader's has replaced.
+            Held::Frame(_) => return self.take(origin, run, own.len(), own.body()),
+        };
         let first = Stamp { origin, run, number: own.first };
-        let accepted = self.expected.accept_stretch(&Stretch { first, count: own.batch.len() });
-        assert_eq!(accepted, own.batch.len(), "what begins with the number expected next is accepted");
-        self.queue_bytes += own.batch.byte_len();
-        self.queue.push_back(own.batch.clone());
+        let accepted = self.expected.accept_stretch(&Stretch { first, count: batch.len() });
+        assert_eq!(accepted, batch.len(), "what begins with the number expected next is accepted");
+        self.queue_bytes += batch.byte_len();
+        self.queue.push_back(batch);
         None
     }
 

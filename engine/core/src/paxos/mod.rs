@@ -91,16 +91,46 @@ enum Role {
 }
 
 /// Proposals of this member that are not yet delivered, as they were handed over.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct OwnBatch {
     first: u64,
+    held: Held,
+}
+
+/// Where the bytes of own proposals are. They are written once.
+#[derive(Clone)]
+enum Held {
     /// Shared with the queue of this member while it leads.
-    batch: Arc<BatchBuilder>,
+    Batch(Arc<BatchBuilder>),
+    /// In a frame of the log that this member made of them alone.
+    Frame(Frame),
 }
 
 impl OwnBatch {
+    /// How many.
+    fn len(&self) -> u32 {
+        match &self.held {
+            Held::Batch(batch) => batch.len(),
+            Held::Frame(frame) => frame.header().entries,
+        }
+    }
+
+    /// Entries one after another.
+    fn body(&self) -> &[u8] {
+        match &self.held {
+            Held::Batch(batch) => batch.body(),
+            Held::Frame(frame) => frame.body(),
+        }
+    }
+
     fn last(&self) -> u64 {
-        self.first + u64::from(self.batch.len()) - 1
+        self.first + u64::from(self.len()) - 1
+    }
+}
+
+impl std::fmt::Debug for OwnBatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OwnBatch").field("first", &self.first).field("body", &self.body()).finish()
     }
 }
 
@@ -382,13 +412,13 @@ impl Group {
         assert!(!batch.is_empty(), "a batch of proposals holds one");
         let expected = self.own.back().map_or(first, |batch| batch.last() + 1);
         assert_eq!(first, expected, "own proposals are numbered in sequence");
-        self.own.push_back(OwnBatch { first, batch: Arc::new(batch) });
+        self.own.push_back(OwnBatch { first, held: Held::Batch(Arc::new(batch)) });
     }
 
     /// Bytes of own proposals that are not yet delivered.
     #[must_use]
     pub fn own_bytes(&self) -> usize {
-        self.own.iter().map(|own| own.batch.byte_len()).sum()
+        self.own.iter().map(|own| own.body().len()).sum()
     }
 
     /// The certifier's state that elections need has changed.
@@ -737,7 +767,7 @@ impl Group {
 
     /// Everything up to `index` is decided: hands it upward.
     fn decide(&mut self, index: Index, out: &mut Effects) {
-        for frame in self.log.decide(index.min(self.log.last())) {
+        while let Some(frame) = self.log.decide_next(index.min(self.log.last())) {
             self.deliver_frame(frame, out);
         }
     }
@@ -790,7 +820,14 @@ pub(crate) fn view_in(entry: &EntryBytes<'_>) -> Option<View> {
 }
 
 /// The greatest index that at least `quorum` of `acknowledged` have reached.
-pub(crate) fn quorum_index(mut acknowledged: Vec<Index>, quorum: usize) -> Index {
-    acknowledged.sort_unstable_by(|a, b| b.cmp(a));
-    acknowledged.get(quorum - 1).copied().unwrap_or_default()
+pub(crate) fn quorum_index(acknowledged: impl Iterator<Item = Index>, quorum: usize) -> Index {
+    // The greatest of them, in falling order. No view has so many voters that this is not enough for their quorum.
+    let mut greatest = [Index(0); leader::MEMBERS_MAX];
+    let Some(greatest) = greatest.get_mut(..quorum) else { return Index(0) };
+    for mut index in acknowledged {
+        for held in &mut *greatest {
+            (*held, index) = ((*held).max(index), (*held).min(index));
+        }
+    }
+    greatest.last().copied().unwrap_or_default()
 }

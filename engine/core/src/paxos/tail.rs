@@ -86,25 +86,48 @@ impl Tail {
     /// The place at `index`, when a frame ends there and is still in memory.
     #[must_use]
     pub fn point(&self, index: Index) -> Option<Point> {
+        let end = self.end();
+        if index == end.index {
+            return Some(end);
+        }
         if index == self.base.index {
             return Some(self.base);
         }
-        let at = self.position(index)?;
-        let found = point_after(&self.frames[at]);
+        let found = point_after(self.frames.get(self.ending_before(index))?);
         (found.index == index).then_some(found)
     }
 
-    /// Which frame holds `index`.
-    fn position(&self, index: Index) -> Option<usize> {
-        let at = self.frames.partition_point(|frame| frame.header().last() < index);
-        self.frames.get(at).filter(|frame| frame.header().first <= index).map(|_| at)
+    /// How many frames end before `index`. Mostly it is one of the last that is asked for: from the end, in growing
+    /// steps, to a frame that ends before it, then by halves.
+    fn ending_before(&self, index: Index) -> usize {
+        let before = |at: usize| self.frames[at].header().last() < index;
+        let (mut low, mut high, mut step) = (0, self.frames.len(), 1);
+        while high > 0 && step <= high {
+            if before(high - step) {
+                low = high - step + 1;
+                break;
+            }
+            high -= step;
+            step *= 2;
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            (low, high) = if before(middle) { (middle + 1, high) } else { (low, middle) };
+        }
+        low
     }
 
     /// Frames after `index` (a frame boundary in memory), up to about `bytes_max`, at least one if there is any.
     #[must_use]
     pub fn frames_after(&self, index: Index, bytes_max: usize) -> Option<Vec<Frame>> {
-        self.point(index)?;
-        let from = self.frames.partition_point(|frame| frame.header().last() <= index);
+        if index > self.last() {
+            return None;
+        }
+        let from = self.ending_before(index.next());
+        let boundary = self.frames.get(from).map_or(self.last(), |frame| Index(frame.header().first.0 - 1));
+        if boundary != index {
+            return None;
+        }
         let mut bytes = 0;
         let wanted = self.frames.range(from..).take_while(|frame| {
             let first = bytes == 0;
@@ -120,9 +143,8 @@ impl Tail {
     }
 
     /// Every frame that is not decided, in order.
-    pub fn undecided(&self) -> impl Iterator<Item = &Frame> {
-        let from = self.frames.partition_point(|frame| frame.header().last() <= self.decided);
-        self.frames.range(from..)
+    pub fn undecided(&self) -> impl DoubleEndedIterator<Item = &Frame> {
+        self.frames.range(self.ending_before(self.decided.next())..)
     }
 
     /// Bytes and frames that are not decided.
@@ -161,20 +183,21 @@ impl Tail {
         }
     }
 
-    /// Frames that become decided when everything up to `index` is.
-    pub fn decide(&mut self, index: Index) -> Vec<Frame> {
+    /// The next frame that becomes decided when everything up to `index` is, `None` when all have.
+    pub fn decide_next(&mut self, index: Index) -> Option<Frame> {
         assert!(index >= self.decided, "decided never falls");
         assert!(index <= self.last(), "decided {index} is beyond the log's end {}", self.last());
-        let newly: Vec<Frame> = self.undecided().take_while(|frame| frame.header().last() <= index).cloned().collect();
-        if let Some(last) = newly.last() {
-            self.decided = last.header().last();
+        if self.decided == index {
+            return None;
         }
+        let next = self.undecided().next().filter(|frame| frame.header().last() <= index)?.clone();
+        self.decided = next.header().last();
         while self.bytes > CACHE_BYTES && self.frames.front().is_some_and(|f| f.header().last() <= self.decided) {
             let frame = self.frames.pop_front().expect("just seen");
             self.bytes -= frame.bytes().len();
             self.base = point_after(&frame);
         }
-        newly
+        Some(next)
     }
 }
 
