@@ -307,6 +307,9 @@ impl Engine {
         self.inner.member().turn(instant(now), &mut out);
         self.take(out);
         self.cut_slices();
+        if self.inner.member().has_arrived_log() {
+            self.inner.wanted.set(true);
+        }
         if !self.inner.held.borrow().is_empty() {
             self.show();
         }

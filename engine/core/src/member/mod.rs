@@ -474,7 +474,7 @@ impl Member {
             }
             Input::Received { label, message: Message::Recovered { token, given }, payload, .. } => {
                 if self.group.as_ref().is_some_and(|group| Self::is_of_birth(group, label.birth)) {
-                    self.on_given(now, token, given, &payload, out);
+                    self.on_given(now, token, given, payload, out);
                 }
             }
             Input::Received { from, label, message: Message::Behind { ballot }, .. } => {
@@ -522,6 +522,7 @@ impl Member {
         if let Some(group) = &mut self.group {
             group.turn(now, out);
         }
+        self.adopt_arrived(now, out);
         self.drive_recovery(now, out);
         self.judge_delivered(now, out);
         self.cut_wanted(now, out);

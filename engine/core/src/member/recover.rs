@@ -4,9 +4,10 @@ use super::{Life, Member};
 use crate::checkpoint::{Restore, Restored};
 use crate::effect::{CheckpointPart, CheckpointWrite, Effect, Effects, Instant, Level};
 use crate::paxos::Group;
-use crate::paxos::tail::{Point, Tail};
+use crate::paxos::tail::{Point, Tail, point_after};
 use crate::recovery::joiner::Step;
 use crate::recovery::{Donor, Joiner, Progress};
+use std::collections::VecDeque;
 use wire::entry::{View, ViewMember, VotingRole};
 use wire::frame::{Buffer, Frame};
 use wire::id::{Incarnation, Index, Run};
@@ -15,16 +16,38 @@ use wire::rare;
 
 /// The operators' log is told this often.
 const SAY_US: u64 = 1_000_000;
+/// So much of the log that came is taken over in one turn, and one frame at least: sockets and heartbeats come between.
+const ADOPT_BYTES: usize = 128 << 10;
+/// No more is asked for while so much waits to be taken over.
+const ARRIVED_BYTES: usize = 1 << 20;
 
 /// A recovery under way.
 pub(super) struct Recovery {
     joiner: Joiner,
     restore: Restore,
+    /// Decided log that came and is not taken over yet: what follows it is on its way meanwhile. And its bytes.
+    arrived: VecDeque<Frame>,
+    arrived_bytes: usize,
+    /// Nothing follows what came.
+    whole: bool,
     /// Whom a joiner was told of: its own log knows no view yet.
     met: Vec<ViewMember>,
     leader: Option<Incarnation>,
     since: Instant,
     said: Instant,
+}
+
+impl Recovery {
+    /// Where what is here ends: decided in `log`, or come and not taken over yet.
+    fn end(&self, log: &Tail) -> Point {
+        let decided = || log.point(log.decided()).expect("the decided place is in memory");
+        self.arrived.back().map_or_else(decided, point_after)
+    }
+
+    fn forget_arrived(&mut self) {
+        self.arrived.clear();
+        (self.arrived_bytes, self.whole) = (0, false);
+    }
 }
 
 impl Member {
@@ -40,7 +63,17 @@ impl Member {
         let joiner = Joiner::new(now, Vec::new(), least, threshold, first_token);
         let leader = met.map(|(_, leader)| leader);
         let met = met.map_or_else(Vec::new, |(view, _)| view.members.clone());
-        self.recovery = Some(Recovery { joiner, restore: Restore::default(), met, leader, since: now, said: now });
+        self.recovery = Some(Recovery {
+            joiner,
+            restore: Restore::default(),
+            arrived: VecDeque::new(),
+            arrived_bytes: 0,
+            whole: false,
+            met,
+            leader,
+            since: now,
+            said: now,
+        });
         self.drive_recovery(now, out);
     }
 
@@ -85,9 +118,12 @@ impl Member {
         donors.sort_by_key(|&who| (Some(who) == leader, who.0 ^ me.0));
         donors.dedup();
         recovery.joiner.set_donors(donors, leader);
-        let log = group.log();
-        let end = log.point(log.decided()).expect("the decided place is in memory");
-        recovery.joiner.drive(now, end, out);
+        if recovery.arrived_bytes < ARRIVED_BYTES {
+            let end = recovery.end(group.log());
+            recovery.joiner.drive(now, end, out);
+        } else {
+            recovery.joiner.pause(now);
+        }
         if now.since(recovery.said) > SAY_US {
             recovery.said = now;
             let progress = recovery.joiner.progress();
@@ -165,10 +201,9 @@ impl Member {
     }
 
     /// A donor answers.
-    pub(super) fn on_given(&mut self, now: Instant, token: u64, given: Given, payload: &Buffer, out: &mut Effects) {
+    pub(super) fn on_given(&mut self, now: Instant, token: u64, given: Given, payload: Buffer, out: &mut Effects) {
         let (Some(recovery), Some(group)) = (&mut self.recovery, &self.group) else { return };
-        let log = group.log();
-        let end = log.point(log.decided()).expect("the decided place is in memory");
+        let end = recovery.end(group.log());
         for step in recovery.joiner.on_given(now, token, given, payload, end) {
             if !self.take_step(now, step, out) {
                 break;
@@ -214,19 +249,51 @@ impl Member {
                 out.push(Effect::Checkpoint(CheckpointWrite::End));
             }
             Step::Frames(frames) => {
-                let group = self.group.as_mut().expect("who recovers has a group");
-                if !group.adopt_decided(&frames, out) {
-                    recovery.joiner.start_over(now);
-                    return false;
-                }
+                recovery.arrived_bytes += frames.iter().map(|frame| frame.bytes().len()).sum::<usize>();
+                recovery.arrived.extend(frames);
             }
             Step::Done => {
-                let seconds = now.since(recovery.since) / 1_000_000;
-                out.note(Level::System, 0, format!("recovery: done after {seconds} s"));
-                self.end_recovery(out);
+                recovery.whole = true;
+                self.end_whole_recovery(now, out);
             }
         }
         true
+    }
+
+    /// Whether log that came waits for the next turn.
+    #[must_use]
+    pub fn has_arrived_log(&self) -> bool {
+        self.recovery.as_ref().is_some_and(|recovery| !recovery.arrived.is_empty())
+    }
+
+    /// Takes over a slice of the log that came.
+    pub(super) fn adopt_arrived(&mut self, now: Instant, out: &mut Effects) {
+        let (Some(recovery), Some(group)) = (&mut self.recovery, &mut self.group) else { return };
+        let (mut slice, mut bytes) = (Vec::new(), 0);
+        while let Some(frame) = recovery.arrived.front()
+            && (slice.is_empty() || bytes + frame.bytes().len() <= ADOPT_BYTES)
+        {
+            bytes += frame.bytes().len();
+            slice.extend(recovery.arrived.pop_front());
+        }
+        if slice.is_empty() {
+            return;
+        }
+        recovery.arrived_bytes -= bytes;
+        if group.adopt_decided(&slice, out) {
+            self.end_whole_recovery(now, out);
+        } else {
+            recovery.forget_arrived();
+            recovery.joiner.start_over(now);
+        }
+    }
+
+    /// The recovery ends once all of it is taken over.
+    fn end_whole_recovery(&mut self, now: Instant, out: &mut Effects) {
+        let Some(recovery) = self.recovery.as_ref().filter(|it| it.whole && it.arrived.is_empty()) else { return };
+        let seconds = now.since(recovery.since) / 1_000_000;
+        out.note(Level::System, 0, format!("recovery: done after {seconds} s"));
+        self.end_recovery(out);
     }
 
     /// What was fetched cannot be used, or not be written: begins anew, with another donor.
@@ -242,6 +309,7 @@ impl Member {
     pub(super) fn install(&mut self, now: Instant, index: Index, out: &mut Effects) {
         let (Some(recovery), Some(group)) = (&mut self.recovery, &self.group) else { return };
         let restore = std::mem::take(&mut recovery.restore);
+        recovery.forget_arrived();
         let listed = recovery.met.is_empty();
         let (head, certifier) = match restore.finish() {
             Ok(restored) => restored,

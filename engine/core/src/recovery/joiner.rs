@@ -4,7 +4,7 @@
 use crate::effect::{Effects, Instant, Payload, Peer};
 use crate::paxos::tail::Point;
 use std::collections::{BTreeMap, VecDeque};
-use wire::frame::Frame;
+use wire::frame::{Buffer, Frame};
 use wire::id::{Incarnation, Index};
 use wire::message::{Channel, Given, Message, Want};
 use wire::rare;
@@ -218,7 +218,14 @@ impl Joiner {
         }
     }
 
-    /// Asks for what is missing behind `end`, the decided end of the own log.
+    /// What came is being put to use, and nothing is asked for meanwhile: no donor is late.
+    pub fn pause(&mut self, now: Instant) {
+        if self.asked_at.is_none() {
+            self.heard = now;
+        }
+    }
+
+    /// Asks for what is missing behind `end`, where what is here ends.
     pub fn drive(&mut self, now: Instant, end: Point, out: &mut Effects) {
         if matches!(self.stage, Stage::Done | Stage::Storing(_)) || now < self.not_before {
             return;
@@ -260,8 +267,8 @@ impl Joiner {
         }
     }
 
-    /// A donor's answer. `end` is the decided end of the own log.
-    pub fn on_given(&mut self, now: Instant, token: u64, given: Given, payload: &[u8], end: Point) -> Vec<Step> {
+    /// A donor's answer. `end` is where what is here ends.
+    pub fn on_given(&mut self, now: Instant, token: u64, given: Given, payload: Buffer, end: Point) -> Vec<Step> {
         let mut steps = Vec::new();
         if let Stage::Blocks(checkpoint) = &mut self.stage {
             let Some(at) = checkpoint.asked.iter().position(|&(_, asked)| asked == token) else { return steps };
@@ -312,7 +319,7 @@ impl Joiner {
                 self.next_donor(now);
             }
             (Given::Log { decided }, Stage::Choosing | Stage::Log) => {
-                let Ok(frames) = all_frames(payload) else {
+                let Ok(frames) = Frame::all_from(payload) else {
                     self.next_donor(now);
                     return steps;
                 };
@@ -363,12 +370,6 @@ fn ask(donor: Incarnation, token: u64, want: Want, out: &mut Effects) {
     out.post(Peer::Member(donor), Channel::Bulk, Message::Recover { token, want }, Payload::None);
 }
 
-fn all_frames(payload: &[u8]) -> Result<Vec<Frame>, wire::frame::FrameError> {
-    let mut buffer = wire::frame::Buffer::with_capacity(payload.len());
-    buffer.extend_from_slice(payload);
-    Frame::all_from(buffer)
-}
-
 /// The hash of a block, as `engine/log` computes it for the file.
 #[must_use]
 pub fn block_hash(index: Index, number: u64, block: &[u8]) -> u64 {
@@ -401,7 +402,7 @@ mod tests {
     }
 
     fn answered(joiner: &mut Joiner, now: u64, token: u64, given: Given) -> bool {
-        let steps = joiner.on_given(Instant(now), token, given, &[], END);
+        let steps = joiner.on_given(Instant(now), token, given, Buffer::new(), END);
         steps.iter().any(|step| matches!(step, Step::Done))
     }
 
