@@ -111,6 +111,8 @@ pub(super) struct SimNode {
     random: Rc<RefCell<Rng>>,
     syncing: bool,
     vote_due: u64,
+    /// What is written of checkpoints waits until then: its disk hung.
+    checkpoint_held: u64,
     /// What its operator waits for.
     pub command: Option<Ticket>,
     /// It was told to STOP, and has not ended that yet.
@@ -256,6 +258,7 @@ impl Cluster {
                     random: Rc::new(RefCell::new(Rng::new(rng.next_u64()))),
                     syncing: false,
                     vote_due: 0,
+                    checkpoint_held: 0,
                     command: None,
                     stopping: None,
                     away_until: 0,
@@ -579,6 +582,16 @@ impl Cluster {
             }
             Event::Checkpoint { node, life, input } if self.nodes[node].life == life => {
                 self.mix([7, node as u64, 0]);
+                // All of them wait for a disk that hangs, and go on in their order.
+                let it = &mut self.nodes[node];
+                if it.disk_hangs_until > self.now {
+                    it.checkpoint_held = self.now - self.now % 50_000 + 50_000;
+                }
+                if it.checkpoint_held > self.now {
+                    let pause = it.checkpoint_held - self.now;
+                    self.schedule(pause, Event::Checkpoint { node, life, input });
+                    return Ok(());
+                }
                 let stands = match &*input {
                     Input::CheckpointStored { index } => {
                         let stands = self.nodes[node].disk.publish(*index);

@@ -34,6 +34,8 @@ struct Stored {
 }
 
 struct State {
+    /// What the last start said of the disk.
+    told: Vec<String>,
     /// Before the first frame.
     base: Point,
     frames: Vec<Frame>,
@@ -94,6 +96,7 @@ impl Default for State {
         Self {
             base: Tail::empty().end(),
             frames: Vec::new(),
+            told: Vec::new(),
             checkpoints: Vec::new(),
             writing: None,
             incoming: None,
@@ -345,6 +348,11 @@ impl SimDisk {
         Scan::Clean
     }
 
+    /// What starts said of the disk since this was asked last.
+    pub fn told(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.borrow_mut().told)
+    }
+
     /// The highest decided index that any frame names.
     pub fn decided(&self) -> Index {
         let state = self.state.borrow();
@@ -487,5 +495,7 @@ impl Shelf for SimDisk {
         self.read(after.next(), bytes_max)
     }
 
-    fn note(&self, _text: String) {}
+    fn note(&self, text: String) {
+        self.state.borrow_mut().told.push(text);
+    }
 }

@@ -51,6 +51,7 @@ impl Cluster {
                 globals.put("group_replication_unreachable_majority_timeout", Setting::UInt(2));
             }
         }
+        let _ = it.disk.told();
         let memory = match restart(&engine, &*it.disk, it.disk.decided(), self.setup.checkpoint_log_bytes, false) {
             Ok(memory) => memory,
             Err(fault) if it.damaged => {
@@ -58,7 +59,10 @@ impl Cluster {
                 self.nodes[node].disk.wipe();
                 return self.boot(node);
             }
-            Err(fault) => return self.fail(format!("restart: {fault}")),
+            Err(fault) => {
+                let told = it.disk.told().join("; ");
+                return self.fail(format!("restart: {fault} ({told})"));
+            }
         };
         self.report.restored += u64::from(!it.disk.checkpoints().is_empty());
         let restored = memory.certifier.index();
