@@ -103,6 +103,8 @@ pub(super) struct SimNode {
     pub up: BTreeSet<Incarnation>,
     /// Whose words it sends: those of a life that ends within a step go out before its connections change.
     pub speaks_as: Incarnation,
+    /// Ends and chains of frames that older lives of the server acknowledged, and a new one cut off.
+    given_up: BTreeSet<(Index, u64)>,
     turn_due: bool,
     timer: u64,
     pub paused: bool,
@@ -250,6 +252,7 @@ impl Cluster {
                     connect: BTreeMap::new(),
                     up: BTreeSet::new(),
                     speaks_as: Incarnation(0),
+                    given_up: BTreeSet::new(),
                     turn_due: false,
                     timer: 0,
                     paused: false,

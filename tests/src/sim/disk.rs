@@ -11,7 +11,7 @@ use engine_core::rng::Rng;
 use node::restart::Shelf;
 use std::cell::RefCell;
 use wire::frame::Frame;
-use wire::id::Index;
+use wire::id::{Incarnation, Index};
 use wire::mutant::{Mutant, planted};
 use wire::rare;
 
@@ -201,6 +201,20 @@ impl SimDisk {
         let at = state.frames.partition_point(|frame| frame.header().last() < index);
         let found = state.frames.get(at).map(|frame| (frame.header().last(), frame.header().chain));
         index <= state.base.index || index <= self.kept(&state) && found == Some((index, chain))
+    }
+
+    /// Ends and chains of the frames above `after` that outlive what `sync_binlog` says that they outlive.
+    pub fn held_above(&self, after: Index) -> Vec<(Index, u64)> {
+        let state = self.state.borrow();
+        let kept = self.kept(&state);
+        let ends = state.frames.iter().map(|frame| (frame.header().last(), frame.header().chain));
+        ends.filter(|&(last, _)| last > after && last <= kept).collect()
+    }
+
+    /// The life that the newest record names, be it durable or not.
+    pub fn life(&self) -> Option<Incarnation> {
+        let state = self.state.borrow();
+        state.pending.last().map(|(vote, ..)| vote).or(state.vote.as_ref()).map(|vote| vote.incarnation)
     }
 
     /// How far the log outlives what `sync_binlog` says that it outlives, whatever its member believes.

@@ -3,6 +3,7 @@
 use super::{Cluster, Event, Failure, node_at};
 use crate::sim::disk::Loss;
 use engine_core::effect::{CheckpointWrite, Effect, Input, Vote};
+use node::engine::Engine;
 use std::collections::BTreeMap;
 use wire::id::{Incarnation, Index};
 use wire::rare;
@@ -44,10 +45,12 @@ impl Cluster {
                 }
                 Effect::Cut { after } => {
                     self.say(|| format!("m{node} cuts its log after {after}"));
+                    self.give_up(node, &engine, after);
                     self.nodes[node].disk.cut(after);
                 }
                 Effect::ResetLog => {
                     self.say(|| format!("m{node} drops its log"));
+                    self.give_up(node, &engine, Index(0));
                     self.nodes[node].disk.reset();
                     self.nodes[node].checked = Index(0);
                 }
@@ -112,6 +115,15 @@ impl Cluster {
             Effect::Cut { .. } | Effect::Retain { .. } => self.rng.percent(15),
             Effect::StoreVote(_) | Effect::Checkpoint(_) | Effect::Append(_) => self.rng.below(500) == 0,
             _ => false,
+        }
+    }
+
+    /// A new life of a server cuts off what an older one acknowledged: that one votes no more, and counts as one that
+    /// holds it. (Whoever elects without it meets the others that do.)
+    fn give_up(&mut self, node: usize, engine: &Engine, after: Index) {
+        let it = &mut self.nodes[node];
+        if it.disk.life() != Some(engine.with_member(|member| member.identity().0)) {
+            it.given_up.extend(it.disk.held_above(after));
         }
     }
 

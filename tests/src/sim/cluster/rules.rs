@@ -185,8 +185,9 @@ impl Cluster {
     fn check_quorum(&mut self, node: usize, frame: &Frame) -> Result<(), Failure> {
         let header = frame.header();
         let voters = self.truth(node).model.voters_at(header.last()).to_vec();
-        // Who lost it since, within the budget, had it.
-        let holds = |it: &&SimNode| it.damaged || it.disk.holds(header.last(), header.chain);
+        // Who lost it since, within the budget, had it; so had a life that is over, and elects nobody any more.
+        let place = (header.last(), header.chain);
+        let holds = |it: &&SimNode| it.damaged || it.disk.holds(place.0, place.1) || it.given_up.contains(&place);
         let holding = self.nodes.iter().filter(|it| voters.contains(&it.uuid)).filter(holds).count();
         if holding > voters.len() / 2 {
             return Ok(());
