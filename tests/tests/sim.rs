@@ -192,6 +192,15 @@ fn seeds_in_which_nobody_led_pass() {
     }
 }
 
+/// A member whose rows are wrong, and whose group is begun anew without it; a life that is over and whose acknowledgement
+/// still counts; checkpoints that are written while an older write hangs.
+#[test]
+fn seeds_of_forced_groups_and_slow_disks_pass() {
+    for seed in [5004, 870_386, 870_445] {
+        pass(&Setup::draw(seed));
+    }
+}
+
 /// What the older seeds do without: torn writes, stopped recoveries, long absences, lost majorities, and sessions that
 /// each have their own consistency level.
 #[test]

@@ -333,7 +333,10 @@ impl Member {
 
     /// The group may have gone on without this member.
     pub(super) fn watch_expulsion(&mut self, now: Instant, out: &mut Effects) {
-        if self.group.as_ref().is_some_and(Group::is_forked) && self.trouble.is_none() {
+        // Whose rows are wrong waits for its group to do without it: a group that was begun anew does already.
+        let waits = self.trouble.as_ref().is_none_or(|trouble| trouble.cause.rebuilds());
+        if self.group.as_ref().is_some_and(Group::is_forked) && waits {
+            self.trouble = None;
             return self.leave_with_error(now, Cause::Forked, out);
         }
         if !self.group.as_ref().is_some_and(Group::is_gone) {
