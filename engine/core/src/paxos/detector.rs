@@ -285,6 +285,15 @@ impl Group {
         }
     }
 
+    /// Whether this member leads, or hears who leads it and who has promised nobody else since.
+    pub fn is_led(&self, now: Instant) -> bool {
+        let leads = |leader: Incarnation| {
+            let promised = self.detector.peers.get(&leader).map_or(Ballot::ZERO, |heard| heard.expels.0);
+            self.hears(leader, now) && promised <= self.promised
+        };
+        self.leader().is_some_and(|leader| leader == self.me() || leads(leader))
+    }
+
     /// Whether entries wait here or at a peer, and nothing was decided for ten suspicion times.
     fn stands_still(&self, now: Instant) -> bool {
         let limit = self.suspicion_us() * 10;
