@@ -160,10 +160,7 @@ fn suspicions_without_a_majority_start_anew() {
 #[test]
 fn nobody_joins_while_a_member_is_suspected() {
     let mut world = World::new(4);
-    for at in 0..3 {
-        world.start(at);
-        world.run_until("a member to be ONLINE", 20_000_000, |world| world.state(at) == State::Online);
-    }
+    world.join_first(3);
     world.nodes[1].frozen = true;
     world.run_until("UNREACHABLE", 10_000_000, |world| unreachable_at(world, 0, 1));
     world.start(3);
@@ -356,10 +353,7 @@ fn who_promised_a_forced_birth_can_force_another() {
 fn a_refused_start_ends_at_once() {
     let refused = |shape: &dyn Fn(&mut World)| {
         let mut world = World::new(3);
-        for at in 0..2 {
-            world.start(at);
-            world.run_until("a member to be ONLINE", 20_000_000, |world| world.state(at) == State::Online);
-        }
+        world.join_first(2);
         shape(&mut world);
         world.start(2);
         world.run_until("START to end", 2_000_000, |world| !world.nodes[2].done.is_empty());
@@ -412,10 +406,7 @@ fn a_start_that_all_seeds_refuse_ends_at_once() {
 #[test]
 fn nine_members_and_no_tenth() {
     let mut world = World::new(10);
-    for at in 0..9 {
-        world.start(at);
-        world.run_until("a member to be ONLINE", 20_000_000, |world| world.state(at) == State::Online);
-    }
+    world.join_first(9);
     world.run_until("all ONLINE", 5_000_000, |world| (0..9).all(|at| world.states(at) == [State::Online; 9]));
     world.start(9);
     world.run_until("START to end", 2_000_000, |world| !world.nodes[9].done.is_empty());
@@ -609,10 +600,7 @@ fn whom_only_the_candidates_log_makes_a_voter_grants_pre_votes() {
 #[test]
 fn who_never_saw_its_own_view_decided_comes_back_as_the_same() {
     let mut world = World::new(4);
-    for at in 0..3 {
-        world.start(at);
-        world.run_until("a member to be ONLINE", 20_000_000, |world| world.state(at) == State::Online);
-    }
+    world.join_first(3);
     // The leader hears nobody's acknowledgement until the joiner has the view, and the joiner nobody after.
     [1, 2].into_iter().for_each(|at| world.cut_one_way(at, 0));
     world.start(3);
@@ -726,10 +714,7 @@ fn a_diverged_member_gives_no_recovery() {
 #[test]
 fn nobody_joins_while_members_differ() {
     let mut world = World::new(3);
-    for at in 0..2 {
-        world.start(at);
-        world.run_until("a member to be ONLINE", 20_000_000, |world| world.state(at) == State::Online);
-    }
+    world.join_first(2);
     report(&mut world, 0, 7);
     report(&mut world, 1, 8);
     world.run_until("the alarm", 1_000_000, |world| (0..2).all(|at| world.member(at).certifier().alarm().is_some()));
@@ -747,10 +732,7 @@ fn nobody_joins_while_members_differ() {
 #[test]
 fn who_joined_just_before_members_differed_bears_no_witness() {
     let mut world = World::new(3);
-    for at in 0..2 {
-        world.start(at);
-        world.run_until("a member to be ONLINE", 20_000_000, |world| world.state(at) == State::Online);
-    }
+    world.join_first(2);
     world.start(2);
     world.run_until("the third to be listed", 5_000_000, |world| world.listed(0) == [0, 1, 2]);
     report(&mut world, 0, 7);

@@ -105,8 +105,8 @@ impl Member {
         let Some(group) = self.group.as_ref().filter(|_| !self.mute) else { return };
         let me = group.me();
         let listed = group.view().is_some_and(|view| view.members.iter().any(|m| m.incarnation == me));
-        // The view that lists a joiner may be its alone: a leader that it does not hear, or that follows another by now,
-        // may have lost it.
+        // The view that lists a joiner may be its alone: a leader that it does not hear, or that follows another by
+        // now, may have lost it.
         if listed && (group.is_led(now) || self.own_state() == State::Online) {
             self.unled = None;
             return;

@@ -148,13 +148,18 @@ impl World {
     /// The first bootstraps, the others join; all ONLINE.
     pub fn form(&mut self) {
         let members = self.nodes.len();
-        for at in 0..members {
-            self.start(at);
-            self.run_until("a member to be ONLINE", 20_000_000, |world| world.state(at) == State::Online);
-        }
+        self.join_first(members);
         self.run_until("all to see all ONLINE", 20_000_000, |world| {
             (0..members).all(|at| world.states(at) == vec![State::Online; members])
         });
+    }
+
+    /// The first so many members start, each once the one before it is ONLINE.
+    pub fn join_first(&mut self, count: usize) {
+        for at in 0..count {
+            self.start(at);
+            self.run_until("a member to be ONLINE", 20_000_000, |world| world.state(at) == State::Online);
+        }
     }
 
     pub fn options(&mut self, at: usize) -> StartOptions {

@@ -7,7 +7,8 @@
 //! Absent on purpose: spinning (the executor parks), and connections between members, which are few and busy.
 //!
 //! Invariant: after `WouldBlock`, or fewer bytes than there was room for and no end in sight, a socket is tried again
-//! only once its edge has come; edges come to the socket that a token names now, as no task runs between their collection and that.
+//! only once its edge has come; edges come to the socket that a token names now, as no task runs between their
+//! collection and that.
 
 use glommio::TaskQueueHandle;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
