@@ -249,21 +249,25 @@ pub async fn make_tables(place: Place) {
     place.history.borrow_mut().made = true;
 }
 
+/// A client thinks, again and again until the history is ready: what is done then; `None` once it says stop.
+async fn think(place: &Place, think_us: u64, rng: &mut Rng) -> Option<Mix> {
+    loop {
+        place.pause(think_us / 4 + rng.below(think_us * 3 / 2)).await;
+        let history = place.history.borrow();
+        if history.stop {
+            return None;
+        }
+        if history.ready {
+            return Some(history.mix);
+        }
+    }
+}
+
 /// A client's life on one member, until the history says stop, or the member's process ends.
 pub async fn live(place: Place, client: u64, think_us: u64, mut rng: Rng) {
     let (mut sql, mut drawn) = (None, false);
     loop {
-        place.pause(think_us / 4 + rng.below(think_us * 3 / 2)).await;
-        let (ready, stop, mix) = {
-            let history = place.history.borrow();
-            (history.ready, history.stop, history.mix)
-        };
-        if stop {
-            return;
-        }
-        if !ready {
-            continue;
-        }
+        let Some(mix) = think(&place, think_us, &mut rng).await else { return };
         if sql.is_none() {
             sql = Sql::login(&place).await;
             if let Some(sql) = sql.as_mut().filter(|_| place.levels == Levels::After && client.is_multiple_of(2)) {
@@ -286,16 +290,8 @@ pub async fn live(place: Place, client: u64, think_us: u64, mut rng: Rng) {
 pub async fn read_on(place: Place, think_us: u64, mut rng: Rng) {
     let (mut sql, client) = (None, 200 + place.member as u64);
     loop {
-        place.pause(think_us / 4 + rng.below(think_us * 3 / 2)).await;
-        let (ready, stop) = {
-            let history = place.history.borrow();
-            (history.ready, history.stop)
-        };
-        if stop {
+        if think(&place, think_us, &mut rng).await.is_none() {
             return;
-        }
-        if !ready {
-            continue;
         }
         if sql.is_none() {
             sql = Sql::login(&place).await;
