@@ -2,9 +2,11 @@
 //!
 //! The executor's own streams arm a poll of their own for each wait, and find out by a read that would block. Here a
 //! socket is registered once, edge-triggered: a request costs one read and one write, and all sockets together one
-//! look at the epoll descriptor per round of the executor (`design.md` §11; figures in `engine/ARCHITECTURE.md`).
+//! look at the epoll descriptor per round of the executor. To park is what costs most: so the descriptor is looked at
+//! a few times more, with all other work in between, before the executor watches it and may park (`design.md` §11;
+//! figures, also of what was not taken, in `engine/ARCHITECTURE.md`).
 //!
-//! Absent on purpose: spinning (the executor parks), and connections between members, which are few and busy.
+//! Absent on purpose: spinning by the clock, and connections between members, which are few and busy.
 //!
 //! Invariant: after `WouldBlock`, or fewer bytes than there was room for and no end in sight, a socket is tried again
 //! only once its edge has come; edges come to the socket that a token names now, as no task runs between their
@@ -24,6 +26,11 @@ use std::time::Duration;
 
 /// Edges taken at once.
 const EVENTS: usize = 256;
+/// Looks in a row that find no edge before the descriptor is watched: some microseconds, less than parking costs.
+const EMPTY_LOOKS: u32 = 4;
+/// Looks before the descriptor is watched whatever they found: only then does the executor look at files, peers and
+/// timers (and when its preemption timer is up, 1 ms).
+const LOOKS: u32 = 16;
 /// Pause between two looks while the descriptor cannot be watched.
 const PAUSE: Duration = Duration::from_millis(2);
 /// Connections that wait to be accepted.
@@ -102,26 +109,40 @@ impl Sockets {
                 // No descriptor is free to watch by: edges are looked for now and then until one is.
                 glommio::timer::sleep(PAUSE).await;
             }
-            let count = match epoll::wait(&self.epoll, &mut events[..], Some(&rustix::time::Timespec::default())) {
-                Err(rustix::io::Errno::INTR) => continue,
-                count => count?,
-            };
-            let edges = self.edges.borrow();
-            for event in &events[..count] {
-                let (flags, token) = (event.flags, event.data.u64() as usize);
-                let Some(Some(edges)) = edges.get(token) else { continue };
-                let ended = flags.intersects(EventFlags::ERR | EventFlags::HUP);
-                if ended || flags.contains(EventFlags::RDHUP) {
-                    edges.ended.set(true);
+            let mut empty = 0;
+            for _ in 0..LOOKS {
+                empty = if self.look(&mut events)? { 0 } else { empty + 1 };
+                if empty == EMPTY_LOOKS {
+                    break;
                 }
-                if ended || flags.intersects(EventFlags::IN | EventFlags::RDHUP) {
-                    edges.readable.raise();
-                }
-                if ended || flags.contains(EventFlags::OUT) {
-                    edges.writable.raise();
-                }
+                // The sessions that were woken run, and then the group's work.
+                glommio::executor().yield_task_queue_now().await;
             }
         }
+    }
+
+    /// Takes the edges that there are; whether there were any.
+    fn look(&self, events: &mut [Event]) -> io::Result<bool> {
+        let count = match epoll::wait(&self.epoll, &mut *events, Some(&rustix::time::Timespec::default())) {
+            Err(rustix::io::Errno::INTR) => 0,
+            count => count?,
+        };
+        let edges = self.edges.borrow();
+        for event in &events[..count] {
+            let (flags, token) = (event.flags, event.data.u64() as usize);
+            let Some(Some(edges)) = edges.get(token) else { continue };
+            let ended = flags.intersects(EventFlags::ERR | EventFlags::HUP);
+            if ended || flags.contains(EventFlags::RDHUP) {
+                edges.ended.set(true);
+            }
+            if ended || flags.intersects(EventFlags::IN | EventFlags::RDHUP) {
+                edges.readable.raise();
+            }
+            if ended || flags.contains(EventFlags::OUT) {
+                edges.writable.raise();
+            }
+        }
+        Ok(count > 0)
     }
 
     /// Until the epoll descriptor has edges. The executor watches descriptors as sockets: once there is something to
