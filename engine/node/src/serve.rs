@@ -3,7 +3,7 @@
 
 use crate::drive::disk::Keep;
 use crate::drive::net::{Allowlist, Net};
-use crate::drive::{Hooks, NodeOptions, identity, run};
+use crate::drive::{DESCRIPTORS_KEPT, Hooks, NodeOptions, identity, run};
 use crate::engine::{OnRole, ReadSettings, Role, StartSettings};
 use crate::init::{AUTO_CNF, PRIVATE_KEY};
 use crate::oplog;
@@ -12,6 +12,7 @@ use engine_sql::host::LocalChange;
 use engine_sql::option_file::ServerOptions;
 use engine_sql::server::Server;
 use engine_sql::sysvar::Setting;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -53,6 +54,7 @@ fn try_serve(options: ServerOptions) -> Result<(), String> {
         signal_hook::flag::register(signal, stop.clone()).map_err(|error| format!("cannot handle signals: {error}"))?;
     }
     ignore_file_size_signal()?;
+    raise_descriptor_limit(globals.number("open_files_limit"), globals.number("max_connections"));
     run(node.clone(), hooks(options, node, rsa_key), stop)
 }
 
@@ -62,6 +64,24 @@ fn ignore_file_size_signal() -> Result<(), String> {
     signal_hook::flag::register(signal_hook::consts::SIGXFSZ, ignored)
         .map(|_| ())
         .map_err(|error| format!("cannot handle signals: {error}"))
+}
+
+/// Lets this process have `wanted` descriptors, or as many as it may: shells usually give it fewer than
+/// `max_connections`.
+fn raise_descriptor_limit(wanted: u64, max_connections: u64) {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let possible = wanted.min(maximum.unwrap_or(u64::MAX));
+    let mut limit = current.unwrap_or(u64::MAX);
+    if limit < possible && setrlimit(Resource::Nofile, Rlimit { current: Some(possible), maximum }).is_ok() {
+        limit = possible;
+    }
+    if limit < max_connections + DESCRIPTORS_KEPT {
+        let text = format!(
+            "only {limit} descriptors (ulimit -n): connections are refused from fewer on than max_connections, \
+            {max_connections}"
+        );
+        oplog::say(Level::Warning, text);
+    }
 }
 
 fn server_uuid(datadir: &Path) -> Result<Uuid, String> {

@@ -10,7 +10,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use wire::client::{Connection, Options};
+use wire::client::{Connection, Options, ServerError, refuse_connection};
 
 /// Bytes read at once.
 const READ_BYTES: usize = 16 << 10;
@@ -43,6 +43,11 @@ pub fn listen(
                 glommio::timer::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
+            if socket.is_one_too_many() {
+                // A new socket takes these few bytes at once, and nobody misses them if it does not.
+                let _ = socket.write_all(&refuse_connection(&ServerError::new(1040, "Too many connections"))).await;
+                continue;
+            }
             // SET GLOBAL max_allowed_packet counts for the connections that begin after it.
             let payload_bytes_max = engine.server().globals.borrow().number("max_allowed_packet") as usize;
             if options.payload_bytes_max != payload_bytes_max {

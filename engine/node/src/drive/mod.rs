@@ -7,6 +7,8 @@ pub mod net;
 pub mod notify;
 mod sockets;
 
+pub use sockets::DESCRIPTORS_KEPT;
+
 use crate::engine::{Engine, OnRole, ReadSettings, World};
 use crate::oplog;
 use crate::restart::restart;

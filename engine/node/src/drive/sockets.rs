@@ -14,12 +14,13 @@
 
 use glommio::TaskQueueHandle;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::process::{Resource, getrlimit};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -33,6 +34,8 @@ const EMPTY_LOOKS: u32 = 4;
 const LOOKS: u32 = 16;
 /// Pause between two looks while the descriptor cannot be watched.
 const PAUSE: Duration = Duration::from_millis(2);
+/// Descriptors that clients leave to files and members: a member that cannot open a file of its log ends.
+pub const DESCRIPTORS_KEPT: u64 = 64;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 4096;
 
@@ -244,6 +247,14 @@ impl Socket {
     #[must_use]
     pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// Whether it has one of the last [`DESCRIPTORS_KEPT`] descriptors of this process.
+    #[must_use]
+    pub fn is_one_too_many(&self) -> bool {
+        // The lowest number that is free is given, so numbers say how many there are.
+        let number = u64::from(self.stream.as_raw_fd().unsigned_abs());
+        getrlimit(Resource::Nofile).current.is_some_and(|limit| number + DESCRIPTORS_KEPT >= limit)
     }
 
     /// Reads what is there, waiting for something; 0 at the end.
