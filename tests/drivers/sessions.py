@@ -1,6 +1,7 @@
 """Connections: how many, how long idle, as whom; several statements in one text; GTIDs told in OK packets."""
 import re
 import struct
+import threading
 import time
 
 import pymysql
@@ -118,6 +119,52 @@ for piece in [b"abc", b"x" * 100_000]:
 tracking._execute_command(COMMAND.COM_STMT_EXECUTE, struct.pack("<IBIBB", statement, 0, 1, 0, 1) + b"\xfd\x00")
 answer = [tracking._read_packet().get_all_data() for _ in range(5)]
 check("long data, in pieces", struct.unpack("<q", answer[3][2:10])[0] if len(answer[3]) >= 10 else answer[3][2:], 100_003)
+
+# KILL ends a statement that would run for hours, while others are answered.
+ask(root, "CREATE TABLE t_long (id INT PRIMARY KEY, v INT)")
+ask(root, "INSERT INTO t_long VALUES " + ",".join(f"({row}, {row % 7})" for row in range(3000)))
+
+
+def killed(what, sql):
+    """The error that `sql` ends with once `what` of its session is killed; and its connection."""
+    victim, errors = connect(), []
+
+    def run():
+        try:
+            ask(victim, sql)
+        except pymysql.MySQLError as error:
+            errors.append(error.args[0])
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    running = f"SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = {victim.thread_id()} AND INFO = %r" % sql
+    eventually(f"it runs: {sql}", lambda: ask(root, running) == ((1,),))
+    ask(root, f"KILL {what} {victim.thread_id()}")
+    thread.join(60)
+    check(f"KILL {what}: {sql}", errors, [1317])
+    return victim
+
+
+for long in [
+    "SELECT COUNT(*) FROM t_long a, t_long b, t_long c WHERE a.v + b.v + c.v = 99",
+    "SELECT a.id FROM t_long a, t_long b, t_long c ORDER BY a.v + b.v + c.v DESC LIMIT 1",
+    "SELECT a.v, COUNT(DISTINCT b.id) FROM t_long a, t_long b, t_long c GROUP BY a.v",
+    "SELECT id FROM t_long t WHERE EXISTS (SELECT 1 FROM t_long b, t_long c WHERE b.v + c.v = 99 + t.v)",
+    "UPDATE t_long SET v = (SELECT MAX(b.v + c.v + d.v) FROM t_long b, t_long c, t_long d)",
+    "INSERT INTO t_long SELECT a.id + 3000 * b.id + 3000, c.v FROM t_long a, t_long b, t_long c WHERE c.v = 99",
+    "DELETE a FROM t_long a JOIN t_long b ON a.v <= b.v JOIN t_long c ON b.v <= c.v WHERE c.v + b.v = 99",
+]:
+    survivor = killed("QUERY", long)
+    check("the session goes on", ask(survivor, "SELECT COUNT(*), SUM(v) FROM t_long"), ((3000, 8994),))
+    survivor.close()
+gone = killed("CONNECTION", "SELECT COUNT(*) FROM t_long a, t_long b, t_long c WHERE a.v + b.v + c.v = 99")
+# 2006 or 2013, by how far the driver gets.
+try:
+    ask(gone, "SELECT 1")
+    check("after KILL CONNECTION", "an answer", "a lost connection")
+except pymysql.MySQLError as error:
+    check("after KILL CONNECTION", error.args[0] in (2006, 2013), True)
+sleeper = killed("CONNECTION", "DO SLEEP(86400)")
 
 # An account without rights sees nothing of others.
 poor = pymysql.connect(host=HOST, port=PORT, user="poor", password="poor")
