@@ -158,6 +158,12 @@ impl Transaction {
         self.snapshot.is_some()
     }
 
+    /// Whether it has read or locked anything.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.snapshot.is_some() || self.handle.is_some() || !self.tables.is_empty()
+    }
+
     /// A statement ends: READ COMMITTED gives its snapshot back.
     pub fn end_statement(&mut self) {
         if matches!(self.rules.isolation, Isolation::ReadCommitted | Isolation::ReadUncommitted) {

@@ -16,6 +16,8 @@ use wire::client::{Connection, Options, ServerError, refuse_connection};
 const READ_BYTES: usize = 16 << 10;
 /// Answers above this size are sent before the next request is looked at.
 const OUT_BYTES: usize = 64 << 10;
+/// Requests of a transaction that go before others' begins: a long one is no more than anybody else.
+const HURRIED_REQUESTS: u32 = 100;
 /// Pause after a connection that could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
@@ -85,6 +87,8 @@ async fn serve(socket: Socket, engine: Rc<Engine>, clock: Clock, options: Arc<Op
     }
     let mut bytes = vec![0; READ_BYTES];
     let mut out = Vec::new();
+    // Requests of the transaction under way so far.
+    let mut requests = 0;
     loop {
         connection.swap_out(&mut out);
         if !out.is_empty() && socket.write_all(&out).await.is_err() {
@@ -112,9 +116,15 @@ async fn serve(socket: Socket, engine: Rc<Engine>, clock: Clock, options: Arc<Op
         engine.tick(clock.now());
         // Bytes that are no packet end the connection; the client has been told in the out buffer.
         while let Ok(Some(request)) = connection.next_request() {
+            if session.is_beginning() {
+                socket.give_way().await;
+                engine.tick(clock.now());
+            }
             if session.handle(request, &mut connection).await == Flow::Close {
                 break;
             }
+            requests = if session.is_under_way() { requests + 1 } else { 0 };
+            socket.set_under_way((1..=HURRIED_REQUESTS).contains(&requests));
             if connection.out().len() > OUT_BYTES {
                 connection.swap_out(&mut out);
                 if socket.write_all(&out).await.is_err() {

@@ -153,6 +153,22 @@ impl Session {
         self.state.handle.id()
     }
 
+    /// Whether a transaction is open, or opens with the next statement, that has neither read nor locked anything yet: it
+    /// may begin a little later without anybody seeing a difference.
+    #[must_use]
+    pub fn is_beginning(&self) -> bool {
+        match &self.txn {
+            Some(txn) => txn.explicit && !txn.has_begun(),
+            None => self.authenticated && !self.state.vars.borrow().autocommit,
+        }
+    }
+
+    /// Whether it is in the middle of a transaction: one of several statements, that has read or locked something.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.txn.as_ref().is_some_and(|txn| txn.explicit && txn.has_begun())
+    }
+
     /// `Ready` once somebody ended the session (KILL, shutdown): what an idle connection waits for beside
     /// the next request, whose answer is then the error.
     pub fn poll_ended(&self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Ended> {
