@@ -64,6 +64,17 @@ const COLLATIONS: &[Info] = &[
     info(309, "utf8mb4_0900_bin", "utf8mb4", Fold::None, false),
 ];
 
+/// Where a collation stands in the table, by its number.
+const PLACES: [u8; 310] = {
+    let mut places = [u8::MAX; 310];
+    let mut at = 0;
+    while at < COLLATIONS.len() {
+        places[COLLATIONS[at].id as usize] = at as u8;
+        at += 1;
+    }
+    places
+};
+
 impl Collation {
     /// Bytes, compared as bytes.
     pub const BINARY: Self = Self(63);
@@ -104,8 +115,23 @@ impl Collation {
     }
 
     fn info(self) -> &'static Info {
-        let at = COLLATIONS.binary_search_by_key(&self.0, |info| info.id);
-        &COLLATIONS[at.expect("a collation is only made from a known number")]
+        &COLLATIONS[usize::from(PLACES[usize::from(self.0)])]
+    }
+
+    /// Eight bytes of a text's weights, where they decide: if they differ between two texts, the texts do so in the same
+    /// way. `None` for texts, and collations, that only a whole look can tell apart.
+    #[must_use]
+    pub fn front(self, text: &[u8]) -> Option<u64> {
+        match self.info() {
+            Info { fold: Fold::Unicode(uca), pad: false, .. } => uca.front(text),
+            Info { fold: Fold::None, pad: false, .. } => {
+                let mut front = [0; 8];
+                let count = text.len().min(8);
+                front[..count].copy_from_slice(&text[..count]);
+                Some(u64::from_be_bytes(front))
+            }
+            _ => None,
+        }
     }
 
     /// MySQL's number.
@@ -333,6 +359,37 @@ mod tests {
             let collation = Collation::from_name(collation).unwrap();
             assert_eq!(collation.compare(left.as_bytes(), right.as_bytes()), order, "{collation:?} {left:?} {right:?}");
             assert_eq!(collation.compare(right.as_bytes(), left.as_bytes()), order.reverse());
+        }
+    }
+
+    #[test]
+    fn fronts_that_differ_decide() {
+        let pieces = ["", "a", "B", "0", "-", " ", "\t", "9", "é", "e\u{301}", "\u{b7}", "日", "~"];
+        let mut texts = Vec::new();
+        for one in pieces {
+            for other in pieces {
+                texts.push(format!("{one}{other}"));
+                texts.push(format!("12345{one}{other}x"));
+                texts.push(format!("1234567{one}{other}"));
+                texts.push(format!("12345678{one}{other}"));
+            }
+        }
+        for name in ["utf8mb4_0900_ai_ci", "utf8mb4_0900_as_cs", "utf8mb4_general_ci", "utf8mb4_0900_bin", "binary"] {
+            let collation = Collation::from_name(name).unwrap();
+            let mut decided = 0;
+            for left in &texts {
+                for right in &texts {
+                    let fronts = (collation.front(left.as_bytes()), collation.front(right.as_bytes()));
+                    let (Some(first), Some(second)) = fronts else { continue };
+                    if first != second {
+                        let order = collation.compare(left.as_bytes(), right.as_bytes());
+                        assert_eq!(first.cmp(&second), order, "{name} {left:?} {right:?}");
+                        decided += 1;
+                    }
+                }
+            }
+            let decides = !matches!(name, "utf8mb4_0900_as_cs" | "utf8mb4_general_ci");
+            assert_eq!(decided > 1000, decides, "{name}: {decided}");
         }
     }
 

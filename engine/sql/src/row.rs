@@ -239,6 +239,106 @@ pub fn decode_columns(
     if at == bytes.len() { Ok(row) } else { Err(RowError { column: columns, at }) }
 }
 
+/// A stored value of a [plain](Plain) column, where it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plain<'a> {
+    /// NULL.
+    Null,
+    /// A signed integer.
+    Int(i64),
+    /// An unsigned one.
+    UInt(u64),
+    /// A text.
+    Text(&'a str),
+}
+
+impl From<Plain<'_>> for Value {
+    fn from(plain: Plain<'_>) -> Self {
+        match plain {
+            Plain::Null => Self::Null,
+            Plain::Int(value) => Self::Int(value),
+            Plain::UInt(value) => Self::UInt(value),
+            Plain::Text(text) => Self::text(text),
+        }
+    }
+}
+
+/// Reads some columns of a stored row in place, whole numbers and texts only, into `out` in the order of `wanted`.
+///
+/// # Errors
+/// See [`decode`].
+///
+/// # Panics
+/// When a wanted column is of another kind: plans say which ask for such.
+pub fn read_plain<'a>(
+    definition: &TableDefinition,
+    bytes: &'a [u8],
+    wanted: &[usize],
+    out: &mut Vec<Plain<'a>>,
+) -> Result<(), RowError> {
+    out.clear();
+    out.resize(wanted.len(), Plain::Null);
+    let columns = definition.columns.len();
+    let mut at = columns.div_ceil(8);
+    let bitmap = bytes.get(..at).ok_or(RowError { column: 0, at: 0 })?;
+    let last = wanted.iter().max().map_or(0, |last| last + 1);
+    for (number, column) in definition.columns.iter().enumerate().take(last) {
+        if bitmap[number / 8] >> (number % 8) & 1 == 1 {
+            continue;
+        }
+        let fault = RowError { column: number, at };
+        let (width, from) = stored_width(&column.kind, bytes, at).ok_or(fault)?;
+        let raw = bytes.get(from..).and_then(|rest| rest.get(..width)).ok_or(fault)?;
+        at = from + width;
+        let Some(place) = wanted.iter().position(|&wanted| wanted == number) else { continue };
+        out[place] = match &column.kind {
+            ColumnType::Int { unsigned, .. } => {
+                let mut wide = [0; 8];
+                wide[..width].copy_from_slice(raw);
+                let bits = u64::from_le_bytes(wide);
+                let shift = 64 - width * 8;
+                if *unsigned { Plain::UInt(bits) } else { Plain::Int((bits << shift) as i64 >> shift) }
+            }
+            ColumnType::Char(_) | ColumnType::VarChar(_) | ColumnType::Text(_) => {
+                Plain::Text(std::str::from_utf8(raw).map_err(|_| fault)?)
+            }
+            kind => unreachable!("a {kind:?} is no plain column"),
+        };
+    }
+    Ok(())
+}
+
+/// How long the stored value of a column is that begins at `at`, and where it lies: behind its length, if it has one.
+fn stored_width(kind: &ColumnType, bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+    Some(match kind {
+        ColumnType::Int { bytes, .. } => (usize::from(*bytes), at),
+        ColumnType::Year => (1, at),
+        ColumnType::Enum(_) => (2, at),
+        ColumnType::Date => (4, at),
+        ColumnType::Double { .. }
+        | ColumnType::DateTime(_)
+        | ColumnType::Timestamp(_)
+        | ColumnType::Time(_)
+        | ColumnType::Set(_)
+        | ColumnType::Bit(_) => (8, at),
+        _ => {
+            let (mut length, mut at, mut shift) = (0_usize, at, 0);
+            loop {
+                let byte = *bytes.get(at)?;
+                at += 1;
+                length |= usize::from(byte & 0x7f) << shift;
+                shift += 7;
+                if byte < 0x80 {
+                    break (length, at);
+                }
+                if shift > 28 {
+                    return None;
+                }
+            }
+        }
+    })
+}
+
 /// How values become columns: what `sql_mode` and IGNORE say.
 #[derive(Debug)]
 pub struct Conversion<'a> {

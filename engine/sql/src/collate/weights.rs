@@ -71,6 +71,31 @@ impl Uca {
         true
     }
 
+    /// First bytes of the weights of the first eight characters: where they differ between two texts, those are decided.
+    /// `None` unless they are ASCII, with the one behind them, and have one byte each.
+    pub(super) fn front(self, text: &[u8]) -> Option<u64> {
+        if matches!(self, Self::Accents | Self::Case) {
+            return None;
+        }
+        let table = ascii();
+        let mut front = 0;
+        for at in 0..8 {
+            let [first, second] = match text.get(at) {
+                None => [0, 0],
+                Some(byte) => match table.get(usize::from(*byte))? {
+                    [0, _] => return None,
+                    weights => *weights,
+                },
+            };
+            if second != 0 {
+                return None;
+            }
+            front = front << 8 | u64::from(first);
+        }
+        // What follows may be part of the last letter.
+        text.get(8).is_none_or(u8::is_ascii).then_some(front)
+    }
+
     /// Compares two texts without writing their weights down, as far as ASCII decides: where they differ, and right
     /// behind it, as what comes next may be part of a letter. `None` where that is not enough to tell.
     pub(super) fn compare_ascii(self, left: &[u8], right: &[u8]) -> Option<Ordering> {

@@ -455,6 +455,8 @@ impl Exec<'_> {
         };
         let rows = Space { table: table.id, number: 0 };
         let mut cursor = Cursor::new(self, table, access, &[], false)?;
+        // The clustered key of a row never changes: what lies there meets the filter, whatever its version.
+        let filter = filter.filter(|_| !(cursor.is_exact() && cursor.is_clustered()));
         let mut found = Vec::new();
         while order.is_empty() && found.len() < most || !order.is_empty() {
             let Some(candidate) = cursor.next(self).await? else { break };

@@ -52,6 +52,9 @@ pub(super) struct Cursor {
     counter: Counter,
     /// Which columns are asked for, where not all are: the others are NULL.
     columns: Option<Rc<[bool]>>,
+    /// What lies in the stretches meets the conditions that they were made of, and those are all: for rows as of the
+    /// snapshot.
+    exact: bool,
     /// Rows as of the snapshot.
     rows: VecDeque<Vec<Value>>,
     /// The newest rows.
@@ -143,18 +146,20 @@ fn key_value(column: &Column, value: &Value) -> KeyValue {
     }
 }
 
-/// The stretches of a key that a way to the rows means.
+/// The stretches of a key that a way to the rows means, and whether they are exactly what its conditions say.
 fn stretches(
     table: &Table,
     access: &Access,
     row: &[Value],
     env: &dyn Env,
-) -> Result<(u16, VecDeque<Stretch>), SqlError> {
+) -> Result<(u16, VecDeque<Stretch>, bool), SqlError> {
     let all = || VecDeque::from([Stretch::Range(Range::all())]);
-    let Access::Key { space, equal, among, low, high } = access else {
-        return Ok((0, if matches!(access, Access::Full) { all() } else { VecDeque::new() }));
+    let Access::Key { space, equal, among, low, high, whole } = access else {
+        return Ok((0, if matches!(access, Access::Full) { all() } else { VecDeque::new() }, false));
     };
-    let full = || Ok((0, all()));
+    let mut exact = *whole;
+    let is_whole = |value: &Value| matches!(value, Value::Int(_) | Value::UInt(_));
+    let full = || Ok((0, all(), false));
     let Some(key) = table.definition.keys.iter().find(|key| key.space == *space) else { return full() };
     let column = |part: usize| &table.definition.columns[usize::from(key.parts[part].column)];
     let prefixed = |prefix: &[u8]| VecDeque::from([Stretch::Range(Range::prefix(prefix))]);
@@ -162,11 +167,13 @@ fn stretches(
     let one = |parts: usize| key.unique && parts == key.parts.len();
     let mut prefix = Vec::new();
     for (part, node) in equal.iter().enumerate() {
-        match key_value(column(part), &*node.eval(row, env)?) {
+        let value = node.eval(row, env)?;
+        exact &= is_whole(&value);
+        match key_value(column(part), &value) {
             KeyValue::Exact(value) => encode_part(column(part), 0, &value, &mut prefix),
-            KeyValue::Never => return Ok((*space, VecDeque::new())),
+            KeyValue::Never => return Ok((*space, VecDeque::new(), exact)),
             KeyValue::Unusable if part == 0 => return full(),
-            KeyValue::Unusable => return Ok((*space, prefixed(&prefix))),
+            KeyValue::Unusable => return Ok((*space, prefixed(&prefix), false)),
         }
     }
     let next = equal.len();
@@ -180,17 +187,17 @@ fn stretches(
                     keys.push(key);
                 }
                 KeyValue::Never => {}
-                KeyValue::Unusable => return Ok((*space, prefixed(&prefix))),
+                KeyValue::Unusable => return Ok((*space, prefixed(&prefix), false)),
             }
         }
         keys.sort_unstable();
         keys.dedup();
         let stretch =
             |key: Vec<u8>| if one(next + 1) { Stretch::One(key) } else { Stretch::Range(Range::prefix(&key)) };
-        return Ok((*space, keys.into_iter().map(stretch).collect()));
+        return Ok((*space, keys.into_iter().map(stretch).collect(), false));
     }
     if one(next) {
-        return Ok((*space, VecDeque::from([Stretch::One(prefix)])));
+        return Ok((*space, VecDeque::from([Stretch::One(prefix)]), exact));
     }
     let mut range = Range::prefix(&prefix);
     // A bound on a text whose weights pad is left to the filter: their bytes order equality only.
@@ -199,9 +206,13 @@ fn stretches(
         let Some((node, inclusive)) = end.as_ref().filter(|_| ordered) else { continue };
         let value = node.eval(row, env)?;
         if value.is_null() {
-            return Ok((*space, VecDeque::new()));
+            return Ok((*space, VecDeque::new(), exact));
         }
-        let KeyValue::Exact(value) = key_value(column(next), &value) else { continue };
+        exact &= is_whole(&value);
+        let KeyValue::Exact(value) = key_value(column(next), &value) else {
+            exact = false;
+            continue;
+        };
         let mut bytes = prefix.clone();
         encode_part(column(next), 0, &value, &mut bytes);
         let after = || successor(&bytes).map_or(Bound::Unbounded, Bound::Excluded);
@@ -209,7 +220,7 @@ fn stretches(
             (true, true) => range.from = Bound::Included(bytes),
             (true, false) => match successor(&bytes) {
                 Some(next) => range.from = Bound::Included(next),
-                None => return Ok((*space, VecDeque::new())),
+                None => return Ok((*space, VecDeque::new(), exact)),
             },
             (false, true) => range.to = after(),
             (false, false) => range.to = Bound::Excluded(bytes),
@@ -221,7 +232,7 @@ fn stretches(
         bytes.push(1);
         range.from = Bound::Included(bytes);
     }
-    Ok((*space, VecDeque::from([Stretch::Range(range)])))
+    Ok((*space, VecDeque::from([Stretch::Range(range)]), exact))
 }
 
 /// 1815 for a row that its table's definition cannot explain.
@@ -265,7 +276,7 @@ impl Cursor {
         backward: bool,
     ) -> Result<Self, SqlError> {
         let env: &dyn Env = exec.env;
-        let (number, mut stretches) = stretches(table, access, row, env)?;
+        let (number, mut stretches, exact) = stretches(table, access, row, env)?;
         if backward {
             stretches.make_contiguous().reverse();
         }
@@ -283,6 +294,7 @@ impl Cursor {
             stretches,
             backward,
             columns: None,
+            exact,
             rows: VecDeque::new(),
             ready: VecDeque::new(),
         })
@@ -293,6 +305,21 @@ impl Cursor {
         self.columns = columns;
     }
 
+    /// Whether rows as of the snapshot meet the statement's conditions without being asked.
+    pub(super) fn is_exact(&self) -> bool {
+        self.exact
+    }
+
+    /// Whether it reads the clustered key.
+    pub(super) fn is_clustered(&self) -> bool {
+        self.space.number == 0
+    }
+
+    /// A row that is there without looking for more.
+    pub(super) fn ready_row(&mut self) -> Option<Vec<Value>> {
+        self.rows.pop_front()
+    }
+
     /// The next row as of the transaction's snapshot.
     pub(super) async fn next_row(&mut self, exec: &mut Exec<'_>) -> Result<Option<Vec<Value>>, SqlError> {
         exec.step().await?;
@@ -300,25 +327,52 @@ impl Cursor {
             if let Some(row) = self.rows.pop_front() {
                 return Ok(Some(row));
             }
-            let Some(stretch) = self.stretches.pop_front() else { return Ok(None) };
-            let at = exec.txn.snapshot();
-            self.fill(exec, stretch, at, |cursor, exec, store, _, row| {
-                let row = if cursor.space.number == 0 {
-                    Some(row)
-                } else {
-                    // An index entry holds the row's own key.
-                    let rows = cursor.rows_space();
-                    match exec.txn.own(rows, row) {
-                        Some(own) => own.as_deref(),
-                        None => store.get(rows, row, at),
-                    }
-                };
-                let Some(row) = row else { return Ok(()) };
+            let more = self.pass_rows(exec, |cursor, row| {
                 let decoded = row::decode_columns(&cursor.table.definition, row, cursor.columns.as_deref());
                 cursor.rows.push_back(decoded.map_err(|fault| damaged(&cursor.table, fault))?);
                 Ok(())
             })?;
+            if !more {
+                return Ok(None);
+            }
         }
+    }
+
+    /// Hands the next stored rows as of the transaction's snapshot to `take`, at most [`BATCH`] of them; false at the end.
+    pub(super) fn pass_rows(
+        &mut self,
+        exec: &mut Exec<'_>,
+        mut take: impl FnMut(&mut Self, &[u8]) -> Result<(), SqlError>,
+    ) -> Result<bool, SqlError> {
+        let Some(stretch) = self.stretches.pop_front() else { return Ok(false) };
+        let at = exec.txn.snapshot();
+        self.fill(exec, stretch, at, |cursor, exec, store, _, row| {
+            let row = if cursor.space.number == 0 {
+                Some(row)
+            } else {
+                // An index entry holds the row's own key.
+                let rows = cursor.rows_space();
+                match exec.txn.own(rows, row) {
+                    Some(own) => own.as_deref(),
+                    None => store.get(rows, row, at),
+                }
+            };
+            match row {
+                Some(row) => take(cursor, row),
+                None => Ok(()),
+            }
+        })?;
+        Ok(true)
+    }
+
+    /// 1815 for a row that the table's definition cannot explain.
+    pub(super) fn damaged(&self, fault: row::RowError) -> SqlError {
+        damaged(&self.table, fault)
+    }
+
+    /// The table.
+    pub(super) fn table(&self) -> &Rc<Table> {
+        &self.table
     }
 
     /// The newest row that comes next.

@@ -146,7 +146,7 @@ impl Exec<'_> {
         let access = match reference.child_index() {
             Some(index) => {
                 let equal = values.iter().map(|&value| Node::Const(value.clone())).collect();
-                Access::Key { space: index.space, equal, among: None, low: None, high: None }
+                Access::Key { space: index.space, equal, among: None, low: None, high: None, whole: false }
             }
             None => Access::Full,
         };

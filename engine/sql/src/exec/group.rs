@@ -7,6 +7,7 @@ use crate::expr::{Aggregate, AggregateKind, BitOp, Env};
 use crate::json::Json;
 use crate::key::weigh_value;
 use crate::value::{Arithmetic, Level, Value, Warning, text_number};
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -51,13 +52,17 @@ impl Accumulator {
             self.count += 1;
             return Ok(());
         }
-        let mut values = Vec::with_capacity(aggregate.args.len());
-        for arg in &aggregate.args {
-            values.push(arg.eval(row, env)?);
-        }
+        let (one, many);
+        let values: &[Cow<'_, Value>] = if let [arg] = aggregate.args.as_slice() {
+            one = [arg.eval(row, env)?];
+            &one
+        } else {
+            many = aggregate.args.iter().map(|arg| arg.eval(row, env)).collect::<Result<Vec<_>, _>>()?;
+            &many
+        };
         if aggregate.kind == AggregateKind::Any {
             if self.count == 0 {
-                self.best = values[0].clone().into_owned();
+                self.best = (*values[0]).clone();
             }
             self.count += 1;
             return Ok(());
@@ -83,7 +88,7 @@ impl Accumulator {
         }
         if aggregate.distinct {
             let mut key = Vec::new();
-            for value in &values {
+            for value in values {
                 weigh_value(value, aggregate.collation, &mut key);
             }
             if !self.seen.insert(key) {

@@ -14,12 +14,15 @@ use crate::counters::Counter;
 use crate::error::{SqlError, error};
 use crate::expr::{Env, Node};
 use crate::plan::{Body, Output, PendingPlan, Plan};
+use crate::row::Plain;
 use crate::server::{Server, SessionHandle};
 use crate::txn::Transaction;
 use crate::value::Value;
+use std::cell::OnceCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use wire::client::Column;
 
 /// A future of a statement.
 pub type Wait<'a, T> = Pin<Box<dyn Future<Output = Result<T, SqlError>> + 'a>>;
@@ -56,10 +59,16 @@ pub trait StatementEnv: Env {
 
 /// Where result rows go.
 pub trait Sink {
-    /// What the columns are. Called once, before any row.
-    fn columns(&mut self, output: &[Output]);
+    /// What the columns are. Called once, before any row. `described` is what was said of them before, or a place to
+    /// keep it.
+    fn columns(&mut self, output: &[Output], described: &OnceCell<Rc<[Column]>>);
     /// One row.
     fn row(&mut self, row: &[Value]);
+    /// One row of whole numbers and texts, where they lie.
+    fn plain_row(&mut self, row: &[Plain<'_>]) {
+        let row: Vec<Value> = row.iter().map(|&value| value.into()).collect();
+        self.row(&row);
+    }
 }
 
 /// Collects rows.
@@ -72,7 +81,7 @@ pub struct Rows {
 }
 
 impl Sink for Rows {
-    fn columns(&mut self, output: &[Output]) {
+    fn columns(&mut self, output: &[Output], _described: &OnceCell<Rc<[Column]>>) {
         self.output = output.to_vec();
     }
 
@@ -121,6 +130,8 @@ pub struct Exec<'a> {
     pending: &'a [PendingPlan],
     /// Places filled for the row in hand.
     filled: Vec<usize>,
+    /// Whether a subquery may ask for columns of rows around it.
+    correlated: bool,
     work: u32,
 }
 
@@ -152,6 +163,7 @@ impl<'a> Exec<'a> {
             rules,
             pending: &plan.pending,
             filled: Vec::new(),
+            correlated: plan.pending.iter().any(|one| matches!(one, PendingPlan::Select { correlated: true, .. })),
             work: 0,
         }
     }
@@ -245,7 +257,7 @@ impl<'a> Exec<'a> {
 
     /// Whether a subquery may ask for columns of rows around it.
     fn has_correlated(&self) -> bool {
-        self.pending.iter().any(|pending| matches!(pending, PendingPlan::Select { correlated: true, .. }))
+        self.correlated
     }
 
     /// Runs a subquery for a row of the query that it stands in.
@@ -283,14 +295,30 @@ impl<'a> Exec<'a> {
         self.of_row(row, |env| Ok(node.eval(row, env)?.into_owned())).await
     }
 
+    /// Whether `filter` holds for `row`, where no subquery can ask for the row.
+    fn passes_now(&self, filter: Option<&Node>, row: &[Value]) -> Result<bool, SqlError> {
+        debug_assert!(filter.is_none() || !self.correlated);
+        let Some(filter) = filter else { return Ok(true) };
+        let holds = filter.holds(row, self.env)?;
+        self.env.fault()?;
+        Ok(holds)
+    }
+
+    /// Counts rows of work; true when it is time to let others run, by [`Exec::rest`].
+    fn worked(&mut self, rows: u32) -> bool {
+        self.work += rows;
+        self.work >= SLICE_ROWS
+    }
+
+    /// Lets others run.
+    async fn rest(&mut self) -> Result<(), SqlError> {
+        self.work = 0;
+        self.server.pause(self.session).await?;
+        self.txn.check()
+    }
+
     /// Counts a row of work; now and then lets others run.
     async fn step(&mut self) -> Result<(), SqlError> {
-        self.work += 1;
-        if self.work >= SLICE_ROWS {
-            self.work = 0;
-            self.server.pause(self.session).await?;
-            self.txn.check()?;
-        }
-        Ok(())
+        if self.worked(1) { self.rest().await } else { Ok(()) }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::cursor::{Cursor, decode};
 use super::group::Accumulator;
-use super::{Exec, Rows, Sink, Wait};
+use super::{Exec, Rows, SLICE_ROWS, Sink, Wait};
 use crate::ast::{LockWait, SetOp};
 use crate::catalog::Table;
 use crate::collate::Collation;
@@ -10,8 +10,10 @@ use crate::error::{SqlError, error};
 use crate::expr::{Env, Node, compare_rows};
 use crate::key::{self, weigh_value};
 use crate::plan::{Access, Output, SelectPlan, Source};
+use crate::row;
 use crate::value::Value;
 use engine_store::{Mode, Space};
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -55,11 +57,19 @@ struct Window<'a> {
 }
 
 impl Window<'_> {
-    fn push(&mut self, row: &[Value]) {
+    /// Whether the next row is in the window.
+    fn admits(&mut self) -> bool {
         if self.limits.skip > 0 {
             self.limits.skip -= 1;
-        } else if self.limits.take > 0 {
-            self.limits.take -= 1;
+            return false;
+        }
+        let admits = self.limits.take > 0;
+        self.limits.take -= u64::from(admits);
+        admits
+    }
+
+    fn push(&mut self, row: &[Value]) {
+        if self.admits() {
             self.sink.row(row);
         }
     }
@@ -105,16 +115,73 @@ fn sort_keys(plan: &SelectPlan) -> Vec<SortKey<'_>> {
     keys
 }
 
-/// The columns that are selected, where nothing else is and none of them twice: rows then need no copying.
-fn moved_columns(plan: &SelectPlan) -> Option<Vec<usize>> {
-    let mut columns = Vec::with_capacity(plan.output.len());
-    for output in &plan.output {
-        match output.node {
-            Node::Column(at) if !columns.contains(&at) => columns.push(at),
-            _ => return None,
+/// A row to be sorted.
+struct Sortable {
+    /// A part of its first key: less than another's only if the row comes first; `None` says nothing.
+    front: Option<u64>,
+    /// Values computed for it, and the selected columns.
+    row: (Vec<Value>, Vec<Value>),
+}
+
+/// Rows that equal ones are looked for among, at first.
+const EQUALS_LOOKED_FOR: usize = 4096;
+
+/// Rows of a result that is sorted.
+struct Sorted<'a> {
+    plan: &'a SelectPlan,
+    keys: &'a [SortKey<'a>],
+    rows: Vec<Sortable>,
+    /// Where rows without equal ones are wanted, equal ones go when there are so many.
+    most: usize,
+}
+
+impl<'a> Sorted<'a> {
+    fn new(plan: &'a SelectPlan, keys: &'a [SortKey<'a>]) -> Self {
+        Self { plan, keys, rows: Vec::new(), most: EQUALS_LOOKED_FOR }
+    }
+
+    fn push(&mut self, computed: Vec<Value>, selected: Vec<Value>) {
+        let row = (computed, selected);
+        let front = match (self.keys.first(), self.plan.order.first()) {
+            (Some(key), Some((_, descending, collation))) => match key.of(&row) {
+                Value::Text(text) => {
+                    let front = collation.front(text.as_bytes());
+                    if *descending { front.map(|front| !front) } else { front }
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        self.rows.push(Sortable { front, row });
+        if self.plan.distinct_by_order && self.rows.len() >= self.most {
+            self.sort();
+            self.most = (2 * self.rows.len()).max(EQUALS_LOOKED_FOR);
         }
     }
-    Some(columns)
+
+    fn compare(plan: &SelectPlan, keys: &[SortKey<'_>], left: &Sortable, right: &Sortable) -> Ordering {
+        if let (Some(left), Some(right)) = (left.front, right.front)
+            && left != right
+        {
+            return left.cmp(&right);
+        }
+        for (key, (_, descending, collation)) in keys.iter().zip(&plan.order) {
+            let order = key.of(&left.row).order(key.of(&right.row), *collation);
+            if order.is_ne() {
+                return if *descending { order.reverse() } else { order };
+            }
+        }
+        Ordering::Equal
+    }
+
+    /// Sorts; of equal rows, where they are not wanted, the one that came first stays.
+    fn sort(&mut self) {
+        let Self { plan, keys, rows, .. } = self;
+        rows.sort_by(|left, right| Self::compare(plan, keys, left, right));
+        if plan.distinct_by_order {
+            rows.dedup_by(|later, first| Self::compare(plan, keys, first, later).is_eq());
+        }
+    }
 }
 
 impl Exec<'_> {
@@ -158,7 +225,7 @@ impl Exec<'_> {
             rows.rows.sort_by(|left, right| compare_rows(left, right, &plan.union_order));
             let env: &dyn Env = self.env;
             let limits = limits(plan.limit.as_ref(), env)?;
-            sink.columns(&plan.output);
+            sink.columns(&plan.output, &plan.described);
             let mut window = Window { limits, sink };
             rows.rows.iter().for_each(|row| window.push(row));
             if plan.counts_all {
@@ -173,42 +240,58 @@ impl Exec<'_> {
         let env = self.env;
         let limit = limits(plan.limit.as_ref().filter(|_| limited), env)?;
         let mut feed = self.feed(&plan.source, plan.ordered == Some(true), plan.locking).await?;
-        if let Feed::Table(cursor) = &mut feed
-            && !self.has_correlated()
-        {
-            cursor.read_only(plan.columns.clone());
+        let mut where_ = plan.filter.as_ref();
+        if let Feed::Table(cursor) = &mut feed {
+            if cursor.is_exact() {
+                where_ = None;
+            }
+            if !self.has_correlated() {
+                cursor.read_only(plan.columns.clone());
+            }
+            if let (true, None, Some(moved)) = (plan.straight, where_, &plan.moved) {
+                sink.columns(&plan.output, &plan.described);
+                return self.straight(cursor, moved, Window { limits: limit, sink }).await;
+            }
         }
         if let Some(grouping) = &plan.grouping {
-            let rows = self.group(plan, grouping, &mut feed).await?;
+            let rows = self.group(plan, grouping, &mut feed, where_).await?;
             feed = Feed::Rows(rows.into_iter());
         }
-        let filter = if plan.grouping.is_some() { plan.having.as_ref() } else { plan.filter.as_ref() };
+        let filter = if plan.grouping.is_some() { plan.having.as_ref() } else { where_ };
         let having = if plan.grouping.is_some() { None } else { plan.having.as_ref() };
         let sorts = !plan.order.is_empty() && plan.ordered.is_none();
-        let moved = moved_columns(plan);
         let keys: Vec<SortKey<'_>> = if sorts { sort_keys(plan) } else { Vec::new() };
+        let computes = keys.iter().any(|key| matches!(key, SortKey::Computed(..)));
         let mut seen = BTreeSet::new();
         let mut weights = Vec::new();
-        let mut sorted: Vec<(Vec<Value>, Vec<Value>)> = Vec::new();
+        let mut sorted = Sorted::new(plan, &keys);
         let bare = matches!(plan.source, Source::Nothing) && plan.grouping.is_none();
         if !bare {
-            sink.columns(&plan.output);
+            sink.columns(&plan.output, &plan.described);
         }
         let mut announced = !bare;
         let mut window = Window { limits: limit, sink };
         let mut out = Vec::with_capacity(plan.output.len());
         let mut count = 0_u64;
         while !window.is_full() || bare || plan.counts_all {
-            let Some(mut row) = self.next(&mut feed, filter).await? else { break };
-            if !self.passes(having, &row).await? {
+            let mut row = match self.next_now(&mut feed, filter)? {
+                Some(row) => row,
+                None => match self.next(&mut feed, filter).await? {
+                    Some(row) => row,
+                    None => break,
+                },
+            };
+            if having.is_some() && !self.passes(having, &row).await? {
                 continue;
             }
             out.clear();
             let mut computed = Vec::new();
-            match &moved {
+            match &plan.moved {
                 Some(columns) => {
                     // Keys first: the row is then taken to pieces.
-                    self.computed_keys(&keys, &row, &mut computed).await?;
+                    if computes {
+                        self.computed_keys(&keys, &row, &mut computed).await?;
+                    }
                     out.extend(columns.iter().map(|&at| std::mem::take(&mut row[at])));
                 }
                 None => {
@@ -222,9 +305,9 @@ impl Exec<'_> {
                 // Without a table the values say best what they are.
                 let mut output: Vec<Output> = plan.output.clone();
                 output.iter_mut().zip(&out).for_each(|(output, value)| output.fit(value));
-                window.sink.columns(&output);
+                window.sink.columns(&output, &OnceCell::new());
             }
-            if plan.distinct {
+            if plan.distinct && !plan.distinct_by_order {
                 weights.clear();
                 for (value, output) in out.iter().zip(&plan.output) {
                     weigh_value(value, output.kind.collation, &mut weights);
@@ -236,10 +319,10 @@ impl Exec<'_> {
             }
             count += 1;
             if sorts {
-                if moved.is_none() {
+                if computes && plan.moved.is_none() {
                     self.computed_keys(&keys, &row, &mut computed).await?;
                 }
-                sorted.push((computed, std::mem::replace(&mut out, Vec::with_capacity(plan.output.len()))));
+                sorted.push(computed, std::mem::replace(&mut out, Vec::with_capacity(plan.output.len())));
             } else {
                 window.push(&out);
             }
@@ -248,27 +331,60 @@ impl Exec<'_> {
             }
         }
         if !announced {
-            window.sink.columns(&plan.output);
+            window.sink.columns(&plan.output, &plan.described);
         }
-        sorted.sort_by(|left, right| {
-            for (key, (_, descending, collation)) in keys.iter().zip(&plan.order) {
-                let order = key.of(left).order(key.of(right), *collation);
-                if order.is_ne() {
-                    return if *descending { order.reverse() } else { order };
-                }
-            }
-            Ordering::Equal
-        });
-        for (_, row) in &sorted {
+        sorted.sort();
+        for sortable in &sorted.rows {
             if window.is_full() {
                 break;
             }
-            window.push(row);
+            window.push(&sortable.row.1);
         }
         if plan.counts_all && limited {
             self.env.set_rows_without_limit(count);
         }
         Ok(())
+    }
+
+    /// Stored rows of whole numbers and texts straight into the sink.
+    async fn straight(&mut self, cursor: &mut Cursor, moved: &[usize], mut window: Window<'_>) -> Result<(), SqlError> {
+        while !window.is_full() {
+            let mut rows = 0;
+            let more = cursor.pass_rows(self, |cursor, bytes| {
+                rows += 1;
+                if !window.admits() {
+                    return Ok(());
+                }
+                let mut row = Vec::with_capacity(moved.len());
+                let read = row::read_plain(&cursor.table().definition, bytes, moved, &mut row);
+                read.map_err(|fault| cursor.damaged(fault))?;
+                window.sink.plain_row(&row);
+                Ok(())
+            })?;
+            if !more {
+                break;
+            }
+            if self.worked(rows) {
+                self.rest().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next row that passes the filter, if it is there without waiting; `None` says nothing.
+    fn next_now(&mut self, feed: &mut Feed, filter: Option<&Node>) -> Result<Option<Vec<Value>>, SqlError> {
+        let Feed::Table(cursor) = feed else { return Ok(None) };
+        if self.correlated && filter.is_some() {
+            return Ok(None);
+        }
+        while self.work + 1 < SLICE_ROWS {
+            let Some(row) = cursor.ready_row() else { return Ok(None) };
+            self.work += 1;
+            if self.passes_now(filter, &row)? {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
     }
 
     /// Appends the values that a row is sorted by and that are not selected.
@@ -445,23 +561,45 @@ impl Exec<'_> {
         plan: &SelectPlan,
         grouping: &crate::plan::Grouping,
         feed: &mut Feed,
+        filter: Option<&Node>,
     ) -> Result<Vec<Vec<Value>>, SqlError> {
         let fresh = || grouping.aggregates.iter().map(Accumulator::new).collect::<Vec<_>>();
         let mut groups: BTreeMap<Vec<u8>, (Vec<Value>, Vec<Accumulator>)> = BTreeMap::new();
         let mut width = None;
-        while let Some(row) = self.next(feed, plan.filter.as_ref()).await? {
+        // Without GROUP BY all rows are one group.
+        let mut only: Option<(Vec<Value>, Vec<Accumulator>)> = None;
+        loop {
+            let row = match self.next_now(feed, filter)? {
+                Some(row) => row,
+                None => match self.next(feed, filter).await? {
+                    Some(row) => row,
+                    None => break,
+                },
+            };
             width = Some(row.len());
-            let mut key = Vec::new();
-            for (node, collation) in &grouping.by {
-                weigh_value(&self.value(node, &row).await?, *collation, &mut key);
-            }
-            let (_, accumulators) = match groups.get_mut(&key) {
-                Some(group) => group,
-                None => groups.entry(key).or_insert((row.clone(), fresh())),
+            let (_, accumulators) = if grouping.by.is_empty() {
+                only.get_or_insert_with(|| (row.clone(), fresh()))
+            } else {
+                let mut key = Vec::new();
+                for (node, collation) in &grouping.by {
+                    weigh_value(&self.value(node, &row).await?, *collation, &mut key);
+                }
+                match groups.get_mut(&key) {
+                    Some(group) => group,
+                    None => groups.entry(key).or_insert((row.clone(), fresh())),
+                }
             };
             for (accumulator, aggregate) in accumulators.iter_mut().zip(&grouping.aggregates) {
-                self.of_row(&row, |env| accumulator.add(aggregate, &row, env)).await?;
+                if self.correlated {
+                    self.of_row(&row, |env| accumulator.add(aggregate, &row, env)).await?;
+                } else {
+                    accumulator.add(aggregate, &row, self.env)?;
+                    self.env.fault()?;
+                }
             }
+        }
+        if let Some(group) = only {
+            groups.insert(Vec::new(), group);
         }
         if groups.is_empty() && grouping.by.is_empty() {
             let width = width.unwrap_or_else(|| plan.source.width());

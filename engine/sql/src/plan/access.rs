@@ -7,7 +7,7 @@ use crate::expr::{Comparison, Node};
 /// One end of a range: its value, and whether it is in the range.
 pub type Bound = Option<(Node, bool)>;
 
-/// How rows are found. The whole WHERE is checked on each of them nevertheless.
+/// How rows are found. The whole WHERE is checked on each of them nevertheless, unless it is `whole`.
 #[derive(Clone, Debug)]
 pub enum Access {
     /// All rows, by the clustered key.
@@ -24,6 +24,9 @@ pub enum Access {
         low: Bound,
         /// Upper end of the next part.
         high: Bound,
+        /// The conditions say nothing else, of whole numbers only: if the values turn out to be such too, what lies there
+        /// meets them.
+        whole: bool,
     },
     /// No row.
     Nothing,
@@ -88,6 +91,43 @@ fn conditions<'a>(table: &Table, first: usize, conjuncts: &[&'a Node], column: u
     found
 }
 
+/// Whether a condition says no more than the stretch of a key.
+fn is_said(
+    table: &Table,
+    first: usize,
+    key: &Key,
+    (equal, low, high): (&[Node], &Bound, &Bound),
+    condition: &Node,
+) -> bool {
+    let part_of = |node: &Node| {
+        let Node::Column(at) = node else { return None };
+        let part = key.parts.iter().position(|part| first + usize::from(part.column) == *at)?;
+        let column = &table.definition.columns[usize::from(key.parts[part].column)];
+        matches!(column.kind, ColumnType::Int { .. }).then_some(part)
+    };
+    let is_end = |part: usize, end: &Bound, value: &Node, inclusive: bool| {
+        part == equal.len() && matches!(end, Some((node, same)) if node == value && *same == inclusive)
+    };
+    match condition {
+        Node::Compare(left, op, right, _) => {
+            // Which side is the column does not matter for equality; for the rest it stands on the left.
+            match (part_of(left), part_of(right), op) {
+                (Some(part), None, Comparison::Eq) => equal.get(part) == Some(&**right),
+                (None, Some(part), Comparison::Eq) => equal.get(part) == Some(&**left),
+                (Some(part), None, Comparison::Gt) => is_end(part, low, right, false),
+                (Some(part), None, Comparison::Ge) => is_end(part, low, right, true),
+                (Some(part), None, Comparison::Lt) => is_end(part, high, right, false),
+                (Some(part), None, Comparison::Le) => is_end(part, high, right, true),
+                _ => false,
+            }
+        }
+        Node::Between { expr, low: from, high: to, negated: false, .. } => {
+            part_of(expr).is_some_and(|part| is_end(part, low, from, true) && is_end(part, high, to, true))
+        }
+        _ => false,
+    }
+}
+
 /// Whether values of such a column can be looked up by their key bytes.
 fn indexable(kind: &ColumnType, prefix: u32) -> bool {
     // FLOAT compares as the double that it rounds to, which no literal is; prefixes hold a part only.
@@ -140,5 +180,7 @@ pub(super) fn by_key(table: &Table, first: usize, key: &Key, conjuncts: &[&Node]
     }
     let clustered = u32::from(key.space == 0);
     let score = if whole { (1000 + clustered, parts) } else { (parts, clustered) };
-    Some((score, Access::Key { space: key.space, equal, among, low, high }))
+    let said = |condition: &&Node| is_said(table, first, key, (&equal, &low, &high), condition);
+    let whole = among.is_none() && conjuncts.iter().all(said);
+    Some((score, Access::Key { space: key.space, equal, among, low, high, whole }))
 }

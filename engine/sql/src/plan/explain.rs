@@ -250,7 +250,7 @@ impl Lines<'_> {
         let all = (self.count)(table.id).max(1);
         let mut line = Line { access: "ALL", possible_keys: possible.join(","), rows: Some(all), ..Line::default() };
         let mut left_over = conjuncts.len();
-        if let Access::Key { space, equal, among, low, high } = access
+        if let Access::Key { space, equal, among, low, high, .. } = access
             && let Some(key) = table.definition.keys.iter().find(|key| key.space == *space)
         {
             let whole = key.unique && equal.len() == key.parts.len();

@@ -24,8 +24,10 @@ use crate::collate::Collation;
 use crate::error::{SqlError, error};
 use crate::expr::{Aggregate, Node, Place, ReadAs, Resolver, Scope, ScopeColumn, Subqueries, Type};
 use crate::value::Warning;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use wire::client::Column as WireColumn;
 use wire::client::constant::{ColumnType as WireType, column_flag};
 
 /// A statement with rows, ready to run.
@@ -136,6 +138,14 @@ pub struct SelectPlan {
     pub source: Source,
     /// Which columns of a base table it asks for, where that is its source; subqueries may ask for more.
     pub columns: Option<Rc<[bool]>>,
+    /// The columns that are selected, where nothing else is and none of them twice: rows then need no copying.
+    pub moved: Option<Vec<usize>>,
+    /// Rows can go from the store to the client as they lie there: nothing is computed, sorted or left out of them.
+    pub straight: bool,
+    /// Rows that are equal are those that sort as equal: DISTINCT needs nothing else.
+    pub distinct_by_order: bool,
+    /// What the protocol says of the selected columns, once somebody asked.
+    pub described: OnceCell<Rc<[WireColumn]>>,
     /// WHERE.
     pub filter: Option<Node>,
     /// GROUP BY, or aggregates without one.

@@ -2,9 +2,11 @@
 
 use super::{Access, Grouping, Output, Planner, SelectPlan, Source, TableUse, choose, table_scope, unsupported};
 use crate::ast::{self, Expr, JoinCondition, JoinKind, Literal, Select, SelectItem, TableRef};
+use crate::catalog::ColumnType;
 use crate::error::{SqlError, error};
 use crate::expr::{Aggregate, Comparison, Node, Scope, ScopeColumn, Type};
 use crate::value::Value;
+use std::cell::OnceCell;
 use std::rc::Rc;
 use wire::client::constant::ColumnType as WireType;
 
@@ -33,6 +35,68 @@ fn columns_asked_for(plan: &SelectPlan) -> Option<Rc<[bool]>> {
         }
     }
     Some(asked.into())
+}
+
+/// The columns that are selected, where nothing else is and none of them twice.
+fn moved_columns(output: &[Output]) -> Option<Vec<usize>> {
+    let mut columns = Vec::with_capacity(output.len());
+    for output in output {
+        match output.node {
+            Node::Column(at) if !columns.contains(&at) => columns.push(at),
+            _ => return None,
+        }
+    }
+    Some(columns)
+}
+
+/// Whether such a column holds its texts themselves; ENUM and SET hold numbers.
+fn is_written(kind: &ColumnType) -> bool {
+    matches!(kind, ColumnType::Char(_) | ColumnType::VarChar(_) | ColumnType::Text(_))
+}
+
+/// Whether stored rows of the plan's table are its answer but for their other columns, once its way to the rows has
+/// done what the filter says: whole numbers and texts.
+fn is_straight(plan: &SelectPlan) -> bool {
+    let (Source::Table { table, access, .. }, Some(moved)) = (&plan.source, &plan.moved) else { return false };
+    let unfiltered = plan.filter.is_none() || matches!(access, Access::Key { whole: true, .. });
+    // Aggregates stand behind the table's columns.
+    let plain = |&at: &usize| {
+        table.definition.columns.get(at).is_some_and(|column| match column.kind {
+            ColumnType::Int { zerofill, .. } => !zerofill,
+            ref kind => is_written(kind),
+        })
+    };
+    unfiltered
+        && moved.iter().all(plain)
+        && plan.grouping.is_none()
+        && plan.having.is_none()
+        && !plan.distinct
+        && !plan.counts_all
+        && plan.locking.is_none()
+        && (plan.order.is_empty() || plan.ordered.is_some())
+}
+
+/// Whether rows that are equal under DISTINCT are those that sort as equal: every selected column is sorted by, and is
+/// a whole number or a text whose weights say everything.
+fn distinct_by_order(plan: &SelectPlan) -> bool {
+    let Source::Table { table, .. } = &plan.source else { return false };
+    let sorted = |output: &Output| {
+        let Node::Column(at) = output.node else { return false };
+        let Some(column) = table.definition.columns.get(at) else { return false };
+        let by = |(node, _, collation): &(Node, bool, crate::collate::Collation)| {
+            *node == output.node && (!is_written(&column.kind) || *collation == output.kind.collation)
+        };
+        let exact = match &column.kind {
+            ColumnType::Int { .. } => true,
+            kind => is_written(kind) && !output.kind.collation.pads(),
+        };
+        exact && plan.order.iter().any(by)
+    };
+    plan.distinct
+        && plan.grouping.is_none()
+        && !plan.counts_all
+        && plan.ordered.is_none()
+        && plan.output.iter().all(sorted)
 }
 
 impl Planner<'_> {
@@ -179,6 +243,10 @@ impl Planner<'_> {
         let mut plan = SelectPlan {
             source,
             columns: None,
+            moved: moved_columns(&output),
+            straight: false,
+            distinct_by_order: false,
+            described: OnceCell::new(),
             filter,
             grouping,
             having,
@@ -193,6 +261,8 @@ impl Planner<'_> {
             union_order,
         };
         plan.columns = columns_asked_for(&plan);
+        plan.straight = is_straight(&plan);
+        plan.distinct_by_order = distinct_by_order(&plan);
         Ok(plan)
     }
 

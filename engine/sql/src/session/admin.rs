@@ -697,7 +697,7 @@ impl Session {
             .collect();
         let status = self.status().with(Status::MORE_RESULTS, more);
         let mut sink = ResultSink::new(conn, status, binary);
-        sink.columns(&output);
+        sink.columns(&output, &std::cell::OnceCell::new());
         for (number, row) in shown.rows.iter().enumerate() {
             sink.row(row);
             if number % 64 == 63 {

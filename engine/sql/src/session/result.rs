@@ -3,7 +3,10 @@
 use crate::exec::Sink;
 use crate::expr::Type;
 use crate::plan::Output;
+use crate::row::Plain;
 use crate::value::Value;
+use std::cell::OnceCell;
+use std::rc::Rc;
 use wire::client::constant::{ColumnType, column_flag};
 use wire::client::{Column, Connection, RowWriter, Status, Time};
 
@@ -12,7 +15,7 @@ pub struct ResultSink<'a> {
     conn: &'a mut Connection,
     status: Status,
     binary: bool,
-    columns: Vec<Column>,
+    columns: Rc<[Column]>,
     /// Rows so far.
     pub rows: u64,
     /// Whether the columns were sent: then the answer has begun.
@@ -22,7 +25,7 @@ pub struct ResultSink<'a> {
 impl<'a> ResultSink<'a> {
     /// A sink; `binary` for prepared statements.
     pub fn new(conn: &'a mut Connection, status: Status, binary: bool) -> Self {
-        Self { conn, status, binary, columns: Vec::new(), rows: 0, begun: false }
+        Self { conn, status, binary, columns: Rc::from([]), rows: 0, begun: false }
     }
 }
 
@@ -70,8 +73,8 @@ pub fn typed(name: &str, kind: &Type) -> Column {
 }
 
 impl Sink for ResultSink<'_> {
-    fn columns(&mut self, output: &[Output]) {
-        self.columns = output.iter().map(column).collect();
+    fn columns(&mut self, output: &[Output], described: &OnceCell<Rc<[Column]>>) {
+        self.columns = described.get_or_init(|| output.iter().map(column).collect()).clone();
         self.conn.answer().columns(&self.columns, self.status, 0);
         self.begun = true;
     }
@@ -115,6 +118,20 @@ impl Sink for ResultSink<'_> {
                 | Value::Bit(..)
                 | Value::Json(_)
                 | Value::Decimal(_) => writer.bytes(&value.to_bytes().unwrap_or_default()),
+            }
+        }
+        writer.finish();
+    }
+
+    fn plain_row(&mut self, row: &[Plain<'_>]) {
+        self.rows += 1;
+        let mut writer = self.conn.answer().row(&self.columns, self.binary);
+        for value in row {
+            match value {
+                Plain::Null => writer.null(),
+                Plain::Int(value) => writer.i64(*value),
+                Plain::UInt(value) => writer.u64(*value),
+                Plain::Text(text) => writer.bytes(text.as_bytes()),
             }
         }
         writer.finish();

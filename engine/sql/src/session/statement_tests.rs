@@ -593,3 +593,89 @@ fn a_primary_key_that_late_rows_break_is_left_out() {
     assert_eq!(one.run(alter), "ok");
     assert_eq!(one.run("SELECT * FROM k"), "1,1 | 2,2");
 }
+
+/// Ranges of whole numbers whose ends say all that WHERE says, and such that do not: values beyond the column's type, no
+/// whole numbers, NULL, the same column twice; rows that go to the client as they lie there, by LIMIT and backward.
+#[test]
+fn ranges_hold_what_their_conditions_say() {
+    let (_host, _server, mut client) = with_table();
+    all(
+        &mut client,
+        &[
+            (
+                "CREATE TABLE r (id TINYINT PRIMARY KEY, n INT, u INT UNSIGNED, t VARCHAR(9), d DATE, KEY (n, u), KEY (u))",
+                "ok",
+            ),
+            ("INSERT INTO r VALUES (-2, NULL, 1, 'a', NULL), (-1, 1, 0, NULL, '2020-01-01')", "ok 2"),
+            (
+                "INSERT INTO r VALUES (0, 1, 2, 'b', NULL), (1, 1, 3, 'C', '2020-01-02'), (2, 2, NULL, 'a', NULL)",
+                "ok 3",
+            ),
+            ("SELECT id FROM r WHERE id BETWEEN -1 AND 1", "-1 | 0 | 1"),
+            ("CREATE TABLE e2 (id INT PRIMARY KEY, e ENUM('x', 'y'), s SET('p', 'q'), z INT(3) ZEROFILL)", "ok"),
+            ("INSERT INTO e2 VALUES (1, 'y', 'p,q', 7), (2, NULL, '', 8)", "ok 2"),
+            ("SELECT id, e, s FROM e2 ORDER BY id", "1,y,p,q | 2,NULL,"),
+            ("SELECT z FROM e2 WHERE id BETWEEN 1 AND 2", "007 | 008"),
+            ("SELECT DISTINCT e FROM e2 ORDER BY e DESC", "y | NULL"),
+            ("SELECT t, id FROM r WHERE id BETWEEN -1 AND 1", "NULL,-1 | b,0 | C,1"),
+            ("SELECT t, id FROM r WHERE id BETWEEN -1 AND 1 ORDER BY id DESC LIMIT 1, 1", "b,0"),
+            ("SELECT t, id FROM r WHERE id >= 0 LIMIT 2", "b,0 | C,1"),
+            ("SELECT id FROM r WHERE id BETWEEN -1000 AND 0", "-2 | -1 | 0"),
+            ("SELECT id FROM r WHERE id > 0 AND id < 1000", "1 | 2"),
+            ("SELECT id FROM r WHERE id > 1000", "none"),
+            ("SELECT id FROM r WHERE id < 1000", "-2 | -1 | 0 | 1 | 2"),
+            ("SELECT id FROM r WHERE id > -1.5 AND id <= 0.5", "-1 | 0"),
+            ("SELECT id FROM r WHERE id BETWEEN '-1' AND '0.5'", "-1 | 0"),
+            ("SELECT id FROM r WHERE id > NULL", "none"),
+            ("SELECT id FROM r WHERE id > -1 AND id > 0 AND id > -2", "1 | 2"),
+            ("SELECT id FROM r WHERE id = 1 AND id = 2", "none"),
+            ("SELECT id FROM r WHERE 0 < id AND 2 >= id", "1 | 2"),
+            ("SELECT id FROM r WHERE n < 2", "-1 | 0 | 1"),
+            ("SELECT id FROM r WHERE n = 1 AND u > 0", "0 | 1"),
+            ("SELECT id FROM r WHERE n = 1 AND u > -1", "-1 | 0 | 1"),
+            ("SELECT id FROM r WHERE u < 3 ORDER BY id", "-2 | -1 | 0"),
+            ("SELECT id FROM r WHERE u BETWEEN 1 AND 2 AND t = 'A'", "-2"),
+            ("SELECT u, n FROM r WHERE n = 1 AND u <= 2", "0,1 | 2,1"),
+            ("SELECT id, d FROM r WHERE id BETWEEN -1 AND 0", "-1,2020-01-01 | 0,NULL"),
+            ("SELECT SUM(u), COUNT(*), COUNT(t) FROM r WHERE id BETWEEN -1 AND 2", "5,4,3"),
+            ("SELECT SUM(u) FROM r WHERE id BETWEEN 5 AND 9", "NULL"),
+            ("BEGIN", "ok"),
+            ("UPDATE r SET t = 'own' WHERE id BETWEEN 0 AND 1", "ok 2"),
+            ("DELETE FROM r WHERE id > 1 AND id < 1000", "ok 1"),
+            ("SELECT t, id FROM r WHERE id >= -1", "NULL,-1 | own,0 | own,1"),
+            ("UPDATE r SET t = 'x' WHERE n = 1 AND u = 3", "ok 1"),
+            ("SELECT t FROM r WHERE n = 1 AND u BETWEEN 2 AND 3", "own | x"),
+            ("ROLLBACK", "ok"),
+        ],
+    );
+}
+
+/// DISTINCT whose ORDER BY names every column keeps, of rows that are equal, the one that is found first, however many
+/// there are; so does one whose texts have to be weighed.
+#[test]
+fn distinct_rows_that_are_sorted_keep_the_first_of_equal_ones() {
+    let (_host, _server, mut client) = with_table();
+    client.run("CREATE TABLE t2 (id INT PRIMARY KEY, c VARCHAR(20), b VARCHAR(20) COLLATE utf8mb4_general_ci, n INT)");
+    let letters = ["b", "A", "a", "B", "é", "E", "0123456789x", "0123456789X"];
+    for block in 0..10 {
+        let rows: Vec<String> = (block * 1000..block * 1000 + 1000)
+            .map(|id| format!("({id}, '{0}', '{0}', {1})", letters[id % 8], (id / 8) % 2))
+            .collect();
+        assert_eq!(client.run(&format!("INSERT INTO t2 VALUES {}", rows.join(", "))), "ok 1000");
+    }
+    all(
+        &mut client,
+        &[
+            ("SELECT DISTINCT c FROM t2 WHERE id BETWEEN 0 AND 99 ORDER BY c", "0123456789x | A | b | é"),
+            ("SELECT DISTINCT c FROM t2 ORDER BY c DESC", "é | b | A | 0123456789x"),
+            ("SELECT DISTINCT c FROM t2 WHERE id > 1 ORDER BY c LIMIT 1, 2", "a | B"),
+            ("SELECT DISTINCT b FROM t2 ORDER BY b", "0123456789x | A | b | é"),
+            (
+                "SELECT DISTINCT c, n FROM t2 WHERE id > 0 AND c < 'B' ORDER BY n DESC, c",
+                "0123456789x,1 | A,1 | 0123456789x,0 | A,0",
+            ),
+            ("SELECT DISTINCT n FROM t2 ORDER BY n", "0 | 1"),
+            ("SELECT DISTINCT n, c FROM t2 WHERE id < 4 ORDER BY c", "0,A | 0,b"),
+        ],
+    );
+}
