@@ -2,7 +2,11 @@
 //! the rule guards against, in steps. A story passes on the core as it is; built with the feature `mutants`,
 //! it fails when its rule is broken.
 
+#[path = "../../engine/core/tests/world/mod.rs"]
+mod world;
+
 use engine_core::effect::{Effect, Effects, Input, Instant, Vote};
+use engine_core::member::{Command, State};
 use engine_core::paxos::tail::Tail;
 use engine_core::paxos::{Group, GroupConfig, Timing};
 use engine_core::sequencer::Sequencer;
@@ -12,6 +16,7 @@ use wire::frame::Buffer;
 use wire::id::{Ballot, Birth, Incarnation, Index, Run, Uuid};
 use wire::message::{Heartbeat, Label, Message};
 use wire::mutant::Mutant;
+use world::World;
 
 /// Runs a story as it is, and with each bug planted that it must find.
 fn story(it: fn() -> Told, finds: &[Mutant]) {
@@ -485,4 +490,159 @@ fn a_new_connection_begins_to_count_heartbeats_anew() {
     // The first two of the new process are lost.
     group.step(now, heartbeat(3, number), &mut out);
     assert!(group.hears(peer, now), "the new process is heard");
+}
+
+/// Voters, and one more that joins as a learner.
+struct Joining {
+    world: World,
+    leader: usize,
+    learner: usize,
+}
+
+impl Joining {
+    fn new(voters: usize) -> Result<Self, String> {
+        let mut world = World::new(voters + 1);
+        world.join_first(voters);
+        let leads = |at: &usize| world.member(*at).group().is_some_and(Group::leads);
+        let leader = (0..voters).find(leads).ok_or("members have a leader")?;
+        Ok(Self { world, leader, learner: voters })
+    }
+
+    /// The leader hears nobody but the learner from here on, and the learner nobody but the leader.
+    fn silence_voters(&mut self) {
+        for voter in (0..self.learner).filter(|&at| at != self.leader) {
+            self.world.cut_one_way(voter, self.leader);
+            self.world.cut_one_way(voter, self.learner);
+        }
+    }
+
+    fn await_learner(&mut self, what: &str, done: impl Fn(&Group, &World) -> bool) -> Told {
+        let so = (0..2_000).any(|_| {
+            self.world.tick();
+            self.world.member(self.learner).group().is_some_and(|group| done(group, &self.world))
+        });
+        expect(so, what)
+    }
+
+    fn last(&self, at: usize) -> Option<Index> {
+        self.world.nodes[at].disk.last().map(|frame| frame.header().last())
+    }
+
+    fn delivered(&self, at: usize) -> Option<Index> {
+        self.world.nodes[at].delivered.last().map(|&(index, _)| index)
+    }
+
+    /// Half a second in which neither leader nor learner delivers what is at `index`; then all links are well, and
+    /// all go on.
+    fn decides_nothing(&mut self, index: Option<Index>) -> Told {
+        for _ in 0..100 {
+            self.world.tick();
+            expect(self.delivered(self.leader) < index, "the leader has nobody's word but a learner's")?;
+            expect(self.delivered(self.learner) < index, "a learner has the leader's word and its own disk")?;
+        }
+        self.world.heal();
+        let so = (0..4_000).any(|_| {
+            self.world.tick();
+            (0..=self.learner).all(|at| self.delivered(at) > index)
+        });
+        expect(so, "with all members it goes on")
+    }
+}
+
+/// A learner's disk is no voter's: the leader does not count what it acknowledges.
+#[test]
+fn a_learners_acknowledgement_does_not_count() {
+    fn it() -> Told {
+        let mut story = Joining::new(2)?;
+        story.silence_voters();
+        story.world.start(story.learner);
+        story.await_learner("the learner holds the view that lists it", |group, _| group.is_listed())?;
+        let view = story.last(story.learner);
+        expect(story.last(story.leader) >= view, "as its leader does")?;
+        story.decides_nothing(view)
+    }
+    story(it, &[Mutant::LearnerCounted]);
+}
+
+/// A learner that holds what its leader has synced concludes nothing from its own disk.
+#[test]
+fn a_learner_concludes_nothing() {
+    fn it() -> Told {
+        let mut story = Joining::new(3)?;
+        let learner = story.learner;
+        story.world.start(learner);
+        story.await_learner("the learner knows its view decided", |group, world| {
+            let view = world.member(learner).certifier().view();
+            view.is_some_and(|(_, view)| {
+                let own = |member: &&ViewMember| member.incarnation == group.me();
+                view.members.iter().find(own).is_some_and(|member| member.role == VotingRole::Learner)
+            })
+        })?;
+        story.silence_voters();
+        story.world.propose(story.leader).ok_or("a leader takes proposals")?;
+        story.world.tick();
+        let proposed = story.last(story.leader);
+        story.await_learner("the learner holds what was proposed", |_, world| {
+            world.nodes[learner].disk.last().map(|frame| frame.header().last()) >= proposed
+        })?;
+        story.decides_nothing(proposed)
+    }
+    story(it, &[Mutant::LearnerConcludes]);
+}
+
+/// Who forces a birth belongs to it by its vote file before it begins it: otherwise its restart would bring it back to
+/// the old birth, and what it acknowledged in the new one would count for both.
+#[test]
+fn a_forced_birth_begins_once_its_leaders_vote_names_it() {
+    fn it() -> Told {
+        let mut world = World::formed(4);
+        (0..2).for_each(|at| world.kill(at));
+        world.run_for(6_000_000);
+        let addresses = |of: &[usize]| of.iter().map(|at| format!("m{at}:1")).collect();
+        let birth = |world: &World, at: usize| world.member(at).group().map(Group::birth);
+        world.command(2, Command::Force { addresses: addresses(&[2, 3]), birth: Birth(98) });
+        (0..1_000).any(|_| {
+            world.tick();
+            birth(&world, 3) == Some(Birth(98))
+        });
+        expect(birth(&world, 3) == Some(Birth(98)), "the other has promised")?;
+        let before = world.nodes[3].disk.len();
+        world.nodes[2].votes_hang = true;
+        world.run_for(1_000_000);
+        expect(world.nodes[3].disk.len() == before, "nothing of the birth is sent")?;
+        world.kill(2);
+        world.nodes[2].votes_hang = false;
+        world.boot(2, true);
+        world.run_for(6_000_000);
+        world.command(3, Command::Force { addresses: addresses(&[2, 3]), birth: Birth(99) });
+        (0..2_000).any(|_| {
+            world.tick();
+            [2, 3].iter().all(|&at| world.states(at) == [State::Online; 2])
+        });
+        expect([2, 3].iter().all(|&at| birth(&world, at) == Some(Birth(99))), "both go on in one birth")
+    }
+    story(it, &[Mutant::BirthBeforeVoteStored]);
+}
+
+/// Heartbeats come from what orders: once the leader's group stage hangs nothing says that it lives, though its
+/// connections stay up, and another leads.
+#[test]
+fn a_hung_group_stage_falls_silent() {
+    let mut world = World::formed(3);
+    let leader = world.leader().expect("there is one");
+    let before = world.member(leader).identity().0;
+    let others: Vec<_> = (0..3).filter(|&at| at != leader).collect();
+    world.nodes[leader].frozen = true;
+    // What it had sent before arrives.
+    world.tick();
+    world.heard = Some(Vec::new());
+    world.run_until("another to lead", 5_000_000, |world| {
+        others.iter().any(|&at| world.member(at).group().is_some_and(Group::leads))
+    });
+    let heard = world.heard.take().expect("just set");
+    assert!(heard.iter().all(|&(from, _, _)| from != leader), "{heard:?}");
+    assert!(others.iter().all(|&at| !world.member(at).group().expect("it is in the group").hears(before, world.now)));
+    // It finds out once it goes on.
+    world.nodes[leader].frozen = false;
+    world.run_until("one leader for all", 5_000_000, |world| world.leader().is_some_and(|now| now != leader));
 }

@@ -202,6 +202,15 @@ fn seeds_of_forced_groups_and_slow_disks_pass() {
     }
 }
 
+/// A checkpoint that was given up and whose late word was taken for that of another at the same place; a member told to
+/// force a birth that ended before its own vote named it, and members of two births that could not be forced into one.
+#[test]
+fn seeds_of_late_words_and_half_forced_births_pass() {
+    for seed in [940_249, 940_410] {
+        pass(&Setup::draw(seed));
+    }
+}
+
 /// What the older seeds do without: torn writes, stopped recoveries, long absences, lost majorities, and sessions that
 /// each have their own consistency level.
 #[test]

@@ -348,6 +348,38 @@ fn who_promised_a_forced_birth_can_force_another() {
     assert!(world.propose(4).is_some() || world.state(4) == State::Recovering);
 }
 
+/// Who forced a birth ends before it has stored its own promise, and one that promised it is left there alone. They belong
+/// to different births, and hear nothing of each other that counts; either may be told to force another birth of both.
+#[test]
+fn members_of_two_births_can_be_forced_into_one() {
+    for told in [2, 3] {
+        let mut world = World::formed(4);
+        (0..2).for_each(|at| world.kill(at));
+        world.run_for(6_000_000);
+        world.nodes[2].votes_hang = true;
+        force(&mut world, 2, &[2, 3], 98);
+        world.run_until("the promise", 5_000_000, |world| {
+            world.member(3).group().is_some_and(|group| group.birth() == Birth(98))
+        });
+        world.kill(2);
+        world.nodes[2].votes_hang = false;
+        world.boot(2, true);
+        let births = |world: &World| [2, 3].map(|at| world.member(at).group().expect("it is in the group").birth());
+        world.run_for(12_000_000);
+        let [one, other] = births(&world);
+        assert_ne!(one, other);
+        assert!(unreachable_at(&world, 2, 3) && unreachable_at(&world, 3, 2));
+        force(&mut world, told, &[2, 3], 99);
+        world.run_until("one birth of both", 10_000_000, |world| {
+            births(world) == [Birth(99); 2] && [2, 3].iter().all(|&at| world.listed(at) == [2, 3])
+        });
+        assert_eq!(last_error(&world, told), None);
+        world.run_until("both to be ONLINE", 10_000_000, |world| {
+            [2, 3].iter().all(|&at| world.states(at) == [State::Online; 2])
+        });
+    }
+}
+
 /// START ends at once, with the reason, when the group refuses; OFFLINE is left behind, and no exit action.
 #[test]
 fn a_refused_start_ends_at_once() {

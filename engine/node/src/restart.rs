@@ -61,7 +61,8 @@ pub enum Lost {
 }
 
 /// Rebuilds the state up to `decided`. `log_bytes` is the setting of how much log makes a checkpoint. With a log that
-/// is `damaged`, a checkpoint counts although the log no longer leads there: the caller begins the log behind it.
+/// is `damaged`, a checkpoint counts although the log no longer leads there: the caller begins the log behind it. The
+/// certifier is made like `empty`.
 ///
 /// # Errors
 /// [`Lost`]: the engine is to be thrown away.
@@ -71,12 +72,13 @@ pub fn restart(
     decided: Index,
     log_bytes: u64,
     damaged: bool,
+    empty: &Certifier,
 ) -> Result<Memory, Lost> {
     let stored = shelf.checkpoints();
     let mut keeper_stored = Vec::new();
     let mut begin = None;
     for &index in stored.iter().rev() {
-        match load(engine, shelf, index, damaged) {
+        match load(engine, shelf, index, damaged, empty.restore()) {
             Ok(restored) => {
                 shelf.note(format!("state taken from the checkpoint at index {index}"));
                 begin = Some(restored);
@@ -93,7 +95,7 @@ pub fn restart(
     }
     let (mut base, mut certifier) = match begin {
         Some(begin) => begin,
-        None if shelf.base().index == Index(0) => (shelf.base(), Certifier::default()),
+        None if shelf.base().index == Index(0) => (shelf.base(), empty.emptied()),
         None => return Err(Lost::NoCheckpoint { base: shelf.base().index }),
     };
     let mut keeper = Keeper::new(log_bytes, keeper_stored);
@@ -127,7 +129,13 @@ pub fn restart(
     Ok(Memory { log, certifier, keeper })
 }
 
-fn load(engine: &Engine, shelf: &dyn Shelf, index: Index, damaged: bool) -> Result<(Point, Certifier), String> {
+fn load(
+    engine: &Engine,
+    shelf: &dyn Shelf,
+    index: Index,
+    damaged: bool,
+    mut restore: Restore,
+) -> Result<(Point, Certifier), String> {
     let place = shelf.place(index)?;
     match shelf.point(index) {
         Some(found) if found.chain == place.chain => {}
@@ -135,7 +143,6 @@ fn load(engine: &Engine, shelf: &dyn Shelf, index: Index, damaged: bool) -> Resu
         None if damaged => {}
         None => return Err("no frame of the log ends there".into()),
     }
-    let mut restore = Restore::default();
     while let Some(block) = shelf.block(index, restore.blocks())? {
         match restore.block(&block).map_err(|error| error.to_string())? {
             Restored::Nothing => {}

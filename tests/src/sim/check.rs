@@ -1,5 +1,6 @@
 //! What must hold at every moment, over all members: kept outside them, from what they delivered.
 
+use super::GENERATION_SLOTS;
 use super::model::Model;
 use engine_core::certify::Certifier;
 use engine_core::member::replay;
@@ -68,7 +69,7 @@ impl Truth {
     /// The fingerprint of a certifier that has judged everything up to `index` and never restarted; `None` when
     /// nobody has delivered so far.
     pub fn fingerprint(&self, index: Index) -> Option<u64> {
-        let mut certifier = Certifier::default();
+        let mut certifier = Certifier::new(GENERATION_SLOTS);
         for frame in self.frames.values().take_while(|frame| frame.header().last() <= index) {
             replay(&mut certifier, frame);
         }

@@ -84,7 +84,7 @@ pub(super) enum Event {
     Message(Box<Parcel>),
     Synced { node: usize, life: u64, index: Index, cuts: u64 },
     Voted { node: usize, life: u64, generation: u64 },
-    Checkpoint { node: usize, life: u64, input: Box<Input> },
+    Checkpoint { node: usize, life: u64, number: u64, input: Box<Input> },
     Links,
     Fault,
     Restart { node: usize },
@@ -587,7 +587,7 @@ impl Cluster {
                 self.nodes[node].disk.vote_synced(generation);
                 self.input(node, Input::VoteStored { generation })?;
             }
-            Event::Checkpoint { node, life, input } if self.nodes[node].life == life => {
+            Event::Checkpoint { node, life, number, input } if self.nodes[node].life == life => {
                 self.mix([7, node as u64, 0]);
                 // All of them wait for a disk that hangs, and go on in their order.
                 let it = &mut self.nodes[node];
@@ -596,12 +596,12 @@ impl Cluster {
                 }
                 if it.checkpoint_held > self.now {
                     let pause = it.checkpoint_held - self.now;
-                    self.schedule(pause, Event::Checkpoint { node, life, input });
+                    self.schedule(pause, Event::Checkpoint { node, life, number, input });
                     return Ok(());
                 }
                 let stands = match &*input {
-                    Input::CheckpointStored { index } => {
-                        let stands = self.nodes[node].disk.publish(*index);
+                    Input::CheckpointStored { .. } => {
+                        let stands = self.nodes[node].disk.publish(number);
                         self.report.checkpoints += u64::from(stands);
                         stands
                     }

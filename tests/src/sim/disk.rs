@@ -42,6 +42,8 @@ struct State {
     /// Rising.
     checkpoints: Vec<Stored>,
     writing: Option<Stored>,
+    /// Checkpoints begun and given up: the word of an earlier one counts no more.
+    writings: u64,
     /// From a donor, durable.
     incoming: Option<Stored>,
     /// Written up to here when the last sync began that came back.
@@ -99,6 +101,7 @@ impl Default for State {
             told: Vec::new(),
             checkpoints: Vec::new(),
             writing: None,
+            writings: 0,
             incoming: None,
             synced: Index(0),
             durable: Index(0),
@@ -373,9 +376,13 @@ impl SimDisk {
         state.frames.iter().map(|frame| frame.header().decided).max().unwrap_or(state.base.index)
     }
 
-    /// Does what is asked with a checkpoint's file: the index of one that is now whole, for [`SimDisk::publish`].
-    pub fn write_checkpoint(&self, write: CheckpointWrite) -> Option<Index> {
+    /// Does what is asked with a checkpoint's file: the index of one that is now whole, and its number for
+    /// [`SimDisk::publish`].
+    pub fn write_checkpoint(&self, write: CheckpointWrite) -> Option<(Index, u64)> {
         let mut state = self.state.borrow_mut();
+        if matches!(write, CheckpointWrite::Begin { .. } | CheckpointWrite::Abandon) {
+            state.writings += 1;
+        }
         match write {
             CheckpointWrite::Begin { point, incoming } => {
                 state.writing = Some(Stored { place: point, incoming, blocks: Vec::new(), damaged: None });
@@ -384,16 +391,22 @@ impl SimDisk {
                 // What was given up takes no more.
                 state.writing.iter_mut().for_each(|writing| writing.blocks.push(block.clone()));
             }
-            CheckpointWrite::End => return state.writing.as_ref().map(|writing| writing.place.index),
+            CheckpointWrite::End => {
+                return state.writing.as_ref().map(|writing| (writing.place.index, state.writings));
+            }
             CheckpointWrite::Abandon => state.writing = None,
         }
         None
     }
 
-    /// The checkpoint of this index is durable, unless it was given up meanwhile.
-    pub fn publish(&self, index: Index) -> bool {
+    /// The checkpoint of this number is durable, unless it was given up meanwhile.
+    pub fn publish(&self, number: u64) -> bool {
         let mut state = self.state.borrow_mut();
-        let Some(stored) = state.writing.take_if(|writing| writing.place.index == index) else { return false };
+        if number != state.writings {
+            return false;
+        }
+        let Some(stored) = state.writing.take() else { return false };
+        let index = stored.place.index;
         if stored.incoming {
             state.incoming = Some(stored);
             return true;

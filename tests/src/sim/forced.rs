@@ -29,7 +29,8 @@ impl Cluster {
     pub fn force(&mut self) -> Result<(), Failure> {
         let count = self.nodes.len();
         // Who leaves a minority within two seconds leaves its operator no time to ask for anything.
-        if !self.setup.faults.force || self.setup.impatient || count < 2 {
+        let forces = self.setup.faults.force || self.setup.faults.half_forced;
+        if !forces || self.setup.impatient || count < 2 {
             return Ok(());
         }
         self.come_back()?;
@@ -106,10 +107,11 @@ impl Cluster {
         let old = self.birth(kept[0]);
         let addresses: Vec<_> = kept.iter().map(|&node| super::cluster::address(node)).collect();
         let mut told = Vec::new();
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             // Somebody else's turn, perhaps, and perhaps it ends in the middle.
             let at = kept[self.rng.below(kept.len() as u64) as usize];
-            let ends = self.setup.faults.crash && self.rng.percent(30);
+            let half = self.setup.faults.half_forced && attempt == 0 && self.rng.percent(70);
+            let ends = half || self.setup.faults.crash && self.rng.percent(30);
             if self.birth(at) != old && kept.iter().all(|&node| self.birth(node) == self.birth(at)) {
                 return Ok(());
             }
@@ -117,8 +119,22 @@ impl Cluster {
                 self.say(|| format!("m{at} is told that {kept:?} are the group"));
                 let ticket = engine.host().command(GroupCommand::Force { addresses: addresses.clone() });
                 self.want_turn(at);
+                if half {
+                    // Promised by another, or in another's log.
+                    let begun = self.rng.percent(70);
+                    let met = |cluster: &Self| {
+                        let birth = |node: usize| {
+                            cluster.engine(node)?.with_member(|member| {
+                                let group = member.group()?;
+                                if begun { group.view().map(|view| view.birth) } else { Some(group.birth()) }
+                            })
+                        };
+                        kept.iter().any(|&node| node != at && birth(node) != old)
+                    };
+                    self.run_until(300_000, met)?;
+                }
                 if ends {
-                    let soon = self.rng.below(300_000);
+                    let soon = self.rng.below(if half { 5_000 } else { 300_000 });
                     self.run_until(soon, |_| false)?;
                     if kept.iter().any(|&node| self.birth(node) == old) {
                         rare!("a member ends while it forces a new membership");

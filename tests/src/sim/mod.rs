@@ -27,6 +27,9 @@ pub use setup::{FAULTS, Faults, PROFILES, Profile, Setup};
 use std::cell::RefCell;
 use std::sync::Once;
 
+/// Slots of a generation of last writers: few, so that they turn over.
+const GENERATION_SLOTS: usize = 1 << 8;
+
 thread_local! {
     /// Where the code under test panicked on this thread, while a run is on.
     static PANICKED: RefCell<Option<String>> = const { RefCell::new(None) };

@@ -153,6 +153,8 @@ faults! {
     stop_alone "stop-alone" 15,
     /// At last, an operator names a minority that is cut off, while the majority goes on: two groups from then on.
     split "split" 10,
+    /// As `force`; and who was told to force a new membership ends about when all have promised it.
+    half_forced "half-forced" 10,
 }
 
 impl Faults {

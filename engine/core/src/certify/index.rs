@@ -19,10 +19,10 @@ use wire::id::Csn;
 use wire::mutant::{Mutant, planted};
 use wire::rare;
 
-/// Slots of a generation, a power of two. 16 bytes each. Few in the simulator, so that generations turn over.
-const SLOTS: usize = if wire::mutant::AVAILABLE { 1 << 8 } else { 1 << 17 };
-/// A generation is sealed at this many keys: load at most 1/2.
-const KEYS_MAX: usize = SLOTS / 2;
+/// Slots of a generation where nobody says otherwise. 16 bytes each.
+pub const GENERATION_SLOTS: usize = 1 << 17;
+/// Of its slots a generation fills one in so many, and is sealed.
+const SLOTS_PER_KEY: usize = 2;
 /// A spare generation is cleared a bit further with every so many keys.
 const CLEARED_EVERY: usize = 64;
 /// Tells a sharer's entry from a writer's of the same key.
@@ -35,44 +35,57 @@ struct Slot {
     csn: u64,
 }
 
-/// Where the probe sequence of a key begins, its sharer's as its writer's.
+/// Where the probe sequence of a key begins, its sharer's as its writer's; the low bits count.
 fn home(hash: u64) -> usize {
     // Of the two hashes of a key one is odd: that one is taken back to the other.
     let even = hash ^ (SHARED & 0u64.wrapping_sub(hash & 1));
-    (even >> 1) as usize & (SLOTS - 1)
+    (even >> 1) as usize
 }
 
 /// Keys in the order of their slots, none ever removed.
 #[derive(Clone)]
 pub(crate) struct Generation {
-    slots: Box<[Slot; SLOTS]>,
+    /// A power of two of them.
+    slots: Box<[Slot]>,
     keys: usize,
     highest: Csn,
 }
 
 impl Generation {
-    fn new() -> Self {
-        let slots = vec![Slot::default(); SLOTS].into_boxed_slice().try_into();
-        Self { slots: slots.unwrap_or_else(|_| unreachable!("as many as were made")), keys: 0, highest: Csn(0) }
+    fn new(slots: usize) -> Self {
+        assert!(slots.is_power_of_two() && slots >= CLEARED_EVERY, "a generation of {slots} slots");
+        Self { slots: vec![Slot::default(); slots].into_boxed_slice(), keys: 0, highest: Csn(0) }
+    }
+
+    fn keys_max(&self) -> usize {
+        self.slots.len() / SLOTS_PER_KEY
+    }
+
+    /// The slot at `at`, counted round.
+    fn slot(&self, at: usize) -> Slot {
+        self.slots[at & (self.slots.len() - 1)]
     }
 
     /// Keys and their CSNs from slot `from` on, until `slots_max` slots were looked at; the slot to go on with,
     /// `None` at the end.
     pub(crate) fn keys_from(&self, from: usize, slots_max: usize, mut visit: impl FnMut(u64, Csn)) -> Option<usize> {
-        let end = (from + slots_max).min(SLOTS);
+        let end = from.saturating_add(slots_max).min(self.slots.len());
         for slot in self.slots[from.min(end)..end].iter().filter(|slot| slot.csn != 0) {
             visit(slot.hash, Csn(slot.csn));
         }
-        (end < SLOTS).then_some(end)
+        (end < self.slots.len()).then_some(end)
     }
 
     /// The slot that holds `hash`, or the never-used one where its probe sequence ends.
     fn find(&self, hash: u64) -> usize {
         let mut at = home(hash);
-        while self.slots[at].csn != 0 && self.slots[at].hash != hash {
-            at = (at + 1) & (SLOTS - 1);
+        loop {
+            let slot = self.slot(at);
+            if slot.csn == 0 || slot.hash == hash {
+                return at & (self.slots.len() - 1);
+            }
+            at += 1;
         }
-        at
     }
 
     /// Whether a key has a writer above `snapshot` here, or a sharer where those count.
@@ -81,7 +94,7 @@ impl Generation {
         let shared = if sharers { hash ^ SHARED } else { hash };
         let mut at = home(hash);
         loop {
-            let slot = self.slots[at & (SLOTS - 1)];
+            let slot = self.slot(at);
             if slot.csn == 0 {
                 return false;
             }
@@ -109,7 +122,7 @@ struct Spare {
 
 impl Spare {
     fn clear(&mut self, slots_max: usize) {
-        let end = (self.cleared + slots_max).min(SLOTS);
+        let end = self.cleared.saturating_add(slots_max).min(self.generation.slots.len());
         self.generation.slots[self.cleared..end].fill(Slot::default());
         self.cleared = end;
     }
@@ -125,7 +138,7 @@ pub struct WriteIndex {
 
 impl Default for WriteIndex {
     fn default() -> Self {
-        Self { sealed: Vec::new(), youngest: Generation::new(), spare: None }
+        Self::new(GENERATION_SLOTS)
     }
 }
 
@@ -162,12 +175,27 @@ impl Since<'_> {
     #[must_use]
     pub fn touch(self, hash: u64) -> u64 {
         let at = home(hash);
-        let first = self.youngest.slots[at].csn;
-        self.sealed.iter().fold(first, |sum, generation| sum.wrapping_add(generation.slots[at].csn))
+        let first = self.youngest.slot(at).csn;
+        self.sealed.iter().fold(first, |sum, generation| sum.wrapping_add(generation.slot(at).csn))
     }
 }
 
 impl WriteIndex {
+    /// With generations of so many slots, a power of two.
+    ///
+    /// # Panics
+    /// When it is none, or below 64.
+    #[must_use]
+    pub fn new(generation_slots: usize) -> Self {
+        Self { sealed: Vec::new(), youngest: Generation::new(generation_slots), spare: None }
+    }
+
+    /// Slots of each generation.
+    #[must_use]
+    pub fn generation_slots(&self) -> usize {
+        self.youngest.slots.len()
+    }
+
     /// What lies above `snapshot`, which is not below the stable CSN.
     #[must_use]
     pub fn since(&self, snapshot: Csn) -> Since<'_> {
@@ -190,7 +218,7 @@ impl WriteIndex {
 
     fn set(&mut self, hash: u64, csn: Csn) {
         assert!(csn.0 > 0, "CSNs begin at 1");
-        if self.youngest.keys == KEYS_MAX {
+        if self.youngest.keys == self.youngest.keys_max() {
             self.seal();
         }
         self.youngest.put(hash, csn);
@@ -198,7 +226,7 @@ impl WriteIndex {
         if self.youngest.keys.is_multiple_of(CLEARED_EVERY)
             && let Some(spare) = &mut self.spare
         {
-            spare.clear(CLEARED_EVERY * SLOTS / KEYS_MAX);
+            spare.clear(CLEARED_EVERY * SLOTS_PER_KEY);
         }
     }
 
@@ -206,10 +234,10 @@ impl WriteIndex {
     fn seal(&mut self) {
         let mut next = match self.spare.take() {
             Some(mut spare) => {
-                spare.clear(SLOTS);
+                spare.clear(usize::MAX);
                 spare.generation
             }
-            None => Generation::new(),
+            None => Generation::new(self.youngest.slots.len()),
         };
         (next.keys, next.highest) = (0, self.youngest.highest);
         self.sealed.push(Rc::new(std::mem::replace(&mut self.youngest, next)));
@@ -226,7 +254,7 @@ impl WriteIndex {
     pub fn live(&self, stable: Csn) -> BTreeMap<u64, Csn> {
         let mut live = BTreeMap::new();
         for generation in self.sealed.iter().map(Rc::as_ref).chain([&self.youngest]) {
-            generation.keys_from(0, SLOTS, |hash, csn| {
+            generation.keys_from(0, usize::MAX, |hash, csn| {
                 live.insert(hash, csn);
             });
         }
@@ -239,7 +267,7 @@ impl WriteIndex {
         if csn == Csn(0) {
             return;
         }
-        if self.youngest.keys == KEYS_MAX {
+        if self.youngest.keys == self.youngest.keys_max() {
             self.seal();
         }
         self.youngest.put(hash, csn);
@@ -315,6 +343,7 @@ mod tests {
     /// A dropped generation comes back empty, whether or not there was time to clear it.
     #[test]
     fn a_generation_that_is_used_again_holds_nothing() {
+        const KEYS_MAX: usize = GENERATION_SLOTS / SLOTS_PER_KEY;
         for between in [1, KEYS_MAX / 2, KEYS_MAX - 1] {
             let (mut index, mut csn) = (WriteIndex::default(), 0);
             let mut fill = |index: &mut WriteIndex, keys: usize| {
@@ -330,7 +359,7 @@ mod tests {
             fill(&mut index, between);
             index.freeze();
             assert!(index.spare.is_none(), "and is the youngest now");
-            index.youngest.keys_from(0, SLOTS, |hash, _| panic!("{hash} is still there after {between} inserts"));
+            index.youngest.keys_from(0, usize::MAX, |hash, _| panic!("{hash} is still there after {between} inserts"));
             assert_eq!(index.keys(), 1 + between as u64);
         }
     }

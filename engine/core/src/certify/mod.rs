@@ -13,9 +13,11 @@ pub mod index;
 mod tests;
 
 use crate::catalog::{Catalog, CatalogEffect, Refusal};
+use crate::checkpoint::Restore;
 use crate::gtid_assign::Assigner;
 use crate::paxos::PrimaryView;
 use crate::sequencer::Sequencer;
+pub use index::GENERATION_SLOTS;
 use index::WriteIndex;
 use rkyv::rancor::Failure;
 use std::collections::BTreeMap;
@@ -134,6 +136,14 @@ pub struct Certifier {
 
 impl Default for Certifier {
     fn default() -> Self {
+        Self::new(GENERATION_SLOTS)
+    }
+}
+
+impl Certifier {
+    /// Of an empty log; its last writers lie in generations of so many slots ([`WriteIndex::new`]).
+    #[must_use]
+    pub fn new(generation_slots: usize) -> Self {
         Self {
             csn: Csn(0),
             index: Index(0),
@@ -145,7 +155,7 @@ impl Default for Certifier {
             sequencer: Sequencer::default(),
             gtids: Assigner::default(),
             stable: Csn(0),
-            keys: WriteIndex::default(),
+            keys: WriteIndex::new(generation_slots),
             catalog: Catalog::default(),
             digest: 0,
             checked: 0,
@@ -157,9 +167,19 @@ impl Default for Certifier {
             last_after: Index(0),
         }
     }
-}
 
-impl Certifier {
+    /// Of an empty log, otherwise like this one.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self::new(self.keys.generation_slots())
+    }
+
+    /// For reading a checkpoint that is to take this one's place.
+    #[must_use]
+    pub fn restore(&self) -> Restore {
+        Restore::new(self.keys.generation_slots())
+    }
+
     /// Judges the entry at `index`, the next of the log; `None` is one whose bytes are not a valid archive.
     pub fn judge(&mut self, index: Index, stamp: Stamp, entry: Option<&ArchivedEntry>) -> Judged {
         assert_eq!(index, self.index.next(), "entries are judged in index order, gap-free");

@@ -173,8 +173,10 @@ impl Keeper {
 
     /// A checkpoint is durable: older ones may go, and the log below them.
     pub fn on_stored(&mut self, now: Instant, index: Index, out: &mut Effects) {
-        if self.running.as_ref().is_some_and(|running| running.ended && running.cut.point().index == index) {
-            self.running = None;
+        let awaited = |running: &mut Running| running.ended && running.cut.point().index == index;
+        if self.running.take_if(awaited).is_none() {
+            // The word of one that was given up: its file is not kept, whatever it says.
+            return;
         }
         if let Err(at) = self.stored.binary_search(&index) {
             self.stored.insert(at, index);

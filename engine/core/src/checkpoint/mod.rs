@@ -14,6 +14,7 @@ pub mod cut;
 pub mod keeper;
 
 use crate::certify::Certifier;
+use crate::certify::GENERATION_SLOTS;
 use crate::certify::image::CertifierImage;
 use crate::certify::index::WriteIndex;
 use crate::paxos::tail::Point;
@@ -105,7 +106,6 @@ pub enum Restored<'a> {
 }
 
 /// Reads the blocks of a checkpoint, in order.
-#[derive(Default)]
 pub struct Restore {
     head_bytes: AlignedVec<16>,
     head: Option<Box<Checkpoint>>,
@@ -114,7 +114,20 @@ pub struct Restore {
     blocks: u64,
 }
 
+impl Default for Restore {
+    fn default() -> Self {
+        Self::new(GENERATION_SLOTS)
+    }
+}
+
 impl Restore {
+    /// For a certifier whose generations have so many slots.
+    #[must_use]
+    pub fn new(generation_slots: usize) -> Self {
+        let keys = WriteIndex::new(generation_slots);
+        Self { head_bytes: AlignedVec::new(), head: None, keys, generation: None, blocks: 0 }
+    }
+
     /// Takes the next block.
     ///
     /// # Errors

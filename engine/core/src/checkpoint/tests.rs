@@ -1,6 +1,7 @@
 use super::cut::{Cut, RowsHead, Slice};
 use super::*;
 use crate::certify::Judged;
+use crate::effect::{Effects, Instant};
 use crate::rng::Rng;
 use wire::entry::{
     Body, Entry, GroupOptions, NewBirth, Report, Stamp, Transaction, View, ViewCause, ViewMember, VotingRole,
@@ -170,4 +171,12 @@ fn blocks_from_outside_are_refused_not_trusted() {
             let _ = Restore::default().block(&block[..at]);
         }
     }
+}
+
+/// The word of a checkpoint that was given up comes late: its file is not there, and keeps no log from being purged.
+#[test]
+fn what_was_given_up_is_not_kept() {
+    let mut keeper = keeper::Keeper::new(u64::MAX, vec![Index(3)]);
+    keeper.on_stored(Instant(0), Index(9), &mut Effects::default());
+    assert_eq!(keeper.newest(), Some(Index(3)));
 }

@@ -10,7 +10,7 @@ const FAILED: u16 = 4118;
 
 impl Member {
     pub(super) fn force(&mut self, now: Instant, addresses: &[String], birth: Birth, out: &mut Effects) {
-        match self.forceable(addresses) {
+        match self.forceable(now, addresses) {
             Ok(members) => {
                 let options = self.certifier.options().cloned().expect("a member has options");
                 self.forcing = Some((birth, members.clone()));
@@ -26,7 +26,7 @@ impl Member {
     }
 
     /// The members that `addresses` name, if a group of them may be forced.
-    fn forceable(&self, addresses: &[String]) -> Result<Vec<Incarnation>, String> {
+    fn forceable(&self, now: Instant, addresses: &[String]) -> Result<Vec<Incarnation>, String> {
         let state = self.own_state();
         // A member that came back without its majority is RECOVERING: nobody but the operator can help it.
         let (Some(group), Life::Running { .. }, State::Online | State::Recovering) = (&self.group, &self.life, state)
@@ -60,7 +60,7 @@ impl Member {
         if members.len() >= view.members.len() && group.fork_seen().is_none() {
             return Err("the list names all members of the group: it must be smaller".into());
         }
-        let silent = members.iter().find(|&&who| who != group.me() && group.is_unreachable(who));
+        let silent = members.iter().find(|&&who| who != group.me() && !group.can_be_asked(who, now));
         if let Some(silent) = silent {
             let address = view.members.iter().find(|member| member.incarnation == *silent).map(|m| m.address.clone());
             return Err(format!("{} is UNREACHABLE: it cannot agree", address.unwrap_or_default()));

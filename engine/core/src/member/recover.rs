@@ -65,7 +65,7 @@ impl Member {
         let met = met.map_or_else(Vec::new, |(view, _)| view.members.clone());
         self.recovery = Some(Recovery {
             joiner,
-            restore: Restore::default(),
+            restore: self.certifier.restore(),
             arrived: VecDeque::new(),
             arrived_bytes: 0,
             whole: false,
@@ -217,7 +217,7 @@ impl Member {
         let Some(recovery) = &mut self.recovery else { return false };
         match step {
             Step::Begin(point) => {
-                recovery.restore = Restore::default();
+                recovery.restore = self.certifier.restore();
                 self.keeper.abandon(out);
                 out.push(Effect::Checkpoint(CheckpointWrite::Begin { point, incoming: true }));
             }
@@ -240,7 +240,7 @@ impl Member {
                 }
             }
             Step::GiveUp => {
-                recovery.restore = Restore::default();
+                recovery.restore = self.certifier.restore();
                 out.push(Effect::Checkpoint(CheckpointWrite::Abandon));
                 out.push(Effect::RestoreAbandon);
             }

@@ -13,7 +13,6 @@
 //! Invariant: while a member is in trouble it proposes nothing but its run entry.
 
 use super::{Life, Member, StartOptions};
-use crate::certify::Certifier;
 use crate::effect::{CommandError, Effect, Effects, ExitAction, Instant, Level};
 use crate::paxos::tail::Tail;
 use crate::paxos::{Group, voters_in};
@@ -328,7 +327,7 @@ impl Member {
         }
         out.push(Effect::ResetState);
         self.log = Tail::empty();
-        self.certifier = Certifier::default();
+        self.certifier = self.certifier.emptied();
     }
 
     /// The group may have gone on without this member.

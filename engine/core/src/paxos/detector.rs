@@ -49,6 +49,8 @@ struct Heard {
     missed_since: Option<Instant>,
     /// As the operators' log was told.
     told_unreachable: bool,
+    /// When it said something as a member of another birth of the group.
+    apart: Option<Instant>,
 }
 
 /// What is known of the others' voices.
@@ -91,6 +93,13 @@ impl Detector {
     pub fn heard(&mut self, from: Incarnation, now: Instant) {
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.at = now;
+        }
+    }
+
+    /// It is there, but belongs to another birth of the group.
+    pub fn heard_apart(&mut self, from: Incarnation, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.apart = Some(now);
         }
     }
 
@@ -143,6 +152,15 @@ impl Group {
     #[must_use]
     pub fn is_unreachable(&self, peer: Incarnation) -> bool {
         self.misses(peer) || self.leader_misses(peer)
+    }
+
+    /// Whether `peer` was heard within the last 5 s, if only as a member of another birth: it can be asked whether it
+    /// agrees to a forced one.
+    #[must_use]
+    pub fn can_be_asked(&self, peer: Incarnation, now: Instant) -> bool {
+        let apart = self.detector.peers.get(&peer).and_then(|heard| heard.apart);
+        let lately = |at: Instant| now.since(at) <= self.config.timing.unreachable_us;
+        !self.is_unreachable(peer) || apart.is_some_and(lately)
     }
 
     /// Whether `peer` was not heard both ways from here for 5 s.

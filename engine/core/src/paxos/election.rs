@@ -374,6 +374,12 @@ impl Group {
             out.send(from, Message::Fetch { token: next_token, ballot, after: decided, chain });
             return;
         }
+        let birth = force.as_ref().map_or(self.birth, |force| force.birth);
+        if birth != self.birth && !planted(Mutant::BirthBeforeVoteStored) {
+            // As with those who promised it: what is not durable in the vote file a restart takes back, and this
+            // member would count in both births **[!]**. The next turn goes on once it is.
+            return self.enter_birth(birth, out);
+        }
         let known = counted.iter().map(|(_, promise)| promise.decided).max().unwrap_or_default();
         let heard: BTreeSet<_> =
             counted.iter().flat_map(|(who, promise)| promise.hears.iter().chain([who])).copied().collect();

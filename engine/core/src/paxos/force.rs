@@ -4,7 +4,8 @@
 //! The member that was told to stands with a ballot that *all* named members must promise, whatever the old
 //! quorum was; it adopts the best of their logs, and its first entry under that ballot begins the birth: the
 //! named members only, naming the parent and the index where the logs part. A member that promises such a
-//! ballot belongs to the new birth from then on, durably, though its log does not hold the entry yet.
+//! ballot belongs to the new birth from then on, durably, though its log does not hold the entry yet; so does who
+//! stands with it, once all have promised and before it begins the birth **[!]**.
 //!
 //! Frames of another birth are refused, never adopted. Who is spoken to by another birth answers which birth
 //! it belongs to and whether that has a quorum: a member whose own birth has one refuses the fork and raises
@@ -165,7 +166,10 @@ impl Group {
         );
         out.note(Level::Warning, 11723, text);
         let expected = self.expected();
-        self.enter_birth(force.birth, out);
+        if planted(Mutant::BirthBeforeVoteStored) {
+            self.enter_birth(force.birth, out);
+        }
+        assert_eq!(self.birth, force.birth, "its leader belongs to it");
         self.role = Role::Leader(Box::new(Leading::new(now, ballot, fork.next(), expected)));
         self.led = true;
         self.forwarded = 1;

@@ -315,9 +315,13 @@ impl Group {
             Input::Received { label, .. } if label.to != self.me() => {}
             // Of another birth: never counted, whoever sent it and whatever it holds.
             Input::Received { from, address, label, message, .. } if !self.is_heard(label.birth, &message) => {
+                self.detector.heard_apart(from, now);
                 self.refuse_birth(now, from, &address, label.birth, out);
             }
-            Input::Received { from, message: Message::Fork(fork), .. } => self.on_fork(from, &fork, out),
+            Input::Received { from, message: Message::Fork(fork), .. } => {
+                self.detector.heard_apart(from, now);
+                self.on_fork(from, &fork, out);
+            }
             // No member that follows the rules comes near this round: what names a higher one is nonsense, and
             // would leave no round to stand with.
             Input::Received { message, .. } if highest_round(&message) > ROUND_MAX => {}

@@ -2,6 +2,7 @@
 //! what the world reports into its inputs. Takes no decision about the protocol.
 
 pub mod clients;
+mod dial;
 pub mod disk;
 pub mod net;
 pub mod notify;
@@ -13,6 +14,7 @@ use crate::engine::{Engine, OnRole, ReadSettings, World};
 use crate::oplog;
 use crate::restart::restart;
 use disk::{Disk, Keep, Opened};
+use engine_core::certify::Certifier;
 use engine_core::effect::{Effect, Input, Level, Note};
 use engine_core::member::MemberConfig;
 use engine_core::paxos::Timing;
@@ -223,7 +225,8 @@ async fn member(
     (hooks.begin)(engine.server(), changes)?;
 
     let decided = recovered.decided.min(recovered.last);
-    let restarted = restart(&engine, &*disk, decided, options.checkpoint_log_bytes, damaged.is_some());
+    let restarted =
+        restart(&engine, &*disk, decided, options.checkpoint_log_bytes, damaged.is_some(), &Certifier::default());
     let memory = restarted.map_err(|error| format!("{error}; {REBUILD}"))?;
     let alone = memory.certifier.view().is_none_or(|(_, view)| view.members.len() <= 1);
     match damaged {

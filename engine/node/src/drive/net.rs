@@ -1,6 +1,7 @@
 //! Connections between members: three to each peer (liveness, order, bulk), each written by who
 //! opened it. What travels is `engine-core`'s business; here are only sockets and greetings.
 
+use super::dial::dial;
 use super::notify::Notify;
 use engine_core::effect::{Input, Level, Note, Payload, Peer};
 use futures_lite::future::or;
@@ -386,9 +387,7 @@ impl Net {
         let &(ref address, incarnation, channel) = called;
         let refused = |text: String| io::Error::other(text);
         let resolved = resolve(address).ok_or_else(|| refused(format!("'{address}' does not resolve")))?;
-        let mut stream =
-            TcpStream::connect_timeout(resolved, GREETING).await.map_err(|error| refused(error.to_string()))?;
-        let _ = stream.set_nodelay(true);
+        let mut stream = dial(resolved)?;
         let Some(identity) = self.identity.borrow().clone() else { return Ok(()) };
         let hello = Hello {
             magic: MAGIC,
@@ -403,7 +402,9 @@ impl Net {
         };
         let mut bytes = Vec::new();
         encode(&Message::Hello(hello), Label::default(), Trailer::None, 0, &mut bytes);
-        stream.write_all(&bytes).await?;
+        let connected = async { Ok(stream.write_all(&bytes).await) };
+        let connected = glommio::timer::timeout(GREETING, connected).await;
+        connected.map_err(|error| refused(error.to_string()))??;
         let mut decoder = Decoder::default();
         let greeting = async { Ok(next_message(&mut stream, &mut decoder).await) };
         match glommio::timer::timeout(GREETING, greeting).await {

@@ -79,6 +79,7 @@ fn directed(mutant: Mutant) -> Option<(&'static str, u64)> {
         Mutant::AfterNotAwaited | Mutant::BeforeNotAwaited | Mutant::HeldNotAwaited => Some(("levels", DIRECTED_SEEDS)),
         Mutant::NewerNotAwaited => Some(("newest", DIRECTED_SEEDS)),
         Mutant::ForkIgnored | Mutant::ColdStartWithoutAll => Some(("force", DIRECTED_SEEDS)),
+        Mutant::BirthBeforeVoteStored => Some(("half-forced", DIRECTED_SEEDS)),
         Mutant::AnotherBirthHeard => Some(("split", DIRECTED_SEEDS)),
         Mutant::VoteInOneSlot | Mutant::PageCacheTakenForDisk => Some(("sync", DIRECTED_SEEDS)),
         Mutant::StandstillTolerated => Some(("mute-leader", DIRECTED_SEEDS)),

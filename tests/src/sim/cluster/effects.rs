@@ -147,16 +147,16 @@ impl Cluster {
     fn write_checkpoint(&mut self, node: usize, write: CheckpointWrite) {
         let block = matches!(write, CheckpointWrite::Block(_));
         let whole = self.nodes[node].disk.write_checkpoint(write);
-        let input = match whole {
-            Some(index) => Input::CheckpointStored { index },
-            None if block => Input::CheckpointWritten,
+        let (number, input) = match whole {
+            Some((index, number)) => (number, Input::CheckpointStored { index }),
+            None if block => (0, Input::CheckpointWritten),
             None => return,
         };
         let after = self.sync_time(node);
         let due = (self.now + after).max(self.nodes[node].checkpoint_due + 1);
         self.nodes[node].checkpoint_due = due;
         let life = self.nodes[node].life;
-        self.schedule(due - self.now, Event::Checkpoint { node, life, input: Box::new(input) });
+        self.schedule(due - self.now, Event::Checkpoint { node, life, number, input: Box::new(input) });
     }
 
     /// How long this sync takes; now and then much longer, where disks are slow.

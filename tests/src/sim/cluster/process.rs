@@ -1,11 +1,13 @@
 //! Processes of members: how they begin over what their disk holds, end in each way, and what operators tell them.
 
 use super::{CLIENTS, Cluster, Event, Failure, GROUP, SimWorld, address};
+use crate::sim::GENERATION_SLOTS;
 use crate::sim::check::Digests;
 use crate::sim::client::{self, Levels};
 use crate::sim::disk::{Loss, Scan};
 use crate::sim::split::truth_of;
 use crate::sim::tasks::Tasks;
+use engine_core::certify::Certifier;
 use engine_core::member::MemberConfig;
 use engine_core::paxos::Timing;
 use engine_core::rng::Rng;
@@ -52,18 +54,20 @@ impl Cluster {
             }
         }
         let _ = it.disk.told();
-        let memory = match restart(&engine, &*it.disk, it.disk.decided(), self.setup.checkpoint_log_bytes, false) {
-            Ok(memory) => memory,
-            Err(fault) if it.damaged => {
-                self.say(|| format!("m{node} cannot restart ({fault}): its data directory is made anew"));
-                self.nodes[node].disk.wipe();
-                return self.boot(node);
-            }
-            Err(fault) => {
-                let told = it.disk.told().join("; ");
-                return self.fail(format!("restart: {fault} ({told})"));
-            }
-        };
+        let empty = Certifier::new(GENERATION_SLOTS);
+        let memory =
+            match restart(&engine, &*it.disk, it.disk.decided(), self.setup.checkpoint_log_bytes, false, &empty) {
+                Ok(memory) => memory,
+                Err(fault) if it.damaged => {
+                    self.say(|| format!("m{node} cannot restart ({fault}): its data directory is made anew"));
+                    self.nodes[node].disk.wipe();
+                    return self.boot(node);
+                }
+                Err(fault) => {
+                    let told = it.disk.told().join("; ");
+                    return self.fail(format!("restart: {fault} ({told})"));
+                }
+            };
         self.report.restored += u64::from(!it.disk.checkpoints().is_empty());
         let restored = memory.certifier.index();
         if truth_of(&self.split, &self.truth, node)
