@@ -73,6 +73,7 @@ mutants! {
     ExpelledWithoutAgreement "expelled-without-agreement" "A leader expels whom it misses without the quorum's agreement.",
     AnotherBirthHeard "another-birth-heard" "Messages of another birth of the group are looked at like one's own.",
     ForkIgnored "fork-ignored" "A member without a quorum stays, though a forced birth goes on without it.",
+    PrimaryLostByHearsay "primary-lost-by-hearsay" "A leader replaces a primary that it hears when another does not hear it.",
     BirthBeforeVoteStored "birth-before-vote-stored" "Who forces a birth leads in it before its vote file names it.",
     StandstillTolerated "standstill-tolerated" "A leader that brings nothing forward stays one as long as it is heard.",
     VoteInOneSlot "vote-in-one-slot" "A vote is written over the only record of the one before it.",

@@ -37,11 +37,13 @@ fn a_leader_hands_over_within_a_round_trip() {
     world.run_until("the others to see it gone", 5_000_000, |world| rest.iter().all(|&at| world.listed(at) == rest));
 }
 
-/// A leader that misses a member which the others hear hands over to one that hears all.
+/// A leader that misses a member which the others hear hands over to one that hears all. The primary, which led before,
+/// stays one: the new leader hears it, whatever the third says.
 #[test]
 fn a_leader_that_misses_a_member_hands_over_to_who_hears_most() {
     let mut world = World::formed(3);
     let leader = world.leader().expect("there is one");
+    let epoch = world.member(leader).certifier().epoch();
     let missed = (leader + 1) % 3;
     world.cut(leader, missed);
     let best = (leader + 2) % 3;
@@ -51,6 +53,7 @@ fn a_leader_that_misses_a_member_hands_over_to_who_hears_most() {
     // And stays: the primary hears fewer, so that leadership does not follow it.
     world.run_for(12_000_000);
     assert!(world.member(best).group().is_some_and(|group| group.leads()), "{}", world.describe());
+    assert_eq!(world.member(best).certifier().epoch(), epoch, "{}", world.describe());
 }
 
 /// A leader whose links lose packets, which the others' links do not, hands over to one of those; it leads again only

@@ -18,9 +18,12 @@ pub struct Truth {
     /// Verdict digest after an index, and row digest as of a CSN.
     verdicts: BTreeMap<Index, u64>,
     rows: BTreeMap<Csn, u64>,
-    /// Primary of each epoch.
-    primaries: BTreeMap<u64, Option<Incarnation>>,
+    /// Primary of each epoch, and when a member first delivered it.
+    primaries: BTreeMap<u64, (Option<Incarnation>, u64)>,
 }
+
+/// A group that names more primaries than this within a second does nothing else.
+const EPOCHS_PER_SECOND_MAX: u64 = 12;
 
 /// What a member's certifier and rows are at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,11 +79,11 @@ impl Truth {
         (certifier.index() == index).then(|| certifier.fingerprint())
     }
 
-    /// A member's digests after judging an index, with rows as of a CSN.
+    /// A member's digests after judging an index, with rows as of a CSN, in microseconds of the run.
     ///
     /// # Errors
     /// Another member has others there.
-    pub fn digests(&mut self, found: &Digests) -> Result<(), String> {
+    pub fn digests(&mut self, found: &Digests, now: u64) -> Result<(), String> {
         let Digests { index, verdicts, csn, rows, epoch, primary } = *found;
         if *self.verdicts.entry(index).or_insert(verdicts) != verdicts {
             return Err(format!("digest: verdicts differ at index {index}"));
@@ -88,7 +91,12 @@ impl Truth {
         if *self.rows.entry(csn).or_insert(rows) != rows {
             return Err(format!("digest: rows differ at CSN {csn}"));
         }
-        let known = *self.primaries.entry(epoch).or_insert(primary);
+        let (known, first) = *self.primaries.entry(epoch).or_insert((primary, now));
+        let before = epoch.checked_sub(EPOCHS_PER_SECOND_MAX).and_then(|before| self.primaries.get(&before));
+        if let Some(&(_, before)) = before.filter(|&&(_, before)| first < before + 1_000_000) {
+            let took = first - before;
+            return Err(format!("primary: {EPOCHS_PER_SECOND_MAX} epochs up to {epoch} took {took} us"));
+        }
         // A primary that left without a successor leaves its epoch empty.
         if known != primary && known.is_some() && primary.is_some() {
             return Err(format!("primary: epoch {epoch} belongs to {known:?} and to {primary:?}"));

@@ -255,8 +255,12 @@ impl Group {
         self.voters().filter(|voter| self.hears(voter.incarnation, now)).count()
     }
 
-    /// Whether a majority of the voters does not hear `peer`, by their own word.
+    /// Whether a majority of the voters does not hear `peer`, by their own word, and nobody does whom this member hears:
+    /// itself neither. Two who do not hear each other would be lost in turn otherwise, as often as one is named.
     pub(super) fn lost_by_quorum(&self, peer: Incarnation, now: Instant) -> bool {
+        if self.hears(peer, now) && !planted(Mutant::PrimaryLostByHearsay) {
+            return false;
+        }
         let silent = self.voters().filter(|voter| {
             let who = voter.incarnation;
             who == peer

@@ -93,7 +93,8 @@ impl Cluster {
         if digests.index < before.index && self.nodes[node].checked > digests.index {
             return self.fail(format!("order: member {node} went back from {} to {}", before.index, digests.index));
         }
-        if let Err(rule) = self.truth(node).digests(&digests) {
+        let now = self.now;
+        if let Err(rule) = self.truth(node).digests(&digests, now) {
             return self.fail(format!("member {node}: {rule}"));
         }
         self.check_log(node, digests.index)
