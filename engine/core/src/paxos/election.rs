@@ -69,6 +69,7 @@ impl Group {
     }
 
     pub(super) fn drive_election(&mut self, now: Instant, out: &mut Effects) {
+        self.grant_waiting_pre_votes(now, out);
         match &self.role {
             Role::Follower if self.forcing.is_some() || self.fork_seen.is_some() => {}
             Role::Follower if self.is_voter(self.me()) && self.listed && !self.recovering => {
@@ -130,7 +131,8 @@ impl Group {
         order.sort_by(|a, b| b.weight.cmp(&a.weight).then(a.uuid.cmp(&b.uuid)));
         let me = self.me();
         let rank = order.iter().position(|voter| voter.incarnation == me).unwrap_or(order.len()) as u64;
-        rank * 20_000 + self.rng.below(15_000)
+        // The first in the order stands at once: who has not noticed yet that the leader is gone answers when it does.
+        if rank == 0 { 0 } else { rank * 20_000 + self.rng.below(15_000) }
     }
 
     fn give_up(&mut self, now: Instant) {
@@ -180,6 +182,32 @@ impl Group {
 
     pub(super) fn on_pre_vote(&mut self, now: Instant, from: Incarnation, ballot: Ballot, out: &mut Effects) {
         self.note_promise(Ballot { round: ballot.round.saturating_sub(1), ..ballot });
+        if self.is_free(now, from) {
+            self.grant_pre_vote(from, ballot, out);
+        } else if self.is_member(from) {
+            // Who asks may have noticed a moment before this member that the leader is gone.
+            self.pre_votes_waiting.insert(from, (ballot, now));
+        }
+    }
+
+    /// Grants what was asked for before this member knew its leader gone, unless it was asked long ago.
+    fn grant_waiting_pre_votes(&mut self, now: Instant, out: &mut Effects) {
+        if self.pre_votes_waiting.is_empty() {
+            return;
+        }
+        let limit = self.suspicion_us();
+        self.pre_votes_waiting.retain(|_, &mut (_, asked)| now.since(asked) <= limit);
+        let waiting: Vec<_> = self.pre_votes_waiting.iter().map(|(&from, &(ballot, _))| (from, ballot)).collect();
+        for (from, ballot) in waiting {
+            if self.is_free(now, from) {
+                self.pre_votes_waiting.remove(&from);
+                self.grant_pre_vote(from, ballot, out);
+            }
+        }
+    }
+
+    /// Whether no live leader, and no operator, keeps this member from helping `from` to lead.
+    fn is_free(&self, now: Instant, from: Incarnation) -> bool {
         let free = match &self.role {
             Role::Candidate(_) => true,
             // Who led and asks to be elected leads no more: its process began anew.
@@ -187,11 +215,14 @@ impl Group {
             _ => !self.leader_is_live(now),
         };
         // Two births meet and neither has a quorum: the operators' word is awaited.
-        let free = free && self.fork_seen.is_none() && self.forcing.is_none();
+        free && self.fork_seen.is_none() && self.forcing.is_none()
+    }
+
+    fn grant_pre_vote(&self, from: Incarnation, ballot: Ballot, out: &mut Effects) {
         // Whether this member is a voter, the asker's log says: the entry that made it one may be there alone, and
         // then nobody leads without its word **[!]**.
         let votes = !planted(Mutant::PreVoteByOwnView) || self.is_voter(self.me());
-        if free && ballot > self.promised && self.is_member(from) && self.listed && votes {
+        if ballot > self.promised && self.is_member(from) && self.listed && votes {
             out.send(from, Message::PreVoteGranted { ballot });
         }
     }

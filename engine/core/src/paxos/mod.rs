@@ -150,6 +150,8 @@ pub struct Group {
     vote_stored: u64,
     /// Promises to send once the vote file holds them: (generation, to, ballot).
     promises_due: Vec<(u64, Incarnation, Ballot)>,
+    /// Pre-votes that were asked for while this member had a live leader, and when.
+    pre_votes_waiting: BTreeMap<Incarnation, (Ballot, Instant)>,
     /// Under the promised ballot: how far this log is known to equal the leader's.
     matched: Index,
     acked: Index,
@@ -256,6 +258,7 @@ impl Group {
             vote_asked: vote.generation,
             vote_stored: vote.generation,
             promises_due: Vec::new(),
+            pre_votes_waiting: BTreeMap::new(),
             matched,
             acked: Index(0),
             leader_synced: Index(0),
@@ -408,7 +411,9 @@ impl Group {
     /// When time alone will make something due.
     #[must_use]
     pub fn next_timer(&self, now: Instant) -> Instant {
-        now.plus(self.config.timing.heartbeat_us / 2)
+        let due = now.plus(self.config.timing.heartbeat_us / 2);
+        // A stand at a time of its own.
+        self.stand_at.filter(|&at| at > now).map_or(due, |at| due.min(at))
     }
 
     /// Hands over proposals of this member, stamped in sequence from `first`; at least one.
@@ -536,8 +541,15 @@ impl Group {
             self.log.frames().map(|f| (f.header().chain, f.header().decided, f.header().synced)).collect();
         let order = (&self.role, &self.promised, &self.views, &self.own, &self.delivered, &self.primary);
         let log = (frames, self.log.end(), self.log.decided(), self.log.synced(), self.log.cuts());
-        let votes =
-            (self.birth, self.listed, self.vote_asked, self.vote_stored, &self.promises_due, self.highest_round);
+        let votes = (
+            self.birth,
+            self.listed,
+            self.vote_asked,
+            self.vote_stored,
+            &self.promises_due,
+            self.highest_round,
+            &self.pre_votes_waiting,
+        );
         let follows = (self.matched, self.acked, self.leader_synced, self.leader_decided, self.forwarded, self.led);
         let rest = (&self.reads, self.next_read, self.left, self.leave_asked, &self.stranger, self.connected());
         format!("{order:?}{log:?}{votes:?}{follows:?}{rest:?}")
