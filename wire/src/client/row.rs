@@ -272,7 +272,7 @@ fn is_date(kind: ColumnType) -> bool {
 /// point lies more than 15 places from the first digit.
 pub fn put_f64(out: &mut Vec<u8>, value: f64) {
     let digits = format!("{value:e}");
-    put_scientific(out, &digits, value == 0.0);
+    put_scientific(out, &digits);
 }
 
 /// Appends a FLOAT as MySQL prints it: at most six digits.
@@ -280,15 +280,11 @@ pub fn put_f32(out: &mut Vec<u8>, value: f32) {
     let shortest = format!("{value:e}");
     let digits = shortest.bytes().take_while(|&byte| byte != b'e').filter(u8::is_ascii_digit).count();
     let digits = if digits > 6 { format!("{value:.5e}") } else { shortest };
-    put_scientific(out, &digits, value == 0.0);
+    put_scientific(out, &digits);
 }
 
 /// Rewrites `d.ddde-x`.
-fn put_scientific(out: &mut Vec<u8>, text: &str, zero: bool) {
-    if zero {
-        // MySQL never prints -0.
-        return out.push(b'0');
-    }
+fn put_scientific(out: &mut Vec<u8>, text: &str) {
     let Some((mantissa, exponent)) = text.split_once('e') else {
         return out.extend_from_slice(text.as_bytes());
     };

@@ -304,7 +304,7 @@ fn dates_and_times_are_as_short_as_they_can_be() {
 fn floats_are_printed_as_mysql_prints_them() {
     for (value, text) in [
         (0.0, "0"),
-        (-0.0, "0"),
+        (-0.0, "-0"),
         (1.0, "1"),
         (-2.5, "-2.5"),
         (0.1, "0.1"),

@@ -111,6 +111,7 @@ impl Accumulator {
             }
             AggregateKind::Sum | AggregateKind::Avg => {
                 if let Value::Text(text) = value
+                    && !text.is_empty()
                     && !text_number(text).1
                 {
                     let message = format!("Truncated incorrect DOUBLE value: '{text}'");

@@ -6,6 +6,7 @@ mod cursor;
 mod foreign;
 mod group;
 mod joined;
+mod recursive;
 mod select;
 
 pub use change::Changed;
@@ -178,7 +179,7 @@ impl<'a> Exec<'a> {
         // inside another one was planned after it: last first.
         let stands_alone = |pending: &PendingPlan| match pending {
             PendingPlan::Call { args, .. } => !args.iter().any(asks_a_subquery),
-            PendingPlan::Select { .. } | PendingPlan::Constant { .. } => false,
+            PendingPlan::Select { .. } | PendingPlan::Constant { .. } | PendingPlan::Latest => false,
         };
         // Constants are read before anything asks for them.
         for (at, pending) in plan.pending.iter().enumerate() {
@@ -195,7 +196,7 @@ impl<'a> Exec<'a> {
         let others = plan.pending.iter().enumerate().rev().filter(|(_, pending)| !stands_alone(pending));
         for (at, pending) in calls.chain(others) {
             let rows = match pending {
-                PendingPlan::Constant { .. } => continue,
+                PendingPlan::Constant { .. } | PendingPlan::Latest => continue,
                 PendingPlan::Select { correlated: true, .. } => continue,
                 PendingPlan::Select { plan, .. } => {
                     let mut rows = Rows::default();

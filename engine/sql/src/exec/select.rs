@@ -25,12 +25,12 @@ pub(super) enum Feed {
     Rows(std::vec::IntoIter<Vec<Value>>),
 }
 
-struct Limits {
-    skip: u64,
-    take: u64,
+pub(super) struct Limits {
+    pub(super) skip: u64,
+    pub(super) take: u64,
 }
 
-fn limits(limit: Option<&(Node, Option<Node>)>, env: &dyn Env) -> Result<Limits, SqlError> {
+pub(super) fn limits(limit: Option<&(Node, Option<Node>)>, env: &dyn Env) -> Result<Limits, SqlError> {
     let number = |node: &Node| -> Result<u64, SqlError> {
         let value = node.eval(&[], env)?;
         match &*value {
@@ -498,6 +498,8 @@ impl Exec<'_> {
                     self.select(plan, &mut rows).await?;
                     Ok(rows.rows)
                 }
+                Source::Recursive(plan) => self.recursive(plan).await,
+                Source::Latest { place, .. } => Ok(self.env.prepared(*place)?.to_vec()),
                 Source::Join { left, right, outer, on, before } => {
                     let left = self.materialise(left).await?;
                     let keyed = match &**right {

@@ -108,6 +108,10 @@ impl Node {
             Self::InPrepared { exprs, rows, negated, collation } => {
                 let values = exprs.iter().map(|node| node.eval(row, env)).collect::<Result<Vec<_>, _>>()?;
                 let rows = env.prepared(rows.at)?;
+                // All rows are of one type: the first shows what each value is compared as.
+                for (value, beside) in values.iter().zip(rows.first().into_iter().flatten()) {
+                    warn_beside(value, beside, env);
+                }
                 let equal = |row: &Vec<Value>| {
                     let row: Vec<_> = row.iter().map(Cow::Borrowed).collect();
                     compare_tuples(&values, Comparison::Eq, &row, *collation).truth()
@@ -117,6 +121,9 @@ impl Node {
             Self::Quantified { expr, op, all, rows, collation } => {
                 let value = expr.eval(row, env)?;
                 let rows = env.prepared(rows.at)?;
+                if let Some(beside) = rows.first().and_then(|row| row.first()) {
+                    warn_beside(&value, beside, env);
+                }
                 let null = Value::Null;
                 let holds = |row: &Vec<Value>| compare(&value, *op, row.first().unwrap_or(&null), *collation).truth();
                 let result = if *all {
@@ -133,7 +140,12 @@ impl Node {
                 value
             }
             Self::SystemVariable(variable) => env.system_variable(variable)?,
-            Self::Negate(expr, text) => expr.eval(row, env)?.negate().map_err(|fault| fault.error(text))?,
+            Self::Negate(expr, text) => {
+                let value = expr.eval(row, env)?;
+                warn_if_no_number(&value, env);
+                let negated = value.negate().map_err(|fault| fault.error(text))?;
+                in_full(negated, [(&**expr, &*value)])
+            }
             Self::Not(expr) => negate(truth(&*expr.eval(row, env)?, env)),
             Self::BitNot(expr) => expr.eval(row, env)?.to_bits().map_or(Value::Null, |bits| Value::UInt(!bits)),
             Self::And(left, right) => {
@@ -162,12 +174,13 @@ impl Node {
                 (Some(left), Some(right)) => Value::bool(left != right),
                 _ => Value::Null,
             },
-            Self::Arithmetic(left, op, right, text) => {
-                let (left, right) = (left.eval(row, env)?, right.eval(row, env)?);
+            Self::Arithmetic(left_node, op, right_node, text) => {
+                let (left, right) = (left_node.eval(row, env)?, right_node.eval(row, env)?);
                 for side in [&left, &right] {
                     warn_if_no_number(side, env);
                 }
-                calculate(&left, *op, &right, text, env)?
+                let result = calculate(&left, *op, &right, text, env)?;
+                in_full(result, [(&**left_node, &*left), (&**right_node, &*right)])
             }
             Self::Bits(left, op, right) => {
                 let left = left.eval(row, env)?;
@@ -184,26 +197,29 @@ impl Node {
             }
             Self::Compare(left, op, right, collation) => {
                 let (left, right) = (left.eval(row, env)?, right.eval(row, env)?);
-                if left.is_number() && !matches!(*left, Value::Bit(..)) {
-                    warn_if_no_number(&right, env);
-                } else if right.is_number() && !matches!(*right, Value::Bit(..)) {
-                    warn_if_no_number(&left, env);
-                }
+                warn_beside(&left, &right, env);
                 compare(&left, *op, &right, *collation)
             }
             Self::CompareRows(left, op, right, collation) => {
                 let left = left.iter().map(|node| node.eval(row, env)).collect::<Result<Vec<_>, _>>()?;
                 let right = right.iter().map(|node| node.eval(row, env)).collect::<Result<Vec<_>, _>>()?;
+                for (left, right) in left.iter().zip(&right) {
+                    warn_beside(left, right, env);
+                }
                 compare_tuples(&left, *op, &right, *collation)
             }
             Self::IsNull(expr, negated) => Value::bool(expr.eval(row, env)?.is_null() != *negated),
-            Self::IsTruth(expr, truth, negated) => Value::bool((expr.eval(row, env)?.truth() == *truth) != *negated),
+            Self::IsTruth(expr, wanted, negated) => {
+                Value::bool((truth(&*expr.eval(row, env)?, env) == *wanted) != *negated)
+            }
             Self::Between { expr, low, high, negated, collation } => {
                 let value = expr.eval(row, env)?;
                 let (low, high) = (low.eval(row, env)?, high.eval(row, env)?);
-                if value.is_number() && !matches!(*value, Value::Bit(..)) {
+                if counts(&value) {
                     warn_if_no_number(&low, env);
                     warn_if_no_number(&high, env);
+                } else if counts(&low) || counts(&high) {
+                    warn_if_no_number(&value, env);
                 }
                 let above = value.compare(&low, *collation).map(Ordering::is_ge);
                 let below = value.compare(&high, *collation).map(Ordering::is_le);
@@ -217,8 +233,16 @@ impl Node {
             Self::In { expr, list, negated, collation } => {
                 let value = expr.eval(row, env)?;
                 let mut found = (!value.is_null()).then_some(false);
+                let mut warned = false;
                 for item in list {
-                    match value.compare(&*item.eval(row, env)?, *collation) {
+                    let item = item.eval(row, env)?;
+                    // A text is made a number once, however many numbers there are.
+                    if counts(&item) && !std::mem::replace(&mut warned, true) {
+                        warn_if_no_number(&value, env);
+                    } else if counts(&value) {
+                        warn_if_no_number(&item, env);
+                    }
+                    match value.compare(&item, *collation) {
                         Some(Ordering::Equal) => {
                             found = Some(true);
                             break;
@@ -240,11 +264,19 @@ impl Node {
             }
             Self::Case { operand, arms, otherwise, collation } => {
                 let operand = operand.as_ref().map(|operand| operand.eval(row, env)).transpose()?;
+                let mut warned = false;
                 for (when, then) in arms {
                     let when = when.eval(row, env)?;
                     let taken = match &operand {
-                        Some(operand) => operand.compare(&when, *collation) == Some(Ordering::Equal),
-                        None => when.truth() == Some(true),
+                        Some(operand) => {
+                            if counts(operand) {
+                                warn_if_no_number(&when, env);
+                            } else if counts(&when) && !std::mem::replace(&mut warned, true) {
+                                warn_if_no_number(operand, env);
+                            }
+                            operand.compare(&when, *collation) == Some(Ordering::Equal)
+                        }
+                        None => truth(&when, env) == Some(true),
                     };
                     if taken {
                         return then.eval(row, env);
@@ -279,9 +311,41 @@ fn bits(left: u64, op: BitOp, right: u64) -> u64 {
     }
 }
 
-fn warn_if_no_number(value: &Value, env: &dyn Env) {
+/// What is calculated with a user variable that holds a DECIMAL has all digits behind the point that there can be: how
+/// many the variable will have is not known beforehand.
+fn in_full<const N: usize>(value: Value, operands: [(&Node, &Value); N]) -> Value {
+    let variable = |(node, value): (&Node, &Value)| matches!((node, value), (Node::UserVariable(_), Value::Decimal(_)));
+    match value {
+        Value::Decimal(decimal) if operands.into_iter().any(variable) => {
+            Value::Decimal(decimal.rounded(Decimal::SCALE_MAX))
+        }
+        value => value,
+    }
+}
+
+/// Whether a text beside it is made a number.
+fn counts(value: &Value) -> bool {
+    value.is_number() && !matches!(value, Value::Bit(..))
+}
+
+/// Warns of what is no number, or no date, beside one.
+fn warn_beside(left: &Value, right: &Value, env: &dyn Env) {
+    for (one, other) in [(left, right), (right, left)] {
+        if counts(one) {
+            warn_if_no_number(other, env);
+        } else if let (Value::Date(_) | Value::DateTime(..), Value::Text(text)) = (one, other)
+            && temporal::read_date_time(text).is_none()
+        {
+            let kind = if matches!(one, Value::Date(_)) { "date" } else { "datetime" };
+            let message = format!("Truncated incorrect {kind} value: '{text}'");
+            env.warn(Warning { level: Level::Warning, code: 1292, message });
+        }
+    }
+}
+
+pub(super) fn warn_if_no_number(value: &Value, env: &dyn Env) {
     if let Value::Text(text) = value
-        && !text.is_empty()
+        && !text.trim_matches(' ').is_empty()
         && !text_number(text).1
     {
         let message = format!("Truncated incorrect DOUBLE value: '{text}'");
@@ -289,7 +353,7 @@ fn warn_if_no_number(value: &Value, env: &dyn Env) {
     }
 }
 
-fn warn_if_no_integer(value: &Value, env: &dyn Env) {
+pub(super) fn warn_if_no_integer(value: &Value, env: &dyn Env) {
     if let Value::Text(text) = value
         && !text_integer(text).1
     {
@@ -298,7 +362,7 @@ fn warn_if_no_integer(value: &Value, env: &dyn Env) {
     }
 }
 
-fn truth(value: &Value, env: &dyn Env) -> Option<bool> {
+pub(super) fn truth(value: &Value, env: &dyn Env) -> Option<bool> {
     warn_if_no_number(value, env);
     value.truth()
 }
@@ -374,6 +438,17 @@ fn cast(value: &Value, to: Cast, env: &dyn Env) -> Result<Value, SqlError> {
         _ if value.is_null() => Ok(Value::Null),
         Cast::Date | Cast::Time(_) | Cast::DateTime(_) | Cast::Year => Ok(cast_temporal(value, to, env)),
         Cast::Json => cast_json(value),
+        Cast::AsDateTime(digits) => Ok(match value {
+            Value::Date(at) | Value::DateTime(at, _) => Value::DateTime(*at, digits),
+            Value::Timestamp(us, _) => Value::Timestamp(*us, digits),
+            Value::Time(..) => cast_temporal(value, Cast::DateTime(digits), env),
+            other => other.clone(),
+        }),
+        Cast::AsTime(digits) => Ok(match value {
+            Value::Time(us, _) => Value::Time(*us, digits),
+            other => other.clone(),
+        }),
+        Cast::YearText => Ok(Value::text(format!("{:04}", value.to_i128().unwrap_or(0)))),
         _ => Ok(cast_plain(value, to, env)),
     }
 }
@@ -584,6 +659,9 @@ fn cast_plain(value: &Value, to: Cast, env: &dyn Env) -> Value {
         }
         Cast::Signed | Cast::Unsigned | Cast::Date | Cast::Time(_) | Cast::DateTime(_) | Cast::Year | Cast::Json => {
             unreachable!("casts to integers, dates, times and documents are done elsewhere")
+        }
+        Cast::AsDateTime(_) | Cast::AsTime(_) | Cast::YearText => {
+            unreachable!("what only brings values to a common type is done elsewhere")
         }
     }
 }

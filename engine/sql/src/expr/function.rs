@@ -2,10 +2,12 @@
 //!
 //! Those of dates are in `date`, those of documents in `json`. Absent on purpose: spatial functions.
 
+use super::eval::{truth, warn_if_no_integer, warn_if_no_number};
 use super::{Cast, Env, Node, Type, date, json, math, regexp};
 use crate::collate::Collation;
 use crate::decimal::Decimal;
 use crate::error::{SqlError, error};
+use crate::temporal;
 use crate::value::{Arithmetic, Fault, Level, Value, Warning};
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -226,6 +228,12 @@ pub(super) fn unified(node: Node, kinds: &[Type], common: &Type) -> Node {
             // All of a DECIMAL's digits are there: nothing is too great for them.
             return Node::CastDecimal(Box::new(node), (65, common.decimals), "".into());
         }
+        ColumnType::DateTime | ColumnType::Timestamp
+            if known.any(|kind| kind.kind != common.kind || kind.decimals != common.decimals) =>
+        {
+            Cast::AsDateTime(common.second_digits())
+        }
+        ColumnType::Time if known.any(|kind| kind.decimals != common.decimals) => Cast::AsTime(common.second_digits()),
         // What has its type only when it runs is left as it is.
         _ if common.is_string()
             && !common.collation.is_binary()
@@ -322,12 +330,16 @@ impl<'a> Args<'a> {
     }
 
     pub(super) fn int(&self, at: usize) -> Result<Option<i64>, SqlError> {
-        let wide = self.get(at)?.to_i128();
+        let value = self.get(at)?;
+        warn_if_no_integer(&value, self.env);
+        let wide = value.to_i128();
         Ok(wide.map(|wide| wide.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64))
     }
 
     pub(super) fn double(&self, at: usize) -> Result<Option<f64>, SqlError> {
-        Ok(self.get(at)?.to_f64())
+        let value = self.get(at)?;
+        warn_if_no_number(&value, self.env);
+        Ok(value.to_f64())
     }
 
     pub(super) fn all(&self) -> Result<Vec<Value>, SqlError> {
@@ -364,7 +376,7 @@ pub(super) fn call(
         return math::call(name, &args);
     }
     Ok(match name {
-        "IF" => args.get(if args.get(0)?.truth() == Some(true) { 1 } else { 2 })?.into_owned(),
+        "IF" => args.get(if truth(&*args.get(0)?, env) == Some(true) { 1 } else { 2 })?.into_owned(),
         "IFNULL" | "COALESCE" => {
             for at in 0..nodes.len() {
                 let value = args.get(at)?;
@@ -374,16 +386,18 @@ pub(super) fn call(
             }
             Value::Null
         }
-        "NULLIF" => {
-            let (left, right) = (args.get(0)?, args.get(1)?);
-            if left.compare(&right, collation) == Some(Ordering::Equal) { Value::Null } else { left.into_owned() }
-        }
         "ISNULL" => Value::bool(args.get(0)?.is_null()),
         "GREATEST" | "LEAST" => {
-            let values = args.all()?;
-            if values.iter().any(Value::is_null) {
-                return Ok(Value::Null);
+            let mut values = Vec::with_capacity(nodes.len());
+            for at in 0..nodes.len() {
+                let value = args.get(at)?;
+                if value.is_null() {
+                    // What stands behind it is not asked.
+                    return Ok(Value::Null);
+                }
+                values.push(value.into_owned());
             }
+            texts_as_dates(&mut values);
             let wanted = if name == "GREATEST" { Ordering::Greater } else { Ordering::Less };
             // One string among numbers makes them all strings.
             let number =
@@ -428,6 +442,19 @@ pub(super) fn call(
     })
 }
 
+/// Texts that say a date and time, where GREATEST or LEAST finds one among them.
+fn texts_as_dates(values: &mut [Value]) {
+    let digits = |value: &Value| if let Value::DateTime(_, digits) = value { Some(*digits) } else { None };
+    let Some(digits) = values.iter().filter_map(digits).max() else { return };
+    for value in values {
+        if let Value::Text(text) = value
+            && let Some(read) = temporal::read_date_time(text).filter(|read| !read.rest && read.offset.is_none())
+        {
+            *value = Value::DateTime(read.at, digits.max(read.digits));
+        }
+    }
+}
+
 /// `1.00 KiB`.
 fn bytes_text(bytes: f64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -468,6 +495,9 @@ fn number(name: &str, args: &Args<'_>) -> Result<Value, SqlError> {
     let value = args.get(0)?;
     if value.is_null() {
         return Ok(Value::Null);
+    }
+    if name != "BIT_COUNT" {
+        warn_if_no_number(&value, args.env);
     }
     let whole = matches!(*value, Value::Int(_) | Value::UInt(_));
     Ok(match name {
@@ -608,6 +638,10 @@ fn string(name: &str, args: &Args<'_>, collation: Collation) -> Result<Value, Sq
                 Value::Bit(bits, _) if !matches!(args.nodes[0], Node::Const(_)) => Value::text(format!("{bits:X}")),
                 Value::Text(_) | Value::Bytes(_) | Value::Member(..) | Value::Bit(..) => {
                     let bytes = args.get(0)?.to_bytes().unwrap_or_default().into_owned();
+                    Value::text(bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>())
+                }
+                other if other.is_temporal() => {
+                    let bytes = other.to_bytes().unwrap_or_default();
                     Value::text(bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>())
                 }
                 number => Value::text(format!("{:X}", number.to_bits().unwrap_or(0))),

@@ -293,7 +293,10 @@ pub(super) fn call(name: &str, args: &Args<'_>) -> Result<Value, SqlError> {
         "DEGREES" => finite(number().to_degrees()),
         "RADIANS" => finite(number().to_radians()),
         "BIN" | "OCT" => {
-            let bits = value.to_decimal().map_or(0, |decimal| decimal_bits(&decimal.truncated(0)));
+            // Of a date or time the digits at its front count: 12 of 12:30:00.
+            let number = if value.is_temporal() { value.to_text().map(|text| Value::text(&*text)) } else { None };
+            let bits =
+                number.as_ref().unwrap_or(&value).to_decimal().map_or(0, |decimal| decimal_bits(&decimal.truncated(0)));
             Value::text(in_base(bits, if name == "BIN" { 2 } else { 8 }))
         }
         "CRC32" => Value::uint(u64::from(crc32(&bytes()))),

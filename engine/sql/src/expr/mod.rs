@@ -237,8 +237,14 @@ pub enum Cast {
     DateTime(u8),
     /// YEAR.
     Year,
+    /// The text of a YEAR: four digits.
+    YearText,
     /// JSON.
     Json,
+    /// Dates and times as DATETIME(digits), whatever they are; nothing is refused, and anything else stays.
+    AsDateTime(u8),
+    /// Times as TIME(digits); anything else stays.
+    AsTime(u8),
 }
 
 /// Where the rows of a subquery are kept.

@@ -3,6 +3,7 @@
 //! Absent on purpose: columns. What stands in a row is compared as it is, and warns for each row.
 
 use super::{Env, Node, Type};
+use crate::decimal::Decimal;
 use crate::error::{SqlError, error};
 use crate::temporal::{self, DateTime, Flaw};
 use crate::value::{Level, Value, Warning, text_number};
@@ -19,6 +20,8 @@ pub enum ReadAs {
     DateItem(Temporal),
     /// A time, rounded to the digits of a second that its column has.
     Time(u8, Temporal),
+    /// A year: one of two digits is between 1970 and 2069.
+    Year,
     /// One of a list of integers: what is none is worth a warning.
     Number,
 }
@@ -62,6 +65,9 @@ impl ReadAs {
     /// How a text beside an expression of this type, or beside a column, is read; `None`: it is compared as it is.
     #[must_use]
     pub fn beside(kind: &Type, column: Option<&str>) -> Option<Self> {
+        if kind.kind == ColumnType::Year {
+            return column.map(|_| Self::Year);
+        }
         let temporal = Temporal::of(kind, column)?;
         match kind.kind {
             ColumnType::Time => column.map(|_| Self::Time(kind.decimals, temporal)),
@@ -83,7 +89,9 @@ impl ReadAs {
     pub fn among(kind: &Type, column: Option<&str>, items: usize) -> Option<Self> {
         match kind.kind {
             // One item is an equation.
-            ColumnType::Date | ColumnType::DateTime | ColumnType::Timestamp if items == 1 => Self::beside(kind, column),
+            ColumnType::Date | ColumnType::DateTime | ColumnType::Timestamp | ColumnType::Year if items == 1 => {
+                Self::beside(kind, column)
+            }
             ColumnType::Date => Temporal::of(kind, None).map(Self::DateItem),
             ColumnType::DateTime | ColumnType::Timestamp => Temporal::of(kind, column).map(Self::DateItem),
             ColumnType::Tiny | ColumnType::Short | ColumnType::Int24 | ColumnType::Long | ColumnType::LongLong => {
@@ -93,10 +101,15 @@ impl ReadAs {
         }
     }
 
-    /// Whether it is a constant that may be a text.
+    /// Whether it is a constant that may have to be read.
     #[must_use]
-    pub const fn concerns(node: &Node) -> bool {
-        matches!(node, Node::Const(Value::Text(_)) | Node::Param(_))
+    pub const fn concerns(&self, node: &Node) -> bool {
+        match node {
+            Node::Const(Value::Text(_)) | Node::Param(_) => true,
+            Node::Const(Value::Int(_)) => matches!(self, Self::Year | Self::DateTime(_)),
+            Node::Const(Value::Decimal(_)) => matches!(self, Self::Year),
+            _ => false,
+        }
     }
 
     /// What a text says; `None` for a value that stays what it is.
@@ -104,8 +117,23 @@ impl ReadAs {
     /// # Errors
     /// 1525, after a warning that strict mode puts in its place.
     pub fn read(&self, value: &Value, env: &dyn Env) -> Result<Option<Value>, SqlError> {
-        let Value::Text(text) = value else { return Ok(None) };
         let warn = |message: String| env.warn(Warning { level: Level::Warning, code: 1292, message });
+        let text = match (value, self) {
+            (Value::Text(text), _) => text,
+            (Value::Int(number), Self::Year) => return Ok(year(*number).map(Value::Int)),
+            (Value::Decimal(number), Self::Year) => {
+                let whole = number.to_i128().filter(|whole| Decimal::from_int(*whole).cmp(number).is_eq());
+                let whole = whole.and_then(|whole| i64::try_from(whole).ok());
+                return Ok(whole.and_then(year).map(Value::Int));
+            }
+            (Value::Int(number), Self::DateTime(temporal)) => {
+                if temporal::from_number(*number).is_none() {
+                    warn(temporal.incorrect(&number.to_string()));
+                }
+                return Ok(None);
+            }
+            _ => return Ok(None),
+        };
         Ok(Some(match self {
             Self::DateTime(temporal) | Self::DateEnd(temporal) | Self::DateItem(temporal) => {
                 let found = date_time(text, env);
@@ -129,6 +157,18 @@ impl ReadAs {
                     return Ok(None);
                 }
             },
+            Self::Year => match text_number(text) {
+                // As a text, 0 is 2000.
+                (0.0, true) if text.trim().len() <= 2 => Value::Int(2000),
+                (number, true) => match year(number as i64).filter(|_| number.fract() == 0.0) {
+                    Some(year) => Value::Int(year),
+                    None => return Ok(None),
+                },
+                (number, false) => {
+                    warn(format!("Truncated incorrect DOUBLE value: '{text}'"));
+                    Value::Double(number)
+                }
+            },
             Self::Number => {
                 let trimmed = text.trim();
                 match (trimmed.parse(), trimmed.parse()) {
@@ -144,6 +184,15 @@ impl ReadAs {
                 }
             }
         }))
+    }
+}
+
+/// The year that one of two digits stands for.
+const fn year(digits: i64) -> Option<i64> {
+    match digits {
+        1..=69 => Some(digits + 2000),
+        70..=99 => Some(digits + 1900),
+        _ => None,
     }
 }
 

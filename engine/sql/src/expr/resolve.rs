@@ -265,7 +265,7 @@ impl Resolver<'_> {
             }
             Expr::Like { expr, negated, pattern, escape } => {
                 let (expr, kind) = self.resolve(expr)?;
-                let expr = float_as_text(expr, &kind);
+                let expr = number_as_text(expr, &kind);
                 let (pattern, pattern_kind) = self.resolve(pattern)?;
                 let collation = deciding(&kind, &pattern_kind);
                 let escape = match escape {
@@ -328,7 +328,7 @@ impl Resolver<'_> {
     /// A constant as what it stands beside.
     fn read(&mut self, value: Node, read_as: Option<&ReadAs>) -> Node {
         match read_as {
-            Some(read_as) if ReadAs::concerns(&value) => self.subqueries.constant(value, read_as.clone()),
+            Some(read_as) if read_as.concerns(&value) => self.subqueries.constant(value, read_as.clone()),
             _ => value,
         }
     }
@@ -455,7 +455,11 @@ impl Resolver<'_> {
             UnaryOp::BitNot => (Node::BitNot(boxed), Type { unsigned: true, ..Type::bigint() }),
             UnaryOp::Minus => {
                 let text: Rc<str> = format!("-({})", describe(operand, self.scope)).into();
-                let kind = if kind.is_string() { Type::double() } else { Type { length: kind.length + 1, ..kind } };
+                let kind = match kind.kind {
+                    _ if kind.is_string() => Type::double(),
+                    ColumnType::Float => Type::double(),
+                    _ => Type { length: kind.length + 1, ..kind },
+                };
                 (Node::Negate(boxed, text), kind)
             }
         })
@@ -494,13 +498,7 @@ impl Resolver<'_> {
                     format!("Illegal mix of collations ({one},EXPLICIT) and ({other},EXPLICIT) for operation '{sign}'"),
                 ));
             }
-            let collation = deciding(&left_kind, &right_kind);
-            let left_as = ReadAs::beside(&left_kind, self.column_name(&left));
-            let right_as = ReadAs::beside(&right_kind, self.column_name(&right));
-            let left = as_text_beside(left, &left_kind, &right);
-            let right = as_text_beside(right, &right_kind, &left);
-            let (left, right) = (self.read(left, right_as.as_ref()), self.read(right, left_as.as_ref()));
-            return Ok((Node::Compare(Box::new(left), comparison, Box::new(right), collation), Type::int(1)));
+            return Ok((self.compared((left, &left_kind), comparison, (right, &right_kind)), Type::int(1)));
         }
         let text: Rc<str> = match op {
             BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::IntDiv | BinaryOp::Mod => {
@@ -539,6 +537,21 @@ impl Resolver<'_> {
                 }
             }
         })
+    }
+
+    fn compared(
+        &mut self,
+        (left, left_kind): (Node, &Type),
+        comparison: Comparison,
+        (right, right_kind): (Node, &Type),
+    ) -> Node {
+        let collation = deciding(left_kind, right_kind);
+        let left_as = ReadAs::beside(left_kind, self.column_name(&left));
+        let right_as = ReadAs::beside(right_kind, self.column_name(&right));
+        let left = as_text_beside(left, left_kind, &right);
+        let right = as_text_beside(right, right_kind, &left);
+        let (left, right) = (self.read(left, right_as.as_ref()), self.read(right, left_as.as_ref()));
+        Node::Compare(Box::new(left), comparison, Box::new(right), collation)
     }
 
     fn date_add(
@@ -618,7 +631,7 @@ impl Resolver<'_> {
     fn cast(&mut self, expr: &Expr, to: &CastType) -> Result<(Node, Type), SqlError> {
         let (mut node, kind) = self.resolve(expr)?;
         if matches!(to, CastType::Char { .. } | CastType::Binary(_)) {
-            node = float_as_text(node, &kind);
+            node = number_as_text(node, &kind);
         }
         let (cast, kind) = match to {
             CastType::Signed => (Cast::Signed, Type::bigint()),
@@ -665,9 +678,13 @@ impl Resolver<'_> {
     }
 }
 
-/// A FLOAT where its text is asked for.
-fn float_as_text(node: Node, kind: &Type) -> Node {
-    if kind.kind == ColumnType::Float { Node::Cast(Box::new(node), Cast::FloatText) } else { node }
+/// A FLOAT or YEAR where its text is asked for.
+fn number_as_text(node: Node, kind: &Type) -> Node {
+    match kind.kind {
+        ColumnType::Float => Node::Cast(Box::new(node), Cast::FloatText),
+        ColumnType::Year => Node::Cast(Box::new(node), Cast::YearText),
+        _ => node,
+    }
 }
 
 /// A time that is no column's is compared with a text as a text.

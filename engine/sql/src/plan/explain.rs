@@ -5,7 +5,7 @@
 //! around it.
 
 use super::access::by_key;
-use super::{Access, Body, PendingPlan, Plan, SelectPlan, Source};
+use super::{Access, Body, PendingPlan, Plan, RecursivePlan, SelectPlan, Source};
 use crate::ast::SetOp;
 use crate::catalog::{Column, ColumnType, Key, Table};
 use crate::expr::Node;
@@ -54,7 +54,7 @@ pub fn explain(plan: &Plan, count: &dyn Fn(TableId) -> u64) -> Vec<Vec<Value>> {
     let mut lines = Lines { count, next: 1, out: Vec::new() };
     let subqueries = plan.pending.iter().filter_map(|pending| match pending {
         PendingPlan::Select { plan, correlated, .. } => Some((&**plan, *correlated)),
-        PendingPlan::Call { .. } | PendingPlan::Constant { .. } => None,
+        PendingPlan::Call { .. } | PendingPlan::Constant { .. } | PendingPlan::Latest => None,
     });
     let subqueries: Vec<_> = subqueries.collect();
     let id = lines.id();
@@ -104,6 +104,22 @@ struct Around<'a> {
     id: u64,
     select_type: &'static str,
     filter: Option<&'a Node>,
+}
+
+/// What a derived table is.
+enum Inner<'a> {
+    Derived(&'a SelectPlan),
+    Recursive(&'a RecursivePlan),
+}
+
+impl<'a> Inner<'a> {
+    fn of(source: &'a Source) -> Option<Self> {
+        match source {
+            Source::Derived(plan) => Some(Self::Derived(plan)),
+            Source::Recursive(plan) => Some(Self::Recursive(plan)),
+            _ => None,
+        }
+    }
 }
 
 struct Lines<'a> {
@@ -175,13 +191,22 @@ impl Lines<'_> {
                 first.extra.push("Backward index scan");
             }
         }
-        for (id, plan) in derived {
-            self.query(plan, id, "DERIVED");
+        for (id, inner) in derived {
+            match inner {
+                Inner::Derived(plan) => self.query(plan, id, "DERIVED"),
+                Inner::Recursive(plan) => {
+                    self.query(&plan.first, id, "DERIVED");
+                    for block in &plan.blocks {
+                        let id = self.id();
+                        self.query(block, id, "UNION");
+                    }
+                }
+            }
         }
     }
 
     /// Adds the lines of a source; the answer is the derived tables among it.
-    fn source<'s>(&mut self, source: &'s Source, around: &Around<'_>) -> Vec<(u64, &'s SelectPlan)> {
+    fn source<'s>(&mut self, source: &'s Source, around: &Around<'_>) -> Vec<(u64, Inner<'s>)> {
         let mut derived = Vec::new();
         self.joined(source, &[], &[], true, around, &mut derived);
         derived
@@ -195,7 +220,7 @@ impl Lines<'_> {
         on: &[&Node],
         filtered: bool,
         around: &Around<'_>,
-        derived: &mut Vec<(u64, &'s SelectPlan)>,
+        derived: &mut Vec<(u64, Inner<'s>)>,
     ) {
         let plain = |table: String, rows| Line {
             id: Some(around.id),
@@ -227,10 +252,14 @@ impl Lines<'_> {
                 self.out.push(line);
             }
             Source::Virtual { name, .. } => self.out.push(Line { extra, ..plain(name.clone(), None) }),
-            Source::Derived(plan) => {
+            Source::Derived(_) | Source::Recursive(_) => {
                 let id = self.id();
-                derived.push((id, plan));
+                derived.extend(Inner::of(source).map(|inner| (id, inner)));
                 self.out.push(Line { extra, ..plain(format!("<derived{id}>"), None) });
+            }
+            Source::Latest { .. } => {
+                extra.insert(0, "Recursive");
+                self.out.push(Line { extra, ..plain("<recursive>".into(), None) });
             }
             Source::Join { left: one, right, outer, on: condition, .. } => {
                 let names = [left, &names(one)].concat();
@@ -312,10 +341,10 @@ impl Lines<'_> {
 
 fn holds_derived(source: &Source) -> bool {
     match source {
-        Source::Derived(_) => true,
+        Source::Derived(_) | Source::Recursive(_) => true,
         Source::Join { left, right, .. } => holds_derived(left) || holds_derived(right),
         Source::Exchanged { source, .. } => holds_derived(source),
-        Source::Nothing | Source::Table { .. } | Source::Virtual { .. } => false,
+        Source::Nothing | Source::Table { .. } | Source::Virtual { .. } | Source::Latest { .. } => false,
     }
 }
 

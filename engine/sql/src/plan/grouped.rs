@@ -181,6 +181,7 @@ fn step(source: &Source, first: usize, known: &mut Columns) {
         }
         Source::Virtual { columns, .. } => known.extend(first..first + columns),
         Source::Derived(plan) => derived(plan, first, known),
+        Source::Recursive(_) | Source::Latest { .. } => {}
         Source::Join { left, right, outer, on, .. } => {
             step(left, first, known);
             let middle = first + left.width();

@@ -24,7 +24,11 @@ fn leaves(source: &Source, first: usize, out: &mut Vec<(Rc<Table>, usize)>) {
                 *place = first + (*place + width - front) % width;
             }
         }
-        Source::Nothing | Source::Virtual { .. } | Source::Derived(_) => {}
+        Source::Nothing
+        | Source::Virtual { .. }
+        | Source::Derived(_)
+        | Source::Recursive(_)
+        | Source::Latest { .. } => {}
     }
 }
 

@@ -7,16 +7,18 @@
 //! A subquery is planned where it stands, and knows the columns of the queries around it: one that names any runs for
 //! each row that asks for it, all others once, before the statement.
 //!
-//! Absent on purpose: recursive common table expressions, window functions (1235).
+//! Absent on purpose: window functions (1235).
 
 mod access;
 mod explain;
 mod grouped;
 mod joined;
+mod recursive;
 mod select;
 
 pub use access::{Access, Bound, choose};
 pub use explain::explain;
+pub use recursive::RecursivePlan;
 
 use crate::ast::{self, Expr, InsertSource, LockWait, ObjectName, SetOp, TableRef};
 use crate::catalog::{Catalog, Column, ColumnType, Table};
@@ -101,6 +103,8 @@ pub enum PendingPlan {
         /// Its arguments.
         args: Vec<Node>,
     },
+    /// Nothing: the place of the rows that a recursive common table expression gave last.
+    Latest,
     /// A constant, read once as what it is compared with.
     Constant {
         /// It.
@@ -219,6 +223,15 @@ pub enum Source {
     },
     /// A subquery.
     Derived(Box<SelectPlan>),
+    /// A common table expression that names itself.
+    Recursive(Box<RecursivePlan>),
+    /// The rows that one gave last, inside it.
+    Latest {
+        /// Where they are kept.
+        place: usize,
+        /// How many columns they have.
+        columns: usize,
+    },
     /// A join by nested loops.
     Join {
         /// Outer side.
@@ -251,6 +264,8 @@ impl Source {
             Self::Table { table, .. } => table.definition.columns.len(),
             Self::Virtual { columns, .. } => *columns,
             Self::Derived(plan) => plan.output.len(),
+            Self::Recursive(plan) => plan.first.output.len(),
+            Self::Latest { columns, .. } => *columns,
             Self::Join { left, right, .. } => left.width() + right.width(),
             Self::Exchanged { source, .. } => source.width(),
         }
@@ -372,6 +387,8 @@ pub struct Planner<'a> {
     correlated: BTreeSet<usize>,
     /// Common table expressions in sight, innermost last.
     common: Vec<Rc<ast::CommonTable>>,
+    /// Those of them whose own blocks are being planned.
+    recursions: Vec<recursive::Frame>,
     /// How often a common table expression was planned where it is named.
     expanded: usize,
     /// Base tables named so far.
@@ -498,6 +515,7 @@ impl<'a> Planner<'a> {
             outer: Vec::new(),
             correlated: BTreeSet::new(),
             common: Vec::new(),
+            recursions: Vec::new(),
             expanded: 0,
             uses: Vec::new(),
         }

@@ -106,9 +106,6 @@ impl Planner<'_> {
         }
         let outside = self.common.len();
         for (at, common) in select.with.iter().enumerate() {
-            if common.recursive {
-                return Err(unsupported("WITH RECURSIVE"));
-            }
             if select.with[..at].iter().any(|other| other.name.eq_ignore_ascii_case(&common.name)) {
                 return Err(error(1066, format!("Not unique table/alias: '{}'", common.name)));
             }
@@ -210,15 +207,7 @@ impl Planner<'_> {
             }
         }
         let limit = match &select.limit {
-            Some(limit) => {
-                let nothing = Scope::default();
-                let count = self.resolver(&nothing, "limit clause").node(&limit.count)?;
-                let offset = match &limit.offset {
-                    Some(offset) => Some(self.resolver(&nothing, "limit clause").node(offset)?),
-                    None => None,
-                };
-                Some((count, offset))
-            }
+            Some(limit) => Some(self.limit(limit)?),
             None => None,
         };
         let grouping = (!by.is_empty() || !aggregates.is_empty()).then_some(Grouping { by, aggregates });
@@ -264,6 +253,16 @@ impl Planner<'_> {
         plan.straight = is_straight(&plan);
         plan.distinct_by_order = distinct_by_order(&plan);
         Ok(plan)
+    }
+
+    pub(super) fn limit(&mut self, limit: &ast::Limit) -> Result<(Node, Option<Node>), SqlError> {
+        let nothing = Scope::default();
+        let count = self.resolver(&nothing, "limit clause").node(&limit.count)?;
+        let offset = match &limit.offset {
+            Some(offset) => Some(self.resolver(&nothing, "limit clause").node(offset)?),
+            None => None,
+        };
+        Ok((count, offset))
     }
 
     fn projection(
@@ -344,8 +343,15 @@ impl Planner<'_> {
         match table {
             TableRef::Table { name, alias, hints } => {
                 let named = |common: &Rc<ast::CommonTable>| common.name.eq_ignore_ascii_case(&name.name);
-                if let (None, Some(at)) = (&name.schema, self.common.iter().rposition(named)) {
-                    return self.common_table(at, alias.as_deref());
+                if name.schema.is_none() {
+                    let at = self.common.iter().rposition(named);
+                    if let Some((source, columns)) = self.latest(&name.name, at)? {
+                        let scope = named_scope("", "", alias.as_deref().unwrap_or(&name.name), columns);
+                        return Ok((source, scope));
+                    }
+                    if let Some(at) = at {
+                        return self.common_table(at, alias.as_deref());
+                    }
                 }
                 let schema = self.schema_of(name)?;
                 if let Some(table) = self.catalog.table(&schema, &name.name).cloned() {
@@ -389,10 +395,19 @@ impl Planner<'_> {
         let common = later[0].clone();
         // It knows nothing of the queries around the place where it is named.
         let around = self.enclosing.take();
-        let plan = self.select(&common.select);
+        let recursive = if common.recursive { self.recursive(&common, at) } else { Ok(None) };
+        let plan = match recursive {
+            Ok(None) => self.select(&common.select).map(Err),
+            Ok(Some(found)) => Ok(Ok(found)),
+            Err(fault) => Err(fault),
+        };
         self.enclosing = around;
         self.common.extend(later);
-        derived(plan?, alias.unwrap_or(&common.name), &common.columns)
+        let name = alias.unwrap_or(&common.name);
+        match plan? {
+            Ok((source, columns)) => Ok((source, named_scope("", "", name, columns))),
+            Err(plan) => derived(plan, name, &common.columns),
+        }
     }
 
     fn join(
@@ -504,8 +519,8 @@ pub(super) fn push_down(source: &mut Source, filter: Option<&Node>) {
     }
 }
 
-/// The rows of a query under a name, its columns named anew where `columns` says so.
-fn derived(plan: SelectPlan, alias: &str, columns: &[String]) -> Result<(Source, Scope), SqlError> {
+/// The columns of a query, named anew where `columns` says so.
+pub(super) fn named_columns(plan: &SelectPlan, columns: &[String]) -> Result<Vec<(String, Type)>, SqlError> {
     if !columns.is_empty() && columns.len() != plan.output.len() {
         return Err(error(
             1353,
@@ -523,6 +538,12 @@ fn derived(plan: SelectPlan, alias: &str, columns: &[String]) -> Result<(Source,
             return Err(error(1060, format!("Duplicate column name '{name}'")));
         }
     }
+    Ok(named)
+}
+
+/// The rows of a query under a name, its columns named anew where `columns` says so.
+fn derived(plan: SelectPlan, alias: &str, columns: &[String]) -> Result<(Source, Scope), SqlError> {
+    let named = named_columns(&plan, columns)?;
     let scope = named_scope("", "", alias, named);
     Ok((Source::Derived(Box::new(plan)), scope))
 }

@@ -419,7 +419,7 @@ impl Session {
         for pending in &plan.pending {
             match pending {
                 PendingPlan::Select { plan, .. } => read(plan),
-                PendingPlan::Call { .. } | PendingPlan::Constant { .. } => {}
+                PendingPlan::Call { .. } | PendingPlan::Constant { .. } | PendingPlan::Latest => {}
             }
         }
         result
@@ -437,9 +437,13 @@ fn tables_of(select: &SelectPlan, f: &mut dyn FnMut(&str, &str)) {
 /// Calls `f` for each base table that a source reads.
 fn source_tables(from: &Source, f: &mut dyn FnMut(&str, &str)) {
     match from {
-        Source::Nothing | Source::Virtual { .. } => {}
+        Source::Nothing | Source::Virtual { .. } | Source::Latest { .. } => {}
         Source::Table { table, .. } => f(&table.schema, &table.name),
         Source::Derived(select) => tables_of(select, f),
+        Source::Recursive(plan) => {
+            tables_of(&plan.first, f);
+            plan.blocks.iter().for_each(|block| tables_of(block, f));
+        }
         Source::Join { left, right, .. } => {
             source_tables(left, f);
             source_tables(right, f);

@@ -542,7 +542,22 @@ fn common_table_expressions_are_seen_where_they_may_be() {
         ("WITH e AS (SELECT * FROM f), f AS (SELECT 1) SELECT * FROM e", "error 1146"),
         ("WITH c AS (SELECT 1), C AS (SELECT 2) SELECT * FROM c", "error 1066"),
         ("WITH c (x) AS (SELECT 1, 2) SELECT * FROM c", "error 1353"),
-        ("WITH RECURSIVE c AS (SELECT 1) SELECT * FROM c", "error 1235"),
+        ("WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT i FROM n", "1 | 2 | 3"),
+        ("WITH RECURSIVE n AS (SELECT 1 AS i UNION SELECT 3 - i FROM n) SELECT i FROM n", "1 | 2"),
+        ("WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i FROM n) SELECT i FROM n", "error 3636"),
+        ("WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i FROM n LIMIT 2, 2) SELECT i FROM n", "1 | 1"),
+        ("WITH RECURSIVE n AS (SELECT i FROM n) SELECT i FROM n", "error 3573"),
+        ("WITH RECURSIVE n AS (SELECT i FROM n UNION SELECT 1) SELECT i FROM n", "error 3574"),
+        ("WITH RECURSIVE n AS (SELECT 1 AS i UNION SELECT MAX(i) FROM n) SELECT i FROM n", "error 3575"),
+        ("WITH RECURSIVE n AS (SELECT 1 AS i UNION SELECT a FROM t LEFT JOIN n ON 1) SELECT i FROM n", "error 3576"),
+        ("WITH RECURSIVE n AS (SELECT 1 AS i UNION SELECT a.i FROM n AS a, n) SELECT i FROM n", "error 3577"),
+        ("WITH RECURSIVE n AS (SELECT 'a' AS i UNION ALL SELECT CONCAT(i, i) FROM n) SELECT i FROM n", "error 1406"),
+        // More than there is room for.
+        (
+            "WITH RECURSIVE n AS (SELECT CAST(REPEAT('x', 8000000) AS CHAR(8000000)) AS i UNION ALL SELECT i FROM n) \
+             SELECT COUNT(*) FROM n",
+            "error 1114",
+        ),
         (doubled.as_str(), "error 1235"),
         ("INSERT INTO t WITH c AS (SELECT 7 AS n) SELECT n, n FROM c", "ok 1"),
         ("SELECT a FROM c", "error 1146"),

@@ -257,6 +257,7 @@ pub static VARIABLES: &[Definition] = &[
     words("completion_type", Both, "NO_CHAIN", &["NO_CHAIN", "CHAIN", "RELEASE"]).only(&["NO_CHAIN"]),
     uint("connect_timeout", Global, 10, 2, YEAR),
     bool("core_file", Global, false).fixed(),
+    uint("cte_max_recursion_depth", Both, 1_000, 0, 4_294_967_295),
     text("datadir", Global, "").fixed(),
     words(
         "default_authentication_plugin",

@@ -1,11 +1,12 @@
 //! Calls of functions and aggregates.
 
-use super::{Aggregate, AggregateKind, Resolver, approximate, comparison, float_as_text};
+use super::{Aggregate, AggregateKind, Resolver, approximate, comparison, number_as_text};
 use crate::ast::{self, BinaryOp, CastType, Expr, Literal, UnaryOp};
 use crate::collate::Collation;
 use crate::error::{SqlError, error};
-use crate::expr::{BitOp, Node, Type, function};
+use crate::expr::{BitOp, Comparison, Node, Type, function};
 use crate::value::Value;
+use wire::client::constant::ColumnType;
 
 impl Resolver<'_> {
     pub(super) fn function(&mut self, call: &ast::Function) -> Result<(Node, Type), SqlError> {
@@ -63,7 +64,7 @@ impl Resolver<'_> {
         }
         let name = call.name.as_str();
         if function::reads_texts(name) {
-            nodes = nodes.into_iter().zip(&kinds).map(|(node, kind)| float_as_text(node, kind)).collect();
+            nodes = nodes.into_iter().zip(&kinds).map(|(node, kind)| number_as_text(node, kind)).collect();
         }
         if let ("CHARSET" | "COLLATION" | "COERCIBILITY", [kind]) = (name, kinds.as_slice()) {
             let collation = if kind.is_string() { kind.collation } else { Collation::BINARY };
@@ -107,6 +108,15 @@ impl Resolver<'_> {
         {
             kind = Type { not_null: true, ..Type::temporal(kind.kind, digits) };
         }
+        if known.name == "NULLIF"
+            && let [left, right] = &*nodes
+        {
+            // CASE WHEN a = b THEN NULL ELSE a END.
+            let equal = self.compared((left.clone(), &kinds[0]), Comparison::Eq, (right.clone(), &kinds[1]));
+            let arms = vec![(equal, Node::Const(Value::Null))];
+            let otherwise = nodes.into_iter().next().map(Box::new);
+            return Ok((Node::Case { operand: None, arms, otherwise, collation }, kind));
+        }
         let node = Node::Call(known.name, nodes, collation);
         let node = match known.name {
             "IF" => function::unified(node, &kinds[1..], &kind),
@@ -136,6 +146,9 @@ impl Resolver<'_> {
             AggregateKind::Variance { .. } => Type::double(),
             AggregateKind::JsonArray | AggregateKind::JsonObject => Type::json(),
             AggregateKind::GroupConcat => Type::text(1024, arg.collation, 2),
+            AggregateKind::Min | AggregateKind::Max if arg.kind == ColumnType::Year => {
+                Type { unsigned: true, ..Type::int(4) }
+            }
             AggregateKind::Min | AggregateKind::Max | AggregateKind::Any => Type { not_null: false, ..arg.clone() },
         };
         let at = self.scope.columns.len() + list.len();
@@ -156,7 +169,7 @@ impl Resolver<'_> {
         let (mut args, mut kinds) = (Vec::new(), Vec::new());
         for arg in &call.args {
             let (node, kind) = self.resolve(arg)?;
-            args.push(if call.name == "GROUP_CONCAT" { float_as_text(node, &kind) } else { node });
+            args.push(if call.name == "GROUP_CONCAT" { number_as_text(node, &kind) } else { node });
             kinds.push(kind);
         }
         let wanted = if call.name == "JSON_OBJECTAGG" { 2 } else { 1 };
