@@ -152,87 +152,32 @@ pub fn decode_columns(
             continue;
         }
         let fault = RowError { column: number, at };
+        let (width, from) = stored_width(&column.kind, bytes, at).ok_or(fault)?;
+        let raw = bytes.get(from..).and_then(|rest| rest.get(..width)).ok_or(fault)?;
+        at = from + width;
         let value = match &column.kind {
-            ColumnType::Int { bytes: width, unsigned, .. } => {
-                let width = usize::from(*width);
-                let raw = bytes.get(at..at + width).ok_or(fault)?;
-                at += width;
-                let mut wide = [0; 8];
-                wide[..width].copy_from_slice(raw);
-                let bits = u64::from_le_bytes(wide);
-                if *unsigned {
-                    Value::UInt(bits)
-                } else {
-                    let shift = 64 - width * 8;
-                    Value::Int((bits << shift) as i64 >> shift)
-                }
-            }
-            ColumnType::Double { .. } => {
-                let raw = bytes.get(at..at + 8).and_then(|raw| raw.try_into().ok()).ok_or(fault)?;
-                at += 8;
-                Value::Double(f64::from_le_bytes(raw))
-            }
-            ColumnType::Date => {
-                let raw = bytes.get(at..at + 4).and_then(|raw| raw.try_into().ok()).ok_or(fault)?;
-                at += 4;
-                Value::Date(unpacked_date(u32::from_le_bytes(raw)))
-            }
-            ColumnType::Year => {
-                let raw = *bytes.get(at).ok_or(fault)?;
-                at += 1;
-                Value::UInt(if raw == 0 { 0 } else { 1900 + u64::from(raw) })
-            }
-            kind @ ColumnType::Enum(_) => {
-                let raw = bytes.get(at..at + 2).and_then(|raw| raw.try_into().ok()).ok_or(fault)?;
-                at += 2;
-                let number = u64::from(u16::from_le_bytes(raw));
+            ColumnType::Int { unsigned: true, .. } => Value::UInt(bits(raw)),
+            ColumnType::Int { .. } => Value::Int(signed(raw)),
+            ColumnType::Double { .. } => Value::Double(f64::from_bits(bits(raw))),
+            ColumnType::Date => Value::Date(unpacked_date(bits(raw) as u32)),
+            ColumnType::Year => Value::UInt(if raw == [0] { 0 } else { 1900 + bits(raw) }),
+            ColumnType::DateTime(digits) => Value::DateTime(unpacked_date_time(bits(raw)), *digits),
+            ColumnType::Timestamp(digits) => Value::Timestamp(signed(raw), *digits),
+            ColumnType::Time(digits) => Value::Time(signed(raw), *digits),
+            ColumnType::Bit(count) => Value::Bit(bits(raw), *count),
+            kind @ (ColumnType::Enum(_) | ColumnType::Set(_)) => {
+                let number = bits(raw);
                 Value::Member(number, kind.member_text(number).unwrap_or_default().into())
             }
-            kind @ (ColumnType::DateTime(_)
-            | ColumnType::Timestamp(_)
-            | ColumnType::Time(_)
-            | ColumnType::Set(_)
-            | ColumnType::Bit(_)) => {
-                let raw: [u8; 8] = bytes.get(at..at + 8).and_then(|raw| raw.try_into().ok()).ok_or(fault)?;
-                at += 8;
-                let bits = u64::from_le_bytes(raw);
-                match kind {
-                    ColumnType::DateTime(digits) => Value::DateTime(unpacked_date_time(bits), *digits),
-                    ColumnType::Timestamp(digits) => Value::Timestamp(bits as i64, *digits),
-                    ColumnType::Time(digits) => Value::Time(bits as i64, *digits),
-                    ColumnType::Bit(count) => Value::Bit(bits, *count),
-                    set => Value::Member(bits, set.member_text(bits).unwrap_or_default().into()),
-                }
+            // The other kinds cost no memory of their own.
+            _ if wanted.is_some_and(|wanted| !wanted[number]) => Value::Null,
+            ColumnType::Binary(_) | ColumnType::VarBinary(_) | ColumnType::Blob(_) => Value::bytes(raw),
+            ColumnType::Json => Value::Json(Rc::new(Json::decode(raw).ok_or(fault)?)),
+            ColumnType::Decimal { .. } => {
+                let text = std::str::from_utf8(raw).ok();
+                Value::Decimal(text.and_then(Decimal::parse).ok_or(fault)?)
             }
-            kind => {
-                let mut length = 0_usize;
-                let mut shift = 0;
-                loop {
-                    let byte = *bytes.get(at).ok_or(fault)?;
-                    at += 1;
-                    length |= usize::from(byte & 0x7f) << shift;
-                    shift += 7;
-                    if byte < 0x80 {
-                        break;
-                    }
-                    if shift > 28 {
-                        return Err(fault);
-                    }
-                }
-                let raw = bytes.get(at..).and_then(|rest| rest.get(..length)).ok_or(fault)?;
-                at += length;
-                match kind {
-                    // The other kinds cost no memory of their own.
-                    _ if wanted.is_some_and(|wanted| !wanted[number]) => Value::Null,
-                    ColumnType::Binary(_) | ColumnType::VarBinary(_) | ColumnType::Blob(_) => Value::bytes(raw),
-                    ColumnType::Json => Value::Json(Rc::new(Json::decode(raw).ok_or(fault)?)),
-                    ColumnType::Decimal { .. } => {
-                        let text = std::str::from_utf8(raw).ok();
-                        Value::Decimal(text.and_then(Decimal::parse).ok_or(fault)?)
-                    }
-                    _ => Value::text(std::str::from_utf8(raw).map_err(|_| fault)?),
-                }
-            }
+            _ => Value::text(std::str::from_utf8(raw).map_err(|_| fault)?),
         };
         row.push(value);
     }
@@ -292,13 +237,8 @@ pub fn read_plain<'a>(
         at = from + width;
         let Some(place) = wanted.iter().position(|&wanted| wanted == number) else { continue };
         out[place] = match &column.kind {
-            ColumnType::Int { unsigned, .. } => {
-                let mut wide = [0; 8];
-                wide[..width].copy_from_slice(raw);
-                let bits = u64::from_le_bytes(wide);
-                let shift = 64 - width * 8;
-                if *unsigned { Plain::UInt(bits) } else { Plain::Int((bits << shift) as i64 >> shift) }
-            }
+            ColumnType::Int { unsigned: true, .. } => Plain::UInt(bits(raw)),
+            ColumnType::Int { .. } => Plain::Int(signed(raw)),
             ColumnType::Char(_) | ColumnType::VarChar(_) | ColumnType::Text(_) => {
                 Plain::Text(std::str::from_utf8(raw).map_err(|_| fault)?)
             }
@@ -306,6 +246,19 @@ pub fn read_plain<'a>(
         };
     }
     Ok(())
+}
+
+/// A stored number of up to eight bytes.
+fn bits(raw: &[u8]) -> u64 {
+    let mut wide = [0; 8];
+    wide[..raw.len()].copy_from_slice(raw);
+    u64::from_le_bytes(wide)
+}
+
+/// The same, with the sign of its last byte.
+fn signed(raw: &[u8]) -> i64 {
+    let shift = 64 - raw.len() * 8;
+    (bits(raw) << shift) as i64 >> shift
 }
 
 /// How long the stored value of a column is that begins at `at`, and where it lies: behind its length, if it has one.
