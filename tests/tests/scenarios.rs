@@ -6,7 +6,7 @@
 mod world;
 
 use engine_core::effect::{Effect, Effects, Input, Instant, Vote};
-use engine_core::member::{Command, State};
+use engine_core::member::State;
 use engine_core::paxos::tail::Tail;
 use engine_core::paxos::{Group, GroupConfig, Timing};
 use engine_core::sequencer::Sequencer;
@@ -517,19 +517,17 @@ impl Joining {
     }
 
     fn await_learner(&mut self, what: &str, done: impl Fn(&Group, &World) -> bool) -> Told {
-        let so = (0..2_000).any(|_| {
-            self.world.tick();
-            self.world.member(self.learner).group().is_some_and(|group| done(group, &self.world))
-        });
-        expect(so, what)
+        let learner = self.learner;
+        let so = |world: &World| world.member(learner).group().is_some_and(|group| done(group, world));
+        expect(self.world.comes_to(10_000_000, so), what)
     }
 
     fn last(&self, at: usize) -> Option<Index> {
         self.world.nodes[at].disk.last().map(|frame| frame.header().last())
     }
 
-    fn delivered(&self, at: usize) -> Option<Index> {
-        self.world.nodes[at].delivered.last().map(|&(index, _)| index)
+    fn delivered(world: &World, at: usize) -> Option<Index> {
+        world.nodes[at].delivered.last().map(|&(index, _)| index)
     }
 
     /// Half a second in which neither leader nor learner delivers what is at `index`; then all links are well, and
@@ -537,15 +535,16 @@ impl Joining {
     fn decides_nothing(&mut self, index: Option<Index>) -> Told {
         for _ in 0..100 {
             self.world.tick();
-            expect(self.delivered(self.leader) < index, "the leader has nobody's word but a learner's")?;
-            expect(self.delivered(self.learner) < index, "a learner has the leader's word and its own disk")?;
+            expect(Self::delivered(&self.world, self.leader) < index, "the leader has nobody's word but a learner's")?;
+            expect(
+                Self::delivered(&self.world, self.learner) < index,
+                "a learner has the leader's word and its own disk",
+            )?;
         }
         self.world.heal();
-        let so = (0..4_000).any(|_| {
-            self.world.tick();
-            (0..=self.learner).all(|at| self.delivered(at) > index)
-        });
-        expect(so, "with all members it goes on")
+        let members = 0..=self.learner;
+        let all = |world: &World| members.clone().all(|at| Self::delivered(world, at) > index);
+        expect(self.world.comes_to(20_000_000, all), "with all members it goes on")
     }
 }
 
@@ -598,14 +597,9 @@ fn a_forced_birth_begins_once_its_leaders_vote_names_it() {
         let mut world = World::formed(4);
         (0..2).for_each(|at| world.kill(at));
         world.run_for(6_000_000);
-        let addresses = |of: &[usize]| of.iter().map(|at| format!("m{at}:1")).collect();
         let birth = |world: &World, at: usize| world.member(at).group().map(Group::birth);
-        world.command(2, Command::Force { addresses: addresses(&[2, 3]), birth: Birth(98) });
-        (0..1_000).any(|_| {
-            world.tick();
-            birth(&world, 3) == Some(Birth(98))
-        });
-        expect(birth(&world, 3) == Some(Birth(98)), "the other has promised")?;
+        world.force(2, &[2, 3], 98);
+        expect(world.comes_to(5_000_000, |world| birth(world, 3) == Some(Birth(98))), "the other has promised")?;
         let before = world.nodes[3].disk.len();
         world.nodes[2].votes_hang = true;
         world.run_for(1_000_000);
@@ -614,11 +608,9 @@ fn a_forced_birth_begins_once_its_leaders_vote_names_it() {
         world.nodes[2].votes_hang = false;
         world.boot(2, true);
         world.run_for(6_000_000);
-        world.command(3, Command::Force { addresses: addresses(&[2, 3]), birth: Birth(99) });
-        (0..2_000).any(|_| {
-            world.tick();
-            [2, 3].iter().all(|&at| world.states(at) == [State::Online; 2])
-        });
+        world.force(3, &[2, 3], 99);
+        let online = |world: &World| [2, 3].iter().all(|&at| world.states(at) == [State::Online; 2]);
+        expect(world.comes_to(10_000_000, online), "both are ONLINE again")?;
         expect([2, 3].iter().all(|&at| birth(&world, at) == Some(Birth(99))), "both go on in one birth")
     }
     story(it, &[Mutant::BirthBeforeVoteStored]);

@@ -7,11 +7,6 @@ use wire::entry::Body;
 use wire::id::Birth;
 use world::World;
 
-fn force(world: &mut World, at: usize, members: &[usize], birth: u64) {
-    let addresses = members.iter().map(|member| format!("m{member}:1")).collect();
-    world.command(at, Command::Force { addresses, birth: Birth(birth) });
-}
-
 /// Whole-group restart: whoever begins tries every listed member before it is content with a quorum, for 5 s.
 #[test]
 fn a_cold_start_tries_all_listed_members_first() {
@@ -45,7 +40,7 @@ fn a_reported_fork_stops_the_election_of_a_cold_start() {
     world.run_for(200_000);
     (0..2).for_each(|at| world.kill(at));
     world.run_until("no majority", 8_000_000, |world| !world.member(2).group().expect("in it").has_quorum());
-    force(&mut world, 2, &[2], 99);
+    world.force(2, &[2], 99);
     world.run_until("the forced birth", 5_000_000, |world| world.listed(2) == [2]);
     assert!(world.propose(2).is_some());
     world.run_for(200_000);

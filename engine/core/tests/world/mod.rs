@@ -198,6 +198,12 @@ impl World {
         self.perform(at, out);
     }
 
+    /// `group_replication_force_members`, which names these.
+    pub fn force(&mut self, at: usize, members: &[usize], birth: u64) {
+        let addresses = members.iter().copied().map(address).collect();
+        self.command(at, Command::Force { addresses, birth: Birth(birth) });
+    }
+
     /// A process begins over what its disk holds; with `start`, `start_on_boot` is ON.
     pub fn boot(&mut self, at: usize, start: bool) {
         let options = start.then(|| self.options(at));
@@ -481,13 +487,19 @@ impl World {
         }
     }
 
+    /// Whether it comes to `done` within `limit_us`.
+    pub fn comes_to(&mut self, limit_us: u64, done: impl Fn(&Self) -> bool) -> bool {
+        let end = self.now.plus(limit_us);
+        while !done(self) && self.now < end {
+            self.tick();
+        }
+        done(self)
+    }
+
     /// Runs until `done`; the time that it took.
     pub fn run_until(&mut self, what: &str, limit_us: u64, done: impl Fn(&Self) -> bool) -> u64 {
         let begin = self.now;
-        while !done(self) {
-            assert!(self.now.since(begin) < limit_us, "waited in vain for {what}: {}", self.describe());
-            self.tick();
-        }
+        assert!(self.comes_to(limit_us, done), "waited in vain for {what}: {}", self.describe());
         self.now.since(begin)
     }
 
