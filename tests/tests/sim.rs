@@ -211,6 +211,15 @@ fn seeds_of_late_words_and_half_forced_births_pass() {
     }
 }
 
+/// A server listed twice, as the incarnation that ended was not removed yet, and named to be the group alone; and a
+/// member told to STOP whose vote the undecided view of the others needed.
+#[test]
+fn seeds_of_a_server_listed_twice_and_of_a_needed_vote_pass() {
+    for seed in [970_847, 971_183] {
+        pass(&Setup::draw(seed));
+    }
+}
+
 /// What the older seeds do without: torn writes, stopped recoveries, long absences, lost majorities, and sessions that
 /// each have their own consistency level.
 #[test]

@@ -373,7 +373,11 @@ impl Cluster {
         self.network.silent.extend(others.flat_map(|other| [(node, other), (other, node)]));
         let alone = self.rng.below(1_500_000);
         self.run_until(alone, |_| false)?;
-        let Some(engine) = self.engine(node) else { return Ok(()) };
+        // Nobody ends one that the others need: it gives up the vote without which their view is never decided.
+        let Some(engine) = self.engine(node).filter(|_| self.can_spare(node)) else {
+            self.network.silent.clear();
+            return Ok(());
+        };
         self.nodes[node].away_until = u64::MAX;
         self.nodes[node].command = Some(engine.host().command(GroupCommand::Stop));
         self.want_turn(node);
@@ -385,6 +389,20 @@ impl Cluster {
         self.network.silent.clear();
         self.nodes[node].away_until = 0;
         Ok(())
+    }
+
+    /// Whether the others are a quorum without `node`, by every view that anybody has, decided or not.
+    fn can_spare(&self, node: usize) -> bool {
+        let live = |at: usize| self.engine(at).map(|engine| engine.with_member(|member| member.identity().0));
+        let others: Vec<_> = (0..self.nodes.len()).filter(|&other| other != node).filter_map(live).collect();
+        (0..self.nodes.len()).filter_map(|at| self.engine(at)).all(|engine| {
+            engine.with_member(|member| {
+                let Some(view) = member.group().and_then(|group| group.view()) else { return true };
+                let voters = view.members.iter().filter(|member| member.role == VotingRole::Voter);
+                let stay = voters.clone().filter(|voter| others.contains(&voter.incarnation)).count();
+                stay * 2 > voters.count()
+            })
+        })
     }
 
     /// With one member or link gone for good, the others go on.

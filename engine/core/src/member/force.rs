@@ -2,7 +2,7 @@
 
 use super::{Life, Member, State};
 use crate::effect::{CommandError, Effect, Effects, Instant};
-use wire::entry::VotingRole;
+use wire::entry::{ViewMember, VotingRole};
 use wire::id::{Birth, Incarnation};
 
 /// ER_GROUP_REPLICATION_FORCE_MEMBERS_COMMAND_FAILURE.
@@ -47,7 +47,7 @@ impl Member {
         }
         let mut members = Vec::new();
         for address in addresses {
-            let named = view.members.iter().find(|member| member.address == *address);
+            let named = named_by(&view.members, address, group.me());
             let named = named.ok_or_else(|| format!("{address} is not the address of a member of the group"))?;
             if !members.contains(&named.incarnation) {
                 members.push(named.incarnation);
@@ -83,6 +83,44 @@ impl Member {
             self.forcing = None;
             let reason = "timeout or a higher ballot: the named members did not all agree".into();
             out.push(Effect::CommandDone(Err(CommandError { code: FAILED, reason })));
+        }
+    }
+}
+
+/// The member that an operator means by `address`. A view can list a server twice, as long as the incarnation that
+/// ended is not removed: `me` is then meant, else who votes, else who came last.
+fn named_by<'a>(members: &'a [ViewMember], address: &str, me: Incarnation) -> Option<&'a ViewMember> {
+    let there = members.iter().enumerate().filter(|(_, member)| member.address == address);
+    there.max_by_key(|(at, it)| (it.incarnation == me, it.role == VotingRole::Voter, *at)).map(|(_, member)| member)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::id::Uuid;
+
+    fn listed(incarnation: u64, role: VotingRole, address: &str) -> ViewMember {
+        let incarnation = Incarnation(incarnation);
+        let (host, address) = ("db".to_owned(), address.to_owned());
+        let uuid = Uuid::from_random(u128::from(incarnation.0));
+        ViewMember { uuid, incarnation, role, weight: 50, version: 80_036, server_id: 1, host, port: 0, address }
+    }
+
+    #[test]
+    fn of_two_at_one_address_the_living_one_is_meant() {
+        use VotingRole::{Learner, Voter};
+        let cases = [
+            (vec![(1, Voter, "a"), (2, Voter, "b")], "b", 1, Some(2)),
+            (vec![(1, Voter, "a"), (2, Voter, "b")], "c", 1, None),
+            (vec![(1, Voter, "a"), (2, Learner, "b"), (3, Voter, "b")], "b", 1, Some(3)),
+            (vec![(1, Voter, "a"), (2, Voter, "b"), (3, Learner, "b")], "b", 1, Some(2)),
+            (vec![(1, Voter, "a"), (2, Learner, "b"), (3, Learner, "b")], "b", 1, Some(3)),
+            (vec![(1, Voter, "a"), (2, Voter, "b"), (3, Learner, "b")], "b", 3, Some(3)),
+        ];
+        for (members, address, me, expected) in cases {
+            let list: Vec<_> = members.iter().map(|&(who, role, address)| listed(who, role, address)).collect();
+            let found = named_by(&list, address, Incarnation(me)).map(|member| member.incarnation.0);
+            assert_eq!(found, expected, "{address} of {members:?}, asked of {me}");
         }
     }
 }
