@@ -185,7 +185,8 @@ fn who_lost_the_majority_for_long_ends_what_waits_and_comes_back() {
     (0..3).for_each(|at| world.isolate(&[at]));
     let took =
         world.run_until("ERROR everywhere", 20_000_000, |world| (0..3).all(|at| world.state(at) == State::Error));
-    assert!(took >= 15_000_000, "after {took} us");
+    // UNREACHABLE 5 s after the last word, which came up to a heartbeat before they were cut off.
+    assert!(took >= 14_900_000, "after {took} us");
     assert!(world.nodes[0].effects.iter().any(|effect| effect == "MembershipEnded"));
     assert!(world.propose(0).is_none());
     world.run_for(100_000_000);
@@ -237,11 +238,6 @@ fn the_exit_action_follows_the_last_attempt() {
     }
 }
 
-fn force(world: &mut World, at: usize, members: &[usize], birth: u64) {
-    let addresses = members.iter().map(|member| format!("m{member}:1")).collect();
-    world.command(at, Command::Force { addresses, birth: Birth(birth) });
-}
-
 fn last_error(world: &World, at: usize) -> Option<u16> {
     world.nodes[at].done.last().cloned().and_then(Result::err).map(|error| error.code)
 }
@@ -258,19 +254,19 @@ fn a_forced_birth_keeps_the_best_log_of_its_members() {
     assert!(world.nodes[4].delivered.last() < kept.as_ref(), "it has less");
     (0..3).for_each(|at| world.kill(at));
     world.heal();
-    force(&mut world, 4, &[3, 4], 99);
+    world.force(4, &[3, 4], 99);
     assert_eq!(last_error(&world, 4), Some(4118), "there may still be a majority");
     world.run_for(6_000_000);
-    force(&mut world, 4, &[3], 99);
+    world.force(4, &[3], 99);
     assert_eq!(last_error(&world, 4), Some(4118), "without itself");
-    force(&mut world, 4, &[4, 9], 99);
+    world.force(4, &[4, 9], 99);
     assert_eq!(last_error(&world, 4), Some(4118), "not a member");
-    force(&mut world, 4, &[0, 4], 99);
+    world.force(4, &[0, 4], 99);
     assert_eq!(last_error(&world, 4), Some(4118), "one that does not answer");
-    force(&mut world, 4, &[0, 1, 2, 3, 4], 99);
+    world.force(4, &[0, 1, 2, 3, 4], 99);
     assert_eq!(last_error(&world, 4), Some(4118), "all of them");
     world.nodes[4].done.clear();
-    force(&mut world, 4, &[3, 4], 99);
+    world.force(4, &[3, 4], 99);
     world.run_until("the command to end", 10_000_000, |world| !world.nodes[4].done.is_empty());
     assert_eq!(world.nodes[4].done, [Ok(())]);
     assert!(world.said(4, "Not to be started"));
@@ -299,7 +295,7 @@ fn a_fork_beside_a_living_majority_is_refused_with_an_alarm() {
     (0..3).for_each(|at| world.limit(at, Limits { expel_us: 3_600_000_000, ..Limits::default() }));
     world.isolate(&[2]);
     world.run_until("no majority", 8_000_000, |world| !world.member(2).group().expect("in it").has_quorum());
-    force(&mut world, 2, &[2], 99);
+    world.force(2, &[2], 99);
     world.run_until("the forced birth", 5_000_000, |world| world.listed(2) == [2]);
     // Both sides go on, apart from each other.
     assert!(world.propose(0).is_some() && world.propose(2).is_some());
@@ -322,8 +318,8 @@ fn two_forced_births_at_once_become_one() {
     let mut world = World::formed(5);
     (0..3).for_each(|at| world.kill(at));
     world.run_for(6_000_000);
-    force(&mut world, 3, &[3, 4], 98);
-    force(&mut world, 4, &[3, 4], 99);
+    world.force(3, &[3, 4], 98);
+    world.force(4, &[3, 4], 99);
     world.run_until("one birth", 30_000_000, |world| {
         let birth = |at: usize| world.member(at).group().map(|group| group.birth());
         (3..5).all(|at| world.listed(at) == [3, 4]) && birth(3) == birth(4)
@@ -337,7 +333,7 @@ fn who_promised_a_forced_birth_can_force_another() {
     let mut world = World::formed(5);
     (0..3).for_each(|at| world.kill(at));
     world.run_for(6_000_000);
-    force(&mut world, 3, &[3, 4], 98);
+    world.force(3, &[3, 4], 98);
     world.run_until("the promise", 5_000_000, |world| {
         world.member(4).group().is_some_and(|group| group.birth() == Birth(98)) && world.listed(4).len() == 5
     });
@@ -346,7 +342,7 @@ fn who_promised_a_forced_birth_can_force_another() {
     world.kill(4);
     world.boot(4, true);
     world.run_for(6_000_000);
-    force(&mut world, 4, &[4], 99);
+    world.force(4, &[4], 99);
     world.run_until("the other birth", 10_000_000, |world| world.listed(4) == [4]);
     assert!(world.propose(4).is_some() || world.state(4) == State::Recovering);
 }
@@ -360,7 +356,7 @@ fn members_of_two_births_can_be_forced_into_one() {
         (0..2).for_each(|at| world.kill(at));
         world.run_for(6_000_000);
         world.nodes[2].votes_hang = true;
-        force(&mut world, 2, &[2, 3], 98);
+        world.force(2, &[2, 3], 98);
         world.run_until("the promise", 5_000_000, |world| {
             world.member(3).group().is_some_and(|group| group.birth() == Birth(98))
         });
@@ -372,7 +368,7 @@ fn members_of_two_births_can_be_forced_into_one() {
         let [one, other] = births(&world);
         assert_ne!(one, other);
         assert!(unreachable_at(&world, 2, 3) && unreachable_at(&world, 3, 2));
-        force(&mut world, told, &[2, 3], 99);
+        world.force(told, &[2, 3], 99);
         world.run_until("one birth of both", 10_000_000, |world| {
             births(world) == [Birth(99); 2] && [2, 3].iter().all(|&at| world.listed(at) == [2, 3])
         });
@@ -797,4 +793,33 @@ fn a_sync_of_a_log_that_was_dropped_says_nothing() {
     let before = synced(&world);
     world.input(1, Input::Synced { index: Index(last.0 + 100), cuts });
     assert_eq!(synced(&world), before);
+}
+
+/// In a group of three a commit is one message to each follower: it concludes from what the leader had synced when it
+/// spoke and from what it syncs itself, and is not told what it knows.
+#[test]
+fn a_commit_is_one_message_to_each_follower() {
+    let mut world = World::formed(3);
+    world.run_for(1_000_000);
+    let leader = world.leader().expect("a formed group has a leader");
+    world.heard = Some(Vec::new());
+    let slow = (0..3).find(|&at| at != leader).expect("there are three");
+    const COMMITS: usize = 20;
+    for _ in 0..COMMITS {
+        // One answers later than the other, when the entry is decided without it.
+        world.nodes[slow].frozen = true;
+        assert!(world.propose(leader).is_some(), "it leads and serves");
+        let last = world.member(leader).last_index().next();
+        let there = |node: &world::Node| node.delivered.last().is_some_and(|&(index, _)| index >= last);
+        world
+            .run_until("two to deliver it", 50_000, |world| world.nodes.iter().filter(|node| there(node)).count() == 2);
+        world.nodes[slow].frozen = false;
+        world.run_until("all to deliver it", 50_000, |world| world.nodes.iter().all(there));
+    }
+    let heard = world.heard.take().expect("just set");
+    for follower in (0..3).filter(|&at| at != leader) {
+        let appends =
+            heard.iter().filter(|(from, to, what)| (*from, *to) == (leader, follower) && what.starts_with("Append"));
+        assert_eq!(appends.count(), COMMITS, "to m{follower}");
+    }
 }

@@ -433,7 +433,7 @@ impl Group {
             return;
         }
         let (last, told) = (self.log.last(), (self.log.synced(), self.log.decided(), self.applied_by_all()));
-        let few = self.voters().count() <= 3 && self.config.synced_on_append;
+        let settled = self.concludes_alone(peer);
         loop {
             let Role::Leader(leading) = &mut self.role else { return };
             let (ballot, departing) =
@@ -447,12 +447,15 @@ impl Group {
             if progress.reading || told_behind || probing || flying > PEER_WINDOW_BYTES {
                 return;
             }
-            // In a group of three without disks to wait for, followers conclude from the frame alone.
+            // What the leader had synced when it spoke, and this peer syncs, is a quorum's: nothing more to say of it.
+            let concludes = !departing
+                && settled.is_some_and(|view| progress.told.1 >= view)
+                && (leading.opening..=progress.told.0).contains(&told.1);
             let news = self.freshness.has_news(progress.told.2);
             let tell = progress.unmet
                 || news
                 || progress.told.0 < told.0 && !self.config.synced_on_append
-                || progress.told.1 < told.1 && (!few || departing || progress.matched < told.1);
+                || progress.told.1 < told.1 && !concludes;
             if nothing_new && !tell {
                 return;
             }
@@ -483,6 +486,18 @@ impl Group {
             let payload = if frames.is_empty() { Payload::None } else { Payload::Frames(frames) };
             out.post(Peer::Member(peer), Channel::Order, message, payload);
         }
+    }
+
+    /// The index of the view by which `peer`, once it knows that decided, concludes what is decided without being told:
+    /// leader and itself are a quorum, and nobody else can be asked to count.
+    fn concludes_alone(&self, peer: Incarnation) -> Option<Index> {
+        let [(index, view)] = &self.views[..] else { return None };
+        let (mut count, mut votes) = (0, false);
+        for voter in voters_of(view) {
+            count += 1;
+            votes |= voter.incarnation == peer;
+        }
+        (votes && count <= 3).then_some(*index)
     }
 
     pub(super) fn on_read_for(&mut self, now: Instant, peer: Incarnation, frames: Vec<Frame>, out: &mut Effects) {
