@@ -237,15 +237,21 @@ fn a_group_goes_on_without_its_lost_majority() {
     }
 }
 
-/// STOP in the middle of a recovery, from the log and from a checkpoint; START goes on.
+/// STOP in the middle of a recovery, from the log and from a checkpoint; START goes on. Where one falls is a seed's luck:
+/// as many run as it takes to see both.
 #[test]
 fn recoveries_that_are_stopped_go_on() {
-    let reports: Vec<_> = (900_000..900_020)
-        .map(|seed| pass(&Setup { members: 3, window_bytes: 1000, ..setup(seed, "churn,away,stop-recovery", 4000) }))
-        .collect();
-    let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
-    assert!(sum(|report| report.stopped_in_log) > 0);
-    assert!(sum(|report| report.stopped_in_checkpoint) > 0);
+    let (mut in_log, mut in_checkpoint) = (0, 0);
+    for (runs, seed) in (900_000..900_100).enumerate() {
+        let setup = Setup { members: 3, window_bytes: 1000, ..setup(seed, "churn,away,stop-recovery", 4000) };
+        let report = pass(&setup);
+        in_log += report.stopped_in_log;
+        in_checkpoint += report.stopped_in_checkpoint;
+        if runs >= 20 && in_log > 0 && in_checkpoint > 0 {
+            return;
+        }
+    }
+    panic!("stopped in the log {in_log} times, in a checkpoint {in_checkpoint} times, in 100 runs");
 }
 
 /// What is made likely for the sake of planted bugs happens without them too, and all is well: members that are cut
