@@ -286,7 +286,10 @@ impl GtidSet {
             let (_, intervals) = number(0)?;
             let mut free = 1;
             for _ in 0..intervals {
-                let (_, first) = number(free)?;
+                let (here, first) = number(free)?;
+                if first > NUMBER_MAX {
+                    return Err(GtidError::Encoding { at: here });
+                }
                 let (here, end) = number(first + 1)?;
                 if end > NUMBER_MAX + 1 {
                     return Err(GtidError::Encoding { at: here });
@@ -623,6 +626,22 @@ mod tests {
             for cut in 0..bytes.len() {
                 assert!(GtidSet::decode(&bytes[..cut]).is_err());
             }
+        }
+    }
+
+    /// A client may send any number; one behind the greatest has no end.
+    #[test]
+    fn encoded_intervals_beyond_the_last_number_are_refused() {
+        let encoded = |first: u64, end: u64| {
+            let mut bytes = 1_u64.to_le_bytes().to_vec();
+            bytes.extend_from_slice(&Uuid::parse(A).unwrap().0);
+            [1, first, end].iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
+            GtidSet::decode(&bytes)
+        };
+        assert_eq!(encoded(NUMBER_MAX, NUMBER_MAX + 1).unwrap(), set(&format!("A:{NUMBER_MAX}")));
+        for (first, end) in [(u64::MAX, 0), (u64::MAX, u64::MAX), (NUMBER_MAX + 1, NUMBER_MAX + 2), (1, NUMBER_MAX + 2)]
+        {
+            assert!(encoded(first, end).is_err(), "{first}..{end}");
         }
     }
 

@@ -127,7 +127,7 @@ impl Column {
         match &self.kind {
             ColumnType::Int { unsigned: true, .. } => Value::UInt(0),
             ColumnType::Int { .. } => Value::Int(0),
-            ColumnType::Double { .. } => Value::Double(0.0),
+            ColumnType::Double { .. } | ColumnType::Fixed { .. } => Value::Double(0.0),
             ColumnType::Decimal { scale, .. } => Value::Decimal(Decimal::from_int(0).rounded(*scale)),
             ColumnType::Binary(length) => Value::bytes(vec![0; *length as usize]),
             ColumnType::Date => Value::Date(DateTime::default()),

@@ -34,7 +34,7 @@ pub fn sort_key(column: &Column, prefix: u32, value: &Value, out: &mut Vec<u8>) 
             let flipped = if *unsigned { bits } else { bits ^ (1 << (width * 8 - 1)) };
             out.extend_from_slice(&flipped.to_be_bytes()[8 - width..]);
         }
-        (ColumnType::Double { .. }, Value::Double(value)) => {
+        (ColumnType::Double { .. } | ColumnType::Fixed { .. }, Value::Double(value)) => {
             // -0 and 0 are one key.
             let bits = (value + 0.0).to_bits();
             let ordered = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };

@@ -52,7 +52,9 @@ pub fn encode(definition: &TableDefinition, row: &[Value], out: &mut Vec<u8>) {
             (ColumnType::Int { bytes, .. }, Value::UInt(value)) => {
                 out.extend_from_slice(&value.to_le_bytes()[..usize::from(*bytes)]);
             }
-            (ColumnType::Double { .. }, Value::Double(value)) => out.extend_from_slice(&value.to_le_bytes()),
+            (ColumnType::Double { .. } | ColumnType::Fixed { .. }, Value::Double(value)) => {
+                out.extend_from_slice(&value.to_le_bytes())
+            }
             (ColumnType::Decimal { .. }, Value::Decimal(value)) => {
                 let text = value.to_string();
                 push_length(text.len(), out);
@@ -158,7 +160,7 @@ pub fn decode_columns(
         let value = match &column.kind {
             ColumnType::Int { unsigned: true, .. } => Value::UInt(bits(raw)),
             ColumnType::Int { .. } => Value::Int(signed(raw)),
-            ColumnType::Double { .. } => Value::Double(f64::from_bits(bits(raw))),
+            ColumnType::Double { .. } | ColumnType::Fixed { .. } => Value::Double(f64::from_bits(bits(raw))),
             ColumnType::Date => Value::Date(unpacked_date(bits(raw) as u32)),
             ColumnType::Year => Value::UInt(if raw == [0] { 0 } else { 1900 + bits(raw) }),
             ColumnType::DateTime(digits) => Value::DateTime(unpacked_date_time(bits(raw)), *digits),
@@ -269,6 +271,7 @@ fn stored_width(kind: &ColumnType, bytes: &[u8], at: usize) -> Option<(usize, us
         ColumnType::Enum(_) => (2, at),
         ColumnType::Date => (4, at),
         ColumnType::Double { .. }
+        | ColumnType::Fixed { .. }
         | ColumnType::DateTime(_)
         | ColumnType::Timestamp(_)
         | ColumnType::Time(_)
@@ -334,6 +337,21 @@ impl Conversion<'_> {
         }
         match &column.kind {
             ColumnType::Int { bytes, unsigned, .. } => self.integer(column, *bytes, *unsigned, value),
+            ColumnType::Fixed { unsigned, single, digits, scale } => {
+                let number = self.number(column, if *single { "FLOAT" } else { "DOUBLE" }, &value)?;
+                let unit = 10_f64.powi(i32::from(*scale));
+                // As MySQL does it: the part behind the point is rounded by itself, and a half to the even digit.
+                let whole = number.floor();
+                let fraction = ((number - whole) * unit).round_ties_even() / unit;
+                let mut rounded = if number.is_finite() && fraction.is_finite() { whole + fraction } else { number };
+                let most = 10_f64.powi(i32::from(*digits) - i32::from(*scale)) - 1.0 / unit;
+                let least = if *unsigned { 0.0 } else { -most };
+                if !(least..=most).contains(&rounded) {
+                    self.out_of_range(column)?;
+                    rounded = if rounded < least { least } else { most };
+                }
+                Ok(Value::Double(if *single { f64::from(rounded as f32) } else { rounded }))
+            }
             ColumnType::Double { unsigned, single } => {
                 let name = if *single { "FLOAT" } else { "DOUBLE" };
                 let mut number = self.number(column, name, &value)?;
@@ -545,6 +563,7 @@ mod tests {
             column("g", int(3, false), true),
             column("h", int(1, false), true),
             column("i", int(2, true), true),
+            column("j", ColumnType::Fixed { unsigned: false, single: true, digits: 7, scale: 2 }, true),
         ];
         let table = table("d", "t", columns, &[("PRIMARY", true, &[0])]);
         let full = vec![
@@ -557,8 +576,9 @@ mod tests {
             Value::Int(-8_388_608),
             Value::Int(-1),
             Value::UInt(65535),
+            Value::Double(2.25),
         ];
-        let mut sparse = vec![Value::Null; 9];
+        let mut sparse = vec![Value::Null; 10];
         sparse[0] = Value::Int(1);
         for row in [full, sparse] {
             let mut bytes = Vec::new();

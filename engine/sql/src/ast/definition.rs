@@ -109,6 +109,17 @@ pub enum DataType {
         /// `UNSIGNED`.
         unsigned: bool,
     },
+    /// `FLOAT(digits,scale)`, `DOUBLE(digits,scale)`.
+    Fixed {
+        /// `UNSIGNED`.
+        unsigned: bool,
+        /// FLOAT, not DOUBLE.
+        single: bool,
+        /// Digits in all.
+        digits: u8,
+        /// Digits after the point.
+        scale: u8,
+    },
     /// `CHAR(n)`, in characters.
     Char(u32),
     /// `VARCHAR(n)`, in characters.

@@ -64,6 +64,17 @@ pub enum ColumnType {
     Set(Vec<String>),
     /// JSON.
     Json,
+    /// DOUBLE(digits,scale); FLOAT(digits,scale) when `single`. Behind all others: tags of stored definitions stay.
+    Fixed {
+        /// UNSIGNED.
+        unsigned: bool,
+        /// Rounded to four bytes.
+        single: bool,
+        /// Digits in all, 1..=255.
+        digits: u8,
+        /// Digits after the point, 0..=30; no more than `digits`.
+        scale: u8,
+    },
 }
 
 impl ColumnType {
@@ -131,6 +142,10 @@ impl ColumnType {
                 if *zerofill { shown + " zerofill" } else { shown }
             }
             Self::Double { unsigned, single } => signed((if *single { "float" } else { "double" }).into(), *unsigned),
+            Self::Fixed { unsigned, single, digits, scale } => {
+                let name = if *single { "float" } else { "double" };
+                signed(format!("{name}({digits},{scale})"), *unsigned)
+            }
             Self::Decimal { precision, scale, unsigned } => signed(format!("decimal({precision},{scale})"), *unsigned),
             Self::Char(length) => format!("char({length})"),
             Self::VarChar(length) => format!("varchar({length})"),

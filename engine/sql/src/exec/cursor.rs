@@ -109,7 +109,7 @@ fn key_value(column: &Column, value: &Value) -> KeyValue {
                 _ => Never,
             }
         }
-        (ColumnType::Double { .. }, Value::Int(_) | Value::UInt(_) | Value::Double(_)) => {
+        (ColumnType::Double { .. } | ColumnType::Fixed { .. }, Value::Int(_) | Value::UInt(_) | Value::Double(_)) => {
             value.to_f64().map_or(Never, |double| Exact(Value::Double(double)))
         }
         (ColumnType::Enum(_) | ColumnType::Set(_), _) => Unusable,

@@ -3,7 +3,7 @@
 use crate::collate::Collation;
 use crate::decimal::Decimal;
 use crate::error::{SqlError, error};
-use crate::expr::{Aggregate, AggregateKind, BitOp, Env};
+use crate::expr::{Aggregate, AggregateKind, BitOp, Env, Node};
 use crate::json::Json;
 use crate::key::weigh_value;
 use crate::value::{Arithmetic, Level, Value, Warning, text_number};
@@ -60,7 +60,10 @@ impl Accumulator {
             many = aggregate.args.iter().map(|arg| arg.eval(row, env)).collect::<Result<Vec<_>, _>>()?;
             &many
         };
-        if aggregate.kind == AggregateKind::Any {
+        if let AggregateKind::Grouping = aggregate.kind {
+            return Ok(());
+        }
+        if let AggregateKind::Any | AggregateKind::RolledUp(_) = aggregate.kind {
             if self.count == 0 {
                 self.best = (*values[0]).clone();
             }
@@ -102,7 +105,9 @@ impl Accumulator {
             | AggregateKind::CountAll
             | AggregateKind::Any
             | AggregateKind::JsonArray
-            | AggregateKind::JsonObject => {}
+            | AggregateKind::JsonObject
+            | AggregateKind::Grouping
+            | AggregateKind::RolledUp(_) => {}
             AggregateKind::Variance { .. } => {
                 let number = value.to_f64().unwrap_or(0.0);
                 let (mean, squares) = self.spread;
@@ -171,9 +176,16 @@ impl Accumulator {
         }
     }
 
-    /// The result.
-    pub(super) fn finish(mut self, aggregate: &Aggregate) -> Value {
+    /// The result for a group by the first `kept` of the expressions `by`.
+    pub(super) fn finish(mut self, aggregate: &Aggregate, by: &[(Node, Collation)], kept: usize) -> Value {
         match aggregate.kind {
+            AggregateKind::Grouping => {
+                let left_out = |arg: &Node| by.iter().position(|(node, _)| node == arg).is_some_and(|at| at >= kept);
+                let bits = aggregate.args.iter().fold(0, |bits, arg| bits << 1 | i64::from(left_out(arg)));
+                Value::Int(bits)
+            }
+            AggregateKind::RolledUp(at) if at >= kept => Value::Null,
+            AggregateKind::RolledUp(_) => self.best,
             AggregateKind::Count | AggregateKind::CountAll => Value::uint(self.count),
             AggregateKind::Bits(_) => Value::UInt(self.bits),
             AggregateKind::Min | AggregateKind::Max | AggregateKind::Any => self.best,

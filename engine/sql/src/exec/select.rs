@@ -566,10 +566,12 @@ impl Exec<'_> {
         filter: Option<&Node>,
     ) -> Result<Vec<Vec<Value>>, SqlError> {
         let fresh = || grouping.aggregates.iter().map(Accumulator::new).collect::<Vec<_>>();
-        let mut groups: BTreeMap<Vec<u8>, (Vec<Value>, Vec<Accumulator>)> = BTreeMap::new();
+        let by = &grouping.by;
+        let mut groups: BTreeMap<Vec<u8>, (Vec<Value>, Vec<Accumulator>, usize)> = BTreeMap::new();
         let mut width = None;
         // Without GROUP BY all rows are one group.
-        let mut only: Option<(Vec<Value>, Vec<Accumulator>)> = None;
+        let mut only: Option<(Vec<Value>, Vec<Accumulator>, usize)> = None;
+        let mut keys = Vec::new();
         loop {
             let row = match self.next_now(feed, filter)? {
                 Some(row) => row,
@@ -579,37 +581,48 @@ impl Exec<'_> {
                 },
             };
             width = Some(row.len());
-            let (_, accumulators) = if grouping.by.is_empty() {
-                only.get_or_insert_with(|| (row.clone(), fresh()))
-            } else {
+            keys.clear();
+            if !by.is_empty() {
                 let mut key = Vec::new();
-                for (node, collation) in &grouping.by {
+                for (kept, (node, collation)) in by.iter().enumerate() {
+                    if grouping.rollup {
+                        // Behind the groups that it is the sum of.
+                        keys.push(([key.as_slice(), &[1]].concat(), kept));
+                        key.push(0);
+                    }
                     weigh_value(&self.value(node, &row).await?, *collation, &mut key);
                 }
-                match groups.get_mut(&key) {
-                    Some(group) => group,
-                    None => groups.entry(key).or_insert((row.clone(), fresh())),
-                }
-            };
-            for (accumulator, aggregate) in accumulators.iter_mut().zip(&grouping.aggregates) {
-                if self.correlated {
-                    self.of_row(&row, |env| accumulator.add(aggregate, &row, env)).await?;
-                } else {
-                    accumulator.add(aggregate, &row, self.env)?;
-                    self.env.fault()?;
+                keys.push((key, by.len()));
+            }
+            let count = keys.len().max(1);
+            for number in 0..count {
+                let (_, accumulators, _) = match keys.get_mut(number) {
+                    None => only.get_or_insert_with(|| (row.clone(), fresh(), 0)),
+                    Some((key, kept)) => match groups.get_mut(key) {
+                        Some(group) => group,
+                        None => groups.entry(std::mem::take(key)).or_insert((row.clone(), fresh(), *kept)),
+                    },
+                };
+                for (accumulator, aggregate) in accumulators.iter_mut().zip(&grouping.aggregates) {
+                    if self.correlated {
+                        self.of_row(&row, |env| accumulator.add(aggregate, &row, env)).await?;
+                    } else {
+                        accumulator.add(aggregate, &row, self.env)?;
+                        self.env.fault()?;
+                    }
                 }
             }
         }
         if let Some(group) = only {
             groups.insert(Vec::new(), group);
         }
-        if groups.is_empty() && grouping.by.is_empty() {
+        if groups.is_empty() && (by.is_empty() || grouping.rollup) {
             let width = width.unwrap_or_else(|| plan.source.width());
-            groups.insert(Vec::new(), (vec![Value::Null; width], fresh()));
+            groups.insert(Vec::new(), (vec![Value::Null; width], fresh(), 0));
         }
-        let finish = |(mut row, accumulators): (Vec<Value>, Vec<Accumulator>)| {
+        let finish = |(mut row, accumulators, kept): (Vec<Value>, Vec<Accumulator>, usize)| {
             let results = accumulators.into_iter().zip(&grouping.aggregates);
-            row.extend(results.map(|(accumulator, aggregate)| accumulator.finish(aggregate)));
+            row.extend(results.map(|(accumulator, aggregate)| accumulator.finish(aggregate, by, kept)));
             row
         };
         Ok(groups.into_values().map(finish).collect())

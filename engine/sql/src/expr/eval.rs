@@ -448,6 +448,7 @@ fn cast(value: &Value, to: Cast, env: &dyn Env) -> Result<Value, SqlError> {
             Value::Time(us, _) => Value::Time(*us, digits),
             other => other.clone(),
         }),
+        Cast::FixedText(scale) => Ok(Value::text(format!("{:.*}", usize::from(scale), value.to_f64().unwrap_or(0.0)))),
         Cast::YearText => Ok(Value::text(format!("{:04}", value.to_i128().unwrap_or(0)))),
         _ => Ok(cast_plain(value, to, env)),
     }
@@ -660,7 +661,7 @@ fn cast_plain(value: &Value, to: Cast, env: &dyn Env) -> Value {
         Cast::Signed | Cast::Unsigned | Cast::Date | Cast::Time(_) | Cast::DateTime(_) | Cast::Year | Cast::Json => {
             unreachable!("casts to integers, dates, times and documents are done elsewhere")
         }
-        Cast::AsDateTime(_) | Cast::AsTime(_) | Cast::YearText => {
+        Cast::AsDateTime(_) | Cast::AsTime(_) | Cast::YearText | Cast::FixedText(_) => {
             unreachable!("what only brings values to a common type is done elsewhere")
         }
     }

@@ -204,7 +204,7 @@ pub(crate) fn common_type(kinds: &[Type]) -> Type {
                 [kind.kind, common.kind].iter().any(|kind| matches!(kind, ColumnType::Double | ColumnType::Float));
             let decimal = [kind.kind, common.kind].contains(&ColumnType::NewDecimal);
             let wider = match (double, decimal) {
-                (true, _) => Type::double(),
+                (true, _) => Type { decimals: common.decimals, ..Type::double() },
                 (_, true) => Type::decimal(common.length + 2, common.decimals),
                 _ => Type { unsigned: common.unsigned && kind.unsigned, ..Type::int(common.length) },
             };

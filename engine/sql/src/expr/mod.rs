@@ -229,6 +229,8 @@ pub enum Cast {
     Float,
     /// The text of a FLOAT: six digits.
     FloatText,
+    /// The text of a FLOAT or DOUBLE with so many digits after the point.
+    FixedText(u8),
     /// DATE.
     Date,
     /// TIME(digits).
@@ -483,6 +485,64 @@ impl Node {
                 otherwise.iter().for_each(|node| f(node));
             }
             Self::Call(_, args, _) => args.iter().for_each(f),
+        }
+    }
+
+    /// Calls `f` for the nodes right below it, to change them.
+    pub fn children_mut(&mut self, f: &mut impl FnMut(&mut Self)) {
+        match self {
+            Self::Const(_)
+            | Self::Param(_)
+            | Self::Column(_)
+            | Self::Outer(_)
+            | Self::Prepared(_)
+            | Self::ExistsPrepared { .. }
+            | Self::UserVariable(_)
+            | Self::SystemVariable(_)
+            | Self::Inserted(_) => {}
+            Self::InPrepared { exprs, .. } => exprs.iter_mut().for_each(f),
+            Self::Quantified { expr, .. }
+            | Self::Assign(_, expr)
+            | Self::Negate(expr, _)
+            | Self::Not(expr)
+            | Self::BitNot(expr)
+            | Self::IsNull(expr, _)
+            | Self::IsTruth(expr, ..)
+            | Self::Local(expr)
+            | Self::CastDecimal(expr, ..)
+            | Self::Cast(expr, _) => f(expr),
+            Self::And(left, right)
+            | Self::Or(left, right)
+            | Self::Xor(left, right)
+            | Self::Arithmetic(left, _, right, _)
+            | Self::Bits(left, _, right)
+            | Self::Compare(left, _, right, _) => {
+                f(left);
+                f(right);
+            }
+            Self::CompareRows(left, _, right, _) => left.iter_mut().chain(right).for_each(f),
+            Self::Between { expr, low, high, .. } => {
+                f(expr);
+                f(low);
+                f(high);
+            }
+            Self::In { expr, list, .. } => {
+                f(expr);
+                list.iter_mut().for_each(f);
+            }
+            Self::Like { expr, pattern, .. } => {
+                f(expr);
+                f(pattern);
+            }
+            Self::Case { operand, arms, otherwise, .. } => {
+                operand.iter_mut().for_each(|node| f(node));
+                for (when, then) in arms {
+                    f(when);
+                    f(then);
+                }
+                otherwise.iter_mut().for_each(|node| f(node));
+            }
+            Self::Call(_, args, _) => args.iter_mut().for_each(f),
         }
     }
 

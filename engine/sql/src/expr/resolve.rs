@@ -129,6 +129,10 @@ pub enum AggregateKind {
     JsonArray,
     /// `JSON_OBJECTAGG(name, a)`
     JsonObject,
+    /// `GROUPING(a, ..)`: which of them the group leaves out, WITH ROLLUP.
+    Grouping,
+    /// What is grouped by at this place; NULL where the group leaves it out.
+    RolledUp(usize),
 }
 
 /// One aggregate of a query.
@@ -457,7 +461,7 @@ impl Resolver<'_> {
                 let text: Rc<str> = format!("-({})", describe(operand, self.scope)).into();
                 let kind = match kind.kind {
                     _ if kind.is_string() => Type::double(),
-                    ColumnType::Float => Type::double(),
+                    ColumnType::Float => Type { decimals: kind.decimals, ..Type::double() },
                     _ => Type { length: kind.length + 1, ..kind },
                 };
                 (Node::Negate(boxed, text), kind)
@@ -681,6 +685,9 @@ impl Resolver<'_> {
 /// A FLOAT or YEAR where its text is asked for.
 fn number_as_text(node: Node, kind: &Type) -> Node {
     match kind.kind {
+        ColumnType::Float | ColumnType::Double if kind.decimals < 31 => {
+            Node::Cast(Box::new(node), Cast::FixedText(kind.decimals))
+        }
         ColumnType::Float => Node::Cast(Box::new(node), Cast::FloatText),
         ColumnType::Year => Node::Cast(Box::new(node), Cast::YearText),
         _ => node,
@@ -744,13 +751,15 @@ fn approximate(kind: &Type) -> bool {
 fn arithmetic_type(left: &Type, right: &Type, op: Arithmetic) -> Type {
     let approximate = |kind: &Type| kind.is_string() || approximate(kind);
     if approximate(left) || approximate(right) {
-        let digits = left.decimals.max(right.decimals);
-        let fixed = matches!(op, Arithmetic::Add | Arithmetic::Sub) && digits < 31;
-        return if fixed && !left.is_string() && !right.is_string() {
-            Type { decimals: digits, ..Type::double() }
-        } else {
-            Type::double()
+        // So many digits are shown as the operands' say; 31: as many as the number has.
+        let digits = match op {
+            Arithmetic::Add | Arithmetic::Sub => left.decimals.max(right.decimals),
+            Arithmetic::Mul => left.decimals.saturating_add(right.decimals),
+            Arithmetic::Div => left.decimals.max(right.decimals).saturating_add(4),
+            _ => 31,
         };
+        let fixed = !left.is_string() && !right.is_string() && left.decimals.max(right.decimals) < 31;
+        return Type { decimals: if fixed { digits.min(31) } else { 31 }, ..Type::double() };
     }
     let decimal = left.kind == ColumnType::NewDecimal || right.kind == ColumnType::NewDecimal;
     let (longest, scale) = (left.length.max(right.length), left.decimals.max(right.decimals));

@@ -528,10 +528,13 @@ impl Parser<'_> {
                 }
                 let mut double = matches!(word.as_str(), "DOUBLE" | "FLOAT8")
                     || (word == "REAL" && !self.mode.has(SqlMode::REAL_AS_FLOAT));
+                let mut fixed = None;
                 if self.op_if(Op::LParen) {
-                    let digits = self.uint_up_to(255)?;
+                    let digits = self.uint_up_to(255)? as u8;
                     if self.op_if(Op::Comma) {
-                        self.uint_up_to(30)?;
+                        fixed = Some((digits, self.uint_up_to(255)? as u8));
+                        let text = "Specifying number of digits for floating point data types is deprecated and will be removed in a future release.";
+                        self.deprecated(1681, text);
                     } else {
                         double |= digits > 24;
                     }
@@ -539,6 +542,9 @@ impl Parser<'_> {
                 }
                 let (unsigned, _) = self.unsigned_zerofill();
                 self.unsigned_is_deprecated(unsigned);
+                if let Some((digits, scale)) = fixed {
+                    return Ok(DataType::Fixed { unsigned, single: !double, digits, scale });
+                }
                 if double { DataType::Double { unsigned } } else { DataType::Float { unsigned } }
             }
             "CHAR" | "CHARACTER" | "NCHAR" | "NATIONAL" => {

@@ -131,7 +131,7 @@ fn is_said(
 /// Whether values of such a column can be looked up by their key bytes.
 fn indexable(kind: &ColumnType, prefix: u32) -> bool {
     // FLOAT compares as the double that it rounds to, which no literal is; prefixes hold a part only.
-    !matches!(kind, ColumnType::Double { single: true, .. }) && prefix == 0
+    !matches!(kind, ColumnType::Double { single: true, .. } | ColumnType::Fixed { single: true, .. }) && prefix == 0
 }
 
 /// Chooses the way to the rows that `filters` leave. The table's columns begin at `first`; those before are of tables

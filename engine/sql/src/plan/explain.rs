@@ -371,8 +371,8 @@ fn part_length(column: &Column, prefix: u32) -> u32 {
     let chars = |length: &u32| if prefix > 0 { prefix } else { *length };
     let bytes = match &column.kind {
         ColumnType::Int { bytes, .. } => u32::from(*bytes),
-        ColumnType::Double { single: true, .. } => 4,
-        ColumnType::Double { .. } => 8,
+        ColumnType::Double { single: true, .. } | ColumnType::Fixed { single: true, .. } => 4,
+        ColumnType::Double { .. } | ColumnType::Fixed { .. } => 8,
         ColumnType::Decimal { precision, scale, .. } => {
             let half = |digits: u32| digits / 9 * 4 + [0, 1, 1, 2, 2, 3, 3, 4, 4][(digits % 9) as usize];
             half(u32::from(precision - scale)) + half(u32::from(*scale))

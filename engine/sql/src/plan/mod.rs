@@ -14,6 +14,7 @@ mod explain;
 mod grouped;
 mod joined;
 mod recursive;
+mod rollup;
 mod select;
 
 pub use access::{Access, Bound, choose};
@@ -183,6 +184,8 @@ pub struct Grouping {
     pub by: Vec<(Node, Collation)>,
     /// What is computed of each.
     pub aggregates: Vec<Aggregate>,
+    /// WITH ROLLUP: each row is in the groups by the first so many expressions too, down to none.
+    pub rollup: bool,
 }
 
 /// A selected column.
@@ -766,6 +769,9 @@ pub fn column_type(column: &Column) -> Type {
         }
         ColumnType::Double { single: true, .. } => (WireType::Float, 12, 31),
         ColumnType::Double { .. } => (WireType::Double, 22, 31),
+        ColumnType::Fixed { single, digits, scale, .. } => {
+            (if *single { WireType::Float } else { WireType::Double }, u32::from(*digits), *scale)
+        }
         ColumnType::Decimal { precision, scale, unsigned } => {
             let length = u32::from(*precision) + u32::from(*scale > 0) + u32::from(!unsigned);
             (WireType::NewDecimal, length, *scale)
@@ -800,6 +806,7 @@ pub fn column_type(column: &Column) -> Type {
         column.kind,
         ColumnType::Int { unsigned: true, .. }
             | ColumnType::Double { unsigned: true, .. }
+            | ColumnType::Fixed { unsigned: true, .. }
             | ColumnType::Decimal { unsigned: true, .. }
             | ColumnType::Year
             | ColumnType::Bit(_)

@@ -117,9 +117,6 @@ impl Planner<'_> {
     }
 
     fn query_block(&mut self, select: &Select) -> Result<SelectPlan, SqlError> {
-        if select.rollup {
-            return Err(unsupported("WITH ROLLUP"));
-        }
         if !select.values.is_empty() {
             return self.query_block(&rows_as_arms(select)?);
         }
@@ -163,7 +160,7 @@ impl Planner<'_> {
         }
         let selected = output.iter().map(|output| &output.node).chain(by.iter().map(|(node, _)| node));
         let seen: Vec<usize> = selected.filter_map(super::grouped::column).collect();
-        let having = match &select.having {
+        let mut having = match &select.having {
             Some(having) => {
                 let mut resolver = self.resolver(&scope, "having clause");
                 resolver.aliases = &aliases;
@@ -210,7 +207,8 @@ impl Planner<'_> {
             Some(limit) => Some(self.limit(limit)?),
             None => None,
         };
-        let grouping = (!by.is_empty() || !aggregates.is_empty()).then_some(Grouping { by, aggregates });
+        let grouping = Grouping { by, aggregates, rollup: false };
+        let mut grouping = (!grouping.by.is_empty() || !grouping.aggregates.is_empty()).then_some(grouping);
         if self.full_group_by {
             let taken = |place: usize| -> Vec<usize> {
                 self.outer.iter().filter(|(number, _)| *number == place).map(|(_, column)| *column).collect()
@@ -227,6 +225,12 @@ impl Planner<'_> {
                 taken: &taken,
             }
             .check()?;
+        }
+        if let Some(grouping) = &mut grouping {
+            super::rollup::check(grouping)?;
+            if select.rollup {
+                super::rollup::roll_up(grouping, scope.columns.len(), &mut output, having.as_mut(), &mut order);
+            }
         }
         let ordered = if grouping.is_none() && !select.distinct { key_order(&source, &order) } else { None };
         let mut plan = SelectPlan {

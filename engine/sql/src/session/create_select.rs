@@ -2,7 +2,7 @@
 //!
 //! The rows go into a table that nobody sees, `#sql-...`, in as many steps as it takes; the last step, at one place of
 //! the order, gives them to the table that was asked for. A member that stops in between leaves the hidden table behind;
-//! the next such statement of a session with the same number drops it.
+//! the next such statement on the same member drops it.
 
 use super::commit::RETRIES;
 use super::define;
@@ -55,7 +55,8 @@ impl Session {
         };
         let hidden = format!("{HIDDEN}{:x}-{}", self.state.handle.id(), self.server_tag());
         let bare = TableDefinition { checks: Vec::new(), ..definition.clone() };
-        let create_hidden = vec![dropped(&schema, &hidden, true), created(&schema, &hidden, bare.to_bytes())];
+        let mut create_hidden = self.left_behind();
+        create_hidden.extend([dropped(&schema, &hidden, true), created(&schema, &hidden, bare.to_bytes())]);
         self.propose_ddl(&format!("CREATE TABLE {}", ident(&hidden)), create_hidden).await?;
         let names = query.output.iter().map(|output| output.name.clone()).collect();
         let filled = self.fill(&schema, &hidden, names, select, conn).await;
@@ -93,6 +94,22 @@ impl Session {
     fn server_tag(&self) -> String {
         let uuid = self.state.server.globals.borrow().text("server_uuid");
         uuid.chars().filter(char::is_ascii_alphanumeric).take(32).collect()
+    }
+
+    /// Drops hidden tables of this member that no session is making any more: it stopped while they were made.
+    fn left_behind(&self) -> Vec<CatalogChange> {
+        let (server, tag) = (&self.state.server, self.server_tag());
+        let is_left = |name: &str| {
+            let Some((id, of)) = name.strip_prefix(HIDDEN).and_then(|rest| rest.split_once('-')) else { return false };
+            of == tag && u32::from_str_radix(id, 16).is_ok_and(|id| server.session(id).is_none())
+        };
+        let catalog = server.catalog.borrow();
+        let mut left = Vec::new();
+        for (schema, database) in catalog.databases() {
+            let names = database.tables.keys().filter(|name| is_left(name));
+            left.extend(names.map(|name| dropped(schema, name, true)));
+        }
+        left
     }
 
     /// The database and the definition of the table; `None`: it is there already, and IF NOT EXISTS.
@@ -249,6 +266,7 @@ fn declared(kind: &Type, node: &Node) -> String {
             };
             (format!("decimal({},{scale}){unsigned}", precision.clamp(scale.max(1), 65)), Some("0"))
         }
+        WireType::Double if kind.decimals < 31 => (format!("double(22,{})", kind.decimals), Some("0")),
         WireType::Double => ("double".to_owned(), Some("0")),
         WireType::Float => ("float".to_owned(), Some("0")),
         WireType::Date => ("date".to_owned(), None),

@@ -68,6 +68,10 @@ fn column_kind(data_type: &DataType) -> Result<ColumnType, SqlError> {
         }
         DataType::Float { unsigned } => ColumnType::Double { unsigned: *unsigned, single: true },
         DataType::Double { unsigned } => ColumnType::Double { unsigned: *unsigned, single: false },
+        DataType::Fixed { unsigned, single, digits, scale } => {
+            let (unsigned, single, digits, scale) = (*unsigned, *single, *digits, *scale);
+            ColumnType::Fixed { unsigned, single, digits, scale }
+        }
         DataType::Char(length) => ColumnType::Char(*length),
         DataType::VarChar(length) => ColumnType::VarChar(*length),
         DataType::Binary(length) => ColumnType::Binary(*length),
@@ -194,7 +198,13 @@ fn column(def: &ast::ColumnDef, table_collation: Collation) -> Result<Column, Sq
         ColumnType::Bit(count) if count > 64 => {
             return Err(error(1439, format!("Display width out of range for column '{}' (max = 64)", def.name)));
         }
-        ColumnType::Decimal { precision, scale, .. } if scale > precision => {
+        ColumnType::Fixed { scale, .. } if scale > 30 => {
+            let text = format!("Too big scale {scale} specified for column '{}'. Maximum is 30.", def.name);
+            return Err(error(1425, text));
+        }
+        ColumnType::Decimal { precision, scale, .. } | ColumnType::Fixed { digits: precision, scale, .. }
+            if scale > precision =>
+        {
             return Err(error(
                 1427,
                 format!("For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '{}').", def.name),
@@ -263,9 +273,12 @@ fn put_default(column: &mut Column, default: &Expr) -> Result<(), SqlError> {
             };
             let converted = conversion.convert(column, given);
             let value = converted.map_err(|_| invalid)?;
-            column.default = DefaultValue::Literal(match &value {
-                Value::Bit(bits, _) => format!("b'{bits:b}'"),
-                value => value.to_text().unwrap_or_default().into_owned(),
+            column.default = DefaultValue::Literal(match (&value, &column.kind) {
+                (Value::Bit(bits, _), _) => format!("b'{bits:b}'"),
+                (Value::Double(number), ColumnType::Fixed { scale, .. }) => {
+                    format!("{number:.*}", usize::from(*scale))
+                }
+                (value, _) => value.to_text().unwrap_or_default().into_owned(),
             });
         }
     }

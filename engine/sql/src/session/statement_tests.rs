@@ -513,6 +513,16 @@ fn tables_are_made_of_what_is_selected() {
         &[("USE d", "ok"), ("SHOW TABLES", "c | t"), ("CREATE TABLE e (PRIMARY KEY (a)) SELECT a FROM t", "ok 3")],
     );
     assert_eq!(other.run("SELECT * FROM e"), "1 | 2 | 3");
+    let hidden = || {
+        let catalog = server.catalog.borrow();
+        let names = catalog.databases().flat_map(|(_, database)| database.tables.keys());
+        names.filter(|name| name.starts_with(super::HIDDEN)).count()
+    };
+    assert_eq!(hidden(), 1);
+    // No session is making it any more.
+    drop(client);
+    assert_eq!(other.run("CREATE TABLE g (PRIMARY KEY (a)) SELECT a FROM t"), "ok 3");
+    assert_eq!(hidden(), 0);
     assert_eq!(server.recompute_digest(), server.digest().1);
 }
 

@@ -490,6 +490,9 @@ fn columns(source: &Source<'_>) -> Vec<Vec<Value>> {
                     };
                     (Value::UInt(digits), Value::UInt(0))
                 }
+                ColumnType::Fixed { digits, scale, .. } => {
+                    (Value::UInt(u64::from(*digits)), Value::UInt(u64::from(*scale)))
+                }
                 ColumnType::Double { single, .. } => (Value::UInt(if *single { 12 } else { 22 }), Value::Null),
                 ColumnType::Decimal { precision, scale, .. } => {
                     (Value::UInt(u64::from(*precision)), Value::UInt(u64::from(*scale)))

@@ -139,17 +139,26 @@ impl Resolver<'_> {
         let arg = kinds.first().cloned().unwrap_or_else(Type::null);
         let result = match kind {
             AggregateKind::CountAll | AggregateKind::Count => Type { not_null: true, ..Type::bigint() },
+            AggregateKind::Sum | AggregateKind::Avg if approximate(&arg) && arg.decimals < 31 => {
+                let more = if kind == AggregateKind::Avg { 4 } else { 0 };
+                Type { decimals: (arg.decimals + more).min(31), ..Type::double() }
+            }
             AggregateKind::Sum | AggregateKind::Avg if arg.is_string() || approximate(&arg) => Type::double(),
             AggregateKind::Sum => Type::decimal(arg.length + 22, if arg.decimals == 31 { 0 } else { arg.decimals }),
             AggregateKind::Avg => Type::decimal(arg.length + 4, arg.decimals.min(26) + 4),
             AggregateKind::Bits(_) => Type { unsigned: true, ..Type::bigint() },
+            AggregateKind::Grouping => Type { not_null: true, ..Type::int(1) },
             AggregateKind::Variance { .. } => Type::double(),
             AggregateKind::JsonArray | AggregateKind::JsonObject => Type::json(),
-            AggregateKind::GroupConcat => Type::text(1024, arg.collation, 2),
+            AggregateKind::GroupConcat => {
+                Type::text(1024, if arg.is_string() { arg.collation } else { self.collation }, 2)
+            }
             AggregateKind::Min | AggregateKind::Max if arg.kind == ColumnType::Year => {
                 Type { unsigned: true, ..Type::int(4) }
             }
-            AggregateKind::Min | AggregateKind::Max | AggregateKind::Any => Type { not_null: false, ..arg.clone() },
+            AggregateKind::Min | AggregateKind::Max | AggregateKind::Any | AggregateKind::RolledUp(_) => {
+                Type { not_null: false, ..arg.clone() }
+            }
         };
         let at = self.scope.columns.len() + list.len();
         list.push(Aggregate {
@@ -219,6 +228,7 @@ fn aggregate_kind(call: &ast::Function) -> Option<AggregateKind> {
         "VAR_SAMP" => AggregateKind::Variance { sample: true, root: false },
         "JSON_ARRAYAGG" => AggregateKind::JsonArray,
         "JSON_OBJECTAGG" => AggregateKind::JsonObject,
+        "GROUPING" => AggregateKind::Grouping,
         _ => return None,
     })
 }
