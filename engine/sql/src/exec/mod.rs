@@ -8,6 +8,7 @@ mod group;
 mod joined;
 mod recursive;
 mod select;
+mod sorted;
 
 pub use change::Changed;
 

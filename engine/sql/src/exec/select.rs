@@ -2,6 +2,7 @@
 
 use super::cursor::{Cursor, decode};
 use super::group::Accumulator;
+use super::sorted::PlainRows;
 use super::{Exec, Rows, SLICE_ROWS, Sink, Wait};
 use crate::ast::{LockWait, SetOp};
 use crate::catalog::Table;
@@ -252,6 +253,10 @@ impl Exec<'_> {
                 sink.columns(&plan.output, &plan.described);
                 return self.straight(cursor, moved, Window { limits: limit, sink }).await;
             }
+            if let (true, None, Some(moved)) = (plan.straight_sorted, where_, &plan.moved) {
+                sink.columns(&plan.output, &plan.described);
+                return self.straight_sorted(cursor, plan, moved, Window { limits: limit, sink }).await;
+            }
         }
         if let Some(grouping) = &plan.grouping {
             let rows = self.group(plan, grouping, &mut feed, where_).await?;
@@ -368,6 +373,52 @@ impl Exec<'_> {
                 self.rest().await?;
             }
         }
+        Ok(())
+    }
+
+    /// The same, sorted before.
+    async fn straight_sorted(
+        &mut self,
+        cursor: &mut Cursor,
+        plan: &SelectPlan,
+        moved: &[usize],
+        mut window: Window<'_>,
+    ) -> Result<(), SqlError> {
+        // What is selected first, and then what else rows are sorted by.
+        let mut wanted = moved.to_vec();
+        let mut keys = Vec::with_capacity(plan.order.len());
+        for (node, descending, collation) in &plan.order {
+            let Node::Column(column) = node else { unreachable!("plans say which rows are sorted by columns alone") };
+            let place = wanted.iter().position(|wanted| wanted == column).unwrap_or_else(|| {
+                wanted.push(*column);
+                wanted.len() - 1
+            });
+            keys.push((place, *descending, *collation));
+        }
+        let mut sorted = PlainRows::new(keys, wanted.len(), plan.distinct);
+        while !window.is_full() {
+            let mut rows = 0;
+            let more = cursor.pass_rows(self, |cursor, bytes| {
+                rows += 1;
+                let mut row = Vec::with_capacity(wanted.len());
+                let read = row::read_plain(&cursor.table().definition, bytes, &wanted, &mut row);
+                read.map_err(|fault| cursor.damaged(fault))?;
+                sorted.push(&row);
+                Ok(())
+            })?;
+            if !more {
+                break;
+            }
+            if self.worked(rows) {
+                self.rest().await?;
+            }
+        }
+        sorted.hand_on(moved.len(), |row| {
+            if window.admits() {
+                window.sink.plain_row(row);
+            }
+            !window.is_full()
+        });
         Ok(())
     }
 

@@ -147,6 +147,8 @@ pub struct SelectPlan {
     pub moved: Option<Vec<usize>>,
     /// Rows can go from the store to the client as they lie there: nothing is computed, sorted or left out of them.
     pub straight: bool,
+    /// The same, but that they are sorted, by columns that are such too; and rows that sort as equal may be left out.
+    pub straight_sorted: bool,
     /// Rows that are equal are those that sort as equal: DISTINCT needs nothing else.
     pub distinct_by_order: bool,
     /// What the protocol says of the selected columns, once somebody asked.

@@ -54,8 +54,8 @@ fn is_written(kind: &ColumnType) -> bool {
     matches!(kind, ColumnType::Char(_) | ColumnType::VarChar(_) | ColumnType::Text(_))
 }
 
-/// Whether stored rows of the plan's table are its answer but for their other columns, once its way to the rows has
-/// done what the filter says: whole numbers and texts.
+/// Whether stored rows of the plan's table are its answer but for their other columns, their order and how often they
+/// come, once its way to the rows has done what the filter says: whole numbers and texts.
 fn is_straight(plan: &SelectPlan) -> bool {
     let (Source::Table { table, access, .. }, Some(moved)) = (&plan.source, &plan.moved) else { return false };
     let unfiltered = plan.filter.is_none() || matches!(access, Access::Key { whole: true, .. });
@@ -68,12 +68,11 @@ fn is_straight(plan: &SelectPlan) -> bool {
     };
     unfiltered
         && moved.iter().all(plain)
+        && (plan.ordered.is_some() || plan.order.iter().all(|(node, ..)| matches!(node, Node::Column(at) if plain(at))))
         && plan.grouping.is_none()
         && plan.having.is_none()
-        && !plan.distinct
         && !plan.counts_all
         && plan.locking.is_none()
-        && (plan.order.is_empty() || plan.ordered.is_some())
 }
 
 /// Whether rows that are equal under DISTINCT are those that sort as equal: every selected column is sorted by, and is
@@ -238,6 +237,7 @@ impl Planner<'_> {
             columns: None,
             moved: moved_columns(&output),
             straight: false,
+            straight_sorted: false,
             distinct_by_order: false,
             described: OnceCell::new(),
             filter,
@@ -254,8 +254,10 @@ impl Planner<'_> {
             union_order,
         };
         plan.columns = columns_asked_for(&plan);
-        plan.straight = is_straight(&plan);
         plan.distinct_by_order = distinct_by_order(&plan);
+        let (straight, sorts) = (is_straight(&plan), !plan.order.is_empty() && plan.ordered.is_none());
+        plan.straight = straight && !sorts && !plan.distinct;
+        plan.straight_sorted = straight && sorts && (!plan.distinct || plan.distinct_by_order);
         Ok(plan)
     }
 
