@@ -40,6 +40,9 @@ pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 pub const SEGMENT_BYTES_DEFAULT: u64 = 64 << 20;
 
 const PAGE_BYTES: u64 = 4096;
+/// A spare is made once this part of the last segment is used: early enough for the disk, late enough that a log which
+/// is begun anew and again, as a joiner's is, writes no zeros in vain.
+const SPARE_FROM_PART: u64 = 8;
 
 /// How a log is opened.
 #[derive(Clone, Copy, Debug)]
@@ -132,6 +135,8 @@ pub struct Log {
     writer: Option<Mapping>,
     spare: Option<Spare>,
     spare_requested: bool,
+    /// No spare is asked for before the last segment reaches here.
+    spare_from: u64,
     synced: Index,
     cuts: u64,
     /// Highest index of a frame handed out as memory.
@@ -188,6 +193,7 @@ impl Log {
             writer: None,
             spare: None,
             spare_requested: false,
+            spare_from: 0,
             synced: Index(0),
             cuts: 0,
             mapped_to: Cell::new(Index(0)),
@@ -226,6 +232,7 @@ impl Log {
                 log.rewrite_unsynced()?;
             }
         }
+        log.spare_from = 0;
         recovered.first = log.first_index();
         recovered.last = log.last_index();
         recovered.last_ballot = log.last_ballot();
@@ -403,6 +410,7 @@ impl Log {
         let dead = |old: &mut Segment| anew || old.header.first >= header.first;
         let dead: Vec<PathBuf> = self.segments.extract_if(.., dead).map(|segment| segment.path).collect();
         self.highest += 1;
+        self.spare_from = file_bytes / SPARE_FROM_PART;
         self.segments.push(segment);
         self.writer = None;
         recover::remove(&self.dir, &dead)
@@ -414,6 +422,7 @@ impl Log {
     /// # Errors
     /// [`LogError::DiskFull`], [`LogError::Io`].
     pub fn prepare_next(&mut self) -> Result<(), LogError> {
+        self.spare_from = 0;
         match self.spare_request() {
             Some(request) => self.adopt_spare(request.create()),
             None => Ok(()),
@@ -421,9 +430,11 @@ impl Log {
     }
 
     /// What [`Log::prepare_next`] would make, to be made on another thread and handed to
-    /// [`Log::adopt_spare`]. `None` while there is one or one is being made.
+    /// [`Log::adopt_spare`]. `None` while there is one, one is being made, or the last segment was begun lately: a
+    /// joiner and its donors have better use for their disks than zeros that are needed much later. A log that was
+    /// just opened wants one, as a joiner soon begins it anew.
     pub fn spare_request(&mut self) -> Option<SpareRequest> {
-        if self.spare.is_some() || self.spare_requested {
+        if self.spare.is_some() || self.spare_requested || self.active().end < self.spare_from {
             return None;
         }
         self.spare_requested = true;

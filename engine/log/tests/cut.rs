@@ -334,3 +334,22 @@ fn segments_keep_their_names() {
     shareable::<engine_log::MappedFrame>();
     shareable::<engine_log::Spare>();
 }
+
+/// Zeros are written ahead when a log is opened and once its last segment is used a little, not when it was just begun.
+#[test]
+fn a_spare_is_wanted_when_there_is_use_for_it() {
+    let dir = TempDir::in_memory();
+    let (mut log, _) = open(dir.path(), true);
+    let request = log.spare_request().unwrap();
+    assert!(log.spare_request().is_none(), "one at a time");
+    log.adopt_spare(request.create()).unwrap();
+    log.restart_at(Base { index: Index(7), chain: 1, ballot: Ballot::ZERO }, 1).unwrap();
+    assert!(log.spare_request().is_none(), "begun anew with the spare, and empty");
+    let part = options(true).segment_bytes / 8;
+    while log.spare_request().is_none() {
+        let seed = log.last_index().0;
+        append(&mut log, 1, seed, 20_000);
+        assert!((log.last_index().0 - 7) * 20_000 < 2 * part, "wanted long before the segment is full");
+    }
+    assert!((log.last_index().0 - 7) * 21_000 > part, "not before an eighth is used");
+}
